@@ -1,0 +1,53 @@
+"""Budgets: how much one evaluation may build before it stops with a LimitError instead of filling the memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arcgrad.grammar.errors import LimitError
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most states, arcs and bytes of one graph that an evaluation may build, and the most nodes of one equation.
+
+    Example:
+        >>> from arcgrad.compiler.limits import Limits
+        >>> Limits(states=10).check("A{20}", states=21, arcs=20)
+        Traceback (most recent call last):
+        ...
+        arcgrad.grammar.errors.LimitError: A{20} would have 21 states, but the limit is 10
+        hint: raise it with limits=ag.Limits(states=21)
+    """
+
+    states: int = 1 << 25
+    arcs: int = 1 << 26
+    bytes: int = 8 << 30
+    nodes: int = 200_000
+
+    def check(self, what: str, *, states: int = 0, arcs: int = 0, bytes: int = 0, at_least: bool = False) -> None:
+        """Raise LimitError where one of the counts exceeds its budget.
+
+        Args:
+            what: what would be built, as the message's subject.
+            states: number of states of the graph.
+            arcs: number of arcs of the graph.
+            bytes: memory in bytes.
+            at_least: the counts are lower bounds, reached when building stopped.
+        """
+        for name, count, limit in (
+            ("states", states, self.states),
+            ("arcs", arcs, self.arcs),
+            ("bytes", bytes, self.bytes),
+        ):
+            if count > limit:
+                amount = f"at least {count}" if at_least else str(count)
+                raise LimitError(
+                    f"{what} would have {amount} {name}, but the limit is {limit}",
+                    hint=f"raise it with limits=ag.Limits({name}={count})",
+                )
+
+
+DEFAULT_LIMITS = Limits()

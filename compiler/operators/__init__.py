@@ -1,0 +1,43 @@
+"""The registry: every operator of the language, one file each, found by listing this folder."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from types import MappingProxyType
+
+from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Size
+
+__all__ = ["Built", "Category", "Law", "Operator", "Size", "named_operators", "operator", "operators", "tagged_operators"]
+
+
+@cache
+def operators() -> MappingProxyType[str, Operator]:
+    """All operators by registry name, in alphabetical order."""
+    found = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
+        if module.name in ("base",):
+            continue
+        entry: Operator = importlib.import_module(f"{__name__}.{module.name}").OPERATOR
+        if entry.name != module.name:
+            raise AssertionError(f"compiler/operators/{module.name}.py defines the operator {entry.name!r}")
+        found[entry.name] = entry
+    return MappingProxyType(found)
+
+
+def operator(name: str) -> Operator:
+    """The operator of that registry name."""
+    return operators()[name]
+
+
+@cache
+def named_operators() -> MappingProxyType[str, Operator]:
+    """Operators by each spelling that may stand before ``[``."""
+    return MappingProxyType({name: op for op in operators().values() for name in op.names})
+
+
+@cache
+def tagged_operators() -> MappingProxyType[str, Operator]:
+    """Operators by the syntax tag of their sign. Overloaded signs give the operator on graphs."""
+    return MappingProxyType({op.tag: op for op in operators().values() if op.tag is not None})

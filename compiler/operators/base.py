@@ -1,0 +1,125 @@
+"""What an operator is: one value of Operator, in a file of its own in this folder, named like the operator.
+
+Everything else reads the registry (``arcgrad.compiler.operators``): the type rules, the interpreter, the emitter, the
+docs page, and the law and gradient tests. A file defines exactly one module-level ``OPERATOR``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.types import Type
+
+__all__ = ["Built", "Category", "Law", "Operator", "Size"]
+
+Parameters = tuple[Hashable, ...]
+
+
+class Category(Enum):
+    """How an operator is evaluated."""
+
+    LITERAL = "literal"  # graph without operands: build(), no weights
+    STRUCTURAL = "structural"  # graph from graphs: build(), local selections
+    PATHS = "paths"  # graph that depends on its operand's weights (PATH, NBEST, …)
+    REDUCTION = "reduction"  # score from a graph, by a semiring
+    ARITHMETIC = "arithmetic"  # score from scores
+    LATER = "later"  # parsed and type-checked, but evaluating it raises UnsupportedError
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a structural operator makes.
+
+    Attributes:
+        topology: the output graph without weights.
+        selections: for each operand (graph or score, in order), an (n_arcs,) int32 array: the operand's arc whose weight
+            the output arc takes (for a score operand: 0), or −1. The output arc's weight is the sum over operands.
+            A label-mapping operand has an array of −1.
+    """
+
+    topology: Topology
+    selections: tuple[IntArray, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Estimated size of a graph, for choosing an order of compositions: states, arcs, and distinct labels a side."""
+
+    states: float
+    arcs: float
+    labels: float
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """``left = right`` under each of the reductions, for all inputs where both sides exist; tested on random graphs.
+
+    ``under`` holds names of reductions, or "equal" where both sides are the same graph arc by arc.
+    """
+
+    left: str
+    right: str
+    under: tuple[str, ...]
+    reason: str
+
+
+Build = Callable[[Sequence[Topology], Parameters, Limits], Built]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operator:
+    """One operator of the language.
+
+    Attributes:
+        name: registry name, the file's name.
+        summary: one sentence on what it does to paths.
+        category: how it is evaluated.
+        operands: the types of its operands; with ``variadic`` the last one may repeat.
+        result: its type.
+        tag: the syntax tag of its sign, where it has one.
+        names: its spellings before ``[``, the first being the canonical one.
+        acceptors: whether each operand must be an acceptor (shorter than operands: the rest need not).
+        parameter_names: names of literal arguments that follow the operands in brackets (whole numbers).
+        build: LITERAL, STRUCTURAL: ``build(topologies, parameters, limits)``; a score operand's place holds an empty
+            topology, a mapping's place is not there: the mapping comes in ``parameters``.
+        size: estimated size from the operands' sizes.
+        semiring: REDUCTION: "log", "max", "min" or "count".
+        evaluate: ARITHMETIC: the value from the operands' values (floats, or ints where COUNT gave them); may return
+            nan where undefined.
+        derivatives: ARITHMETIC: ``derivatives(value, *operands)``, a tuple with the partial derivative by each operand.
+        code: ARITHMETIC: template of the value in generated source: ``{0}``, ``{1}`` operands.
+        gradient_code: ARITHMETIC: templates of the operands' gradients; ``{bar}`` the gradient of the value, ``{value}``
+            the value, ``{0}``, ``{1}`` operands.
+        laws: identities it obeys.
+        example: an equation that uses it.
+        reference: source of its definition.
+    """
+
+    name: str
+    summary: str
+    category: Category
+    operands: tuple[Type, ...] = ()
+    variadic: bool = False
+    result: Type = Type.GRAPH
+    tag: str | None = None
+    names: tuple[str, ...] = ()
+    acceptors: tuple[bool, ...] = ()
+    parameter_names: tuple[str, ...] = ()
+    build: Build | None = None
+    size: Callable[[Sequence[Size], Parameters], Size] | None = None
+    semiring: str | None = None
+    evaluate: Callable[..., float] | None = None
+    derivatives: Callable[..., tuple[float, ...]] | None = None
+    code: str | None = None
+    gradient_code: tuple[str, ...] = ()
+    laws: tuple[Law, ...] = ()
+    example: str = ""
+    reference: str = ""
+
+    def needs_acceptor(self, operand: int) -> bool:
+        """Whether that operand must be an acceptor."""
+        return operand < len(self.acceptors) and self.acceptors[operand]

@@ -81,6 +81,7 @@ class Operator:
         operands: the types of its operands; with ``variadic`` the last one may repeat.
         result: its type.
         tag: the syntax tag of its sign, where it has one.
+        overload: the operator that the same sign means between scores (union → add), where there is one.
         names: its spellings before ``[``, the first being the canonical one.
         acceptors: whether each operand must be an acceptor (shorter than operands: the rest need not).
         parameter_names: names of literal arguments that follow the operands in brackets (whole numbers).
@@ -106,6 +107,7 @@ class Operator:
     variadic: bool = False
     result: Type = Type.GRAPH
     tag: str | None = None
+    overload: str | None = None
     names: tuple[str, ...] = ()
     acceptors: tuple[bool, ...] = ()
     parameter_names: tuple[str, ...] = ()

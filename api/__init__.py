@@ -1,1 +1,108 @@
-"""."""
+"""Equations over weighted automata, compiled into fused differentiable routines. The names a user meets.
+
+Everything here is found on first use (PEP 562): ``import arcgrad`` loads neither numba nor numpy nor lark.
+
+Example:
+    >>> import arcgrad as ag
+    >>> forward = ag.compile("LSE[A ∘ B]")
+    >>> chain = ag.linear([1, 2], weight=[0.5, 0.25])
+    >>> forward(A=chain, B=chain)
+    1.5
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from arcgrad.compiler.limits import Limits
+    from arcgrad.equation import Equation, warmup
+    from arcgrad.equation import compile_equation as compile
+    from arcgrad.grammar.errors import (
+        ArcgradError,
+        DivergenceError,
+        EquationError,
+        FormatError,
+        InputError,
+        LimitError,
+        UndefinedError,
+        UnsupportedError,
+    )
+    from arcgrad.runtime.cache import cache
+    from arcgrad.runtime.dense import Dense, dense
+    from arcgrad.runtime.formats import load, save
+    from arcgrad.runtime.graph import Graph, equal, isomorphic, linear
+    from arcgrad.runtime.symbols import SymbolTable
+
+    __version__: str
+
+__all__ = [
+    "ArcgradError",
+    "Dense",
+    "DivergenceError",
+    "Equation",
+    "EquationError",
+    "FormatError",
+    "Graph",
+    "InputError",
+    "LimitError",
+    "Limits",
+    "SymbolTable",
+    "UndefinedError",
+    "UnsupportedError",
+    "__version__",
+    "cache",
+    "compile",
+    "dense",
+    "equal",
+    "isomorphic",
+    "linear",
+    "load",
+    "save",
+    "warmup",
+]
+
+# Where each public name lives: "module", or "module:name" where it has another name there.
+_HOMES = {
+    "ArcgradError": "arcgrad.grammar.errors",
+    "Dense": "arcgrad.runtime.dense",
+    "DivergenceError": "arcgrad.grammar.errors",
+    "Equation": "arcgrad.equation",
+    "EquationError": "arcgrad.grammar.errors",
+    "FormatError": "arcgrad.grammar.errors",
+    "Graph": "arcgrad.runtime.graph",
+    "InputError": "arcgrad.grammar.errors",
+    "LimitError": "arcgrad.grammar.errors",
+    "Limits": "arcgrad.compiler.limits",
+    "SymbolTable": "arcgrad.runtime.symbols",
+    "UndefinedError": "arcgrad.grammar.errors",
+    "UnsupportedError": "arcgrad.grammar.errors",
+    "cache": "arcgrad.runtime.cache",
+    "compile": "arcgrad.equation:compile_equation",
+    "dense": "arcgrad.runtime.dense",
+    "equal": "arcgrad.runtime.graph",
+    "isomorphic": "arcgrad.runtime.graph",
+    "linear": "arcgrad.runtime.graph",
+    "load": "arcgrad.runtime.formats",
+    "save": "arcgrad.runtime.formats",
+    "warmup": "arcgrad.equation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("arcgrad")
+    elif name in _HOMES:
+        module, _, attribute = _HOMES[name].partition(":")
+        value = getattr(importlib.import_module(module), attribute or name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value  # found once
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

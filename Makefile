@@ -1,0 +1,56 @@
+# One command each, from a fresh clone, with nothing but make and Python ≥ 3.10:
+#
+#   make demo     train and test the handwriting example
+#   make test     the test-suite
+#   make check    lint, formatting, types, and the wheel: its types and its docstrings' examples
+#   make fuzz     the parser's fuzz test at full length
+#   make bench    the benchmarks
+#   make format   let ruff mend formatting and imports
+#   make clean    remove what these made, .venv included
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+BIN := $(VENV)/bin
+
+.PHONY: demo test check fuzz bench format clean
+
+demo: $(VENV)/test-installed
+	$(BIN)/python examples/handwriting_ctc.py
+
+test: $(VENV)/test-installed
+	$(BIN)/python -m pytest -n $(JOBS)
+
+fuzz: $(VENV)/test-installed
+	ARCGRAD_FUZZ=50000 $(BIN)/python -m pytest tests/grammar -k fuzz
+
+bench: $(VENV)/test-installed
+	$(BIN)/python -m benchmarks
+
+# mypy cannot see through the mapping of an editable install, so it reads a real one, from another folder;
+# the examples in docstrings run there too, which shows that the wheel is whole.
+check: $(VENV)/dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build/check build/lib build/bdist*
+	$(BIN)/python -m pip install --quiet --no-deps --target build/check .
+	cd build/check && $(abspath $(BIN))/mypy --config-file ../../pyproject.toml -p arcgrad
+	MYPYPATH=build/check $(BIN)/mypy --config-file pyproject.toml examples
+	cd build/check && $(abspath $(BIN))/python -m pytest -c ../../pyproject.toml --rootdir . -q --doctest-modules --pyargs arcgrad
+
+format: $(VENV)/dev-installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Installed once, and again only when pyproject.toml changes.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("arcgrad needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%-installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@

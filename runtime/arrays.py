@@ -1,0 +1,177 @@
+"""Checks of the arrays that users give: everything that enters a Graph or a Dense input passes through here.
+
+Stands at the very start of a run: what comes out is an owned, read-only, C-contiguous array of the one dtype that
+the rest of the runtime expects, or an InputError that says which argument, which entry, and what was expected.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.topology import EPSILON, IntArray
+from arcgrad.grammar.errors import InputError
+
+__all__ = [
+    "LARGEST",
+    "as_array",
+    "check_weights",
+    "describe",
+    "freeze",
+    "labels_array",
+    "states_array",
+    "weights_array",
+]
+
+LARGEST = 2**31 - 1
+"""The largest label and the largest number of states."""
+
+FloatArray = NDArray[Any]
+
+
+def describe(array: NDArray[Any]) -> str:
+    """Shape and dtype of an array, for messages: ``shape (3, 2), dtype float64``."""
+    return f"shape {array.shape}, dtype {array.dtype}"
+
+
+def freeze(array: NDArray[Any]) -> NDArray[Any]:
+    """The same array, marked read-only."""
+    array.flags.writeable = False
+    return array
+
+
+def as_array(value: Any, name: str, expected: str) -> NDArray[Any]:
+    """Whatever numpy can make an array of; an InputError that names the argument where it cannot."""
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, (set, frozenset)):
+        value = list(value)
+    elif value is None or isinstance(value, (str, bytes, dict)):
+        raise InputError(f"{name} is {_short(value)} ({type(value).__name__}), but must be {expected}")
+    elif not hasattr(value, "__array__") and hasattr(value, "__iter__") and not hasattr(value, "__len__"):
+        value = list(value)
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        # Ragged lists, tensors that require a gradient or live on another device, and the like.
+        raise InputError(f"{name} must be {expected}; numpy cannot make an array of it: {error}") from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _vector(value: Any, name: str, expected: str, kinds: str, length: int | None) -> NDArray[Any]:
+    array = as_array(value, name, expected)
+    if array.ndim != 1:
+        raise InputError(f"{name} has {describe(array)}, but must be {expected}")
+    if array.size and array.dtype.kind not in kinds:
+        hint = None
+        if array.dtype.kind == "O":
+            hint = f"entry 0 of {name} is {_short(array[0])} ({type(array[0]).__name__}); integers must fit in 64 bits"
+        elif array.dtype.kind == "f":
+            hint = "whole numbers held as floats are not converted silently: use array.astype(int)"
+        raise InputError(f"{name} has {describe(array)}, but must be {expected}", hint=hint)
+    if length is not None and len(array) != length:
+        raise InputError(f"{name} has {len(array)} entries ({describe(array)}), but must be {expected}")
+    return array
+
+
+def _int32(array: NDArray[Any], name: str, low: int, high: int, meaning: str) -> IntArray:
+    """A fresh read-only int32 copy, once every entry is known to lie in [low, high]."""
+    if array.size and (array.min() < low or array.max() > high):
+        bad = int(np.argmax((array < low) | (array > high)))
+        raise InputError(f"{name}[{bad}] is {array[bad]} ({describe(array)}), but {meaning}")
+    return freeze(np.array(array, dtype=np.int32, order="C"))
+
+
+def states_array(
+    value: Any, name: str, n_states: int | None, *, length: int | None = None, unique: bool = False
+) -> IntArray:
+    """State numbers as a read-only int32 array that shares no memory with the caller's.
+
+    Args:
+        value: what the user gave; with ``unique`` a single integer is accepted as well.
+        name: the argument's name, for messages.
+        n_states: states must be below it; None where that is not known yet.
+        length: how many there must be (one per arc), or None for any number.
+        unique: sort them and drop repetitions.
+
+    Raises:
+        InputError: a wrong shape or dtype, or a state that cannot exist.
+    """
+    expected = "a one-dimensional sequence of state numbers (integers)"
+    if length is not None:
+        expected += f", one for each of the {length} arcs"
+    if unique and isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        value = [value]
+    array = _vector(value, name, expected, "iu", length)
+    if n_states is None:
+        meaning = f"state numbers go from 0 to {LARGEST - 1}"
+        result = _int32(array, name, 0, LARGEST - 1, meaning)
+    else:
+        exist = f"the states are 0 … {n_states - 1}" if n_states else "there are no states"
+        result = _int32(array, name, 0, n_states - 1, f"{exist} (n_states = {n_states})")
+    return freeze(np.unique(result)) if unique else result
+
+
+def labels_array(value: Any, name: str, length: int | None = None) -> IntArray:
+    """Labels as a read-only int32 array: −1 is ε, all others from 0 to 2³¹ − 1.
+
+    Raises:
+        InputError: a wrong shape or dtype, or a label out of range.
+    """
+    expected = "a one-dimensional sequence of labels (integers)"
+    if length is not None:
+        expected += f", one for each of the {length} arcs"
+    array = _vector(value, name, expected, "iu", length)
+    return _int32(array, name, EPSILON, LARGEST, f"labels go from 0 to {LARGEST}, and −1 is ε")
+
+
+def tie_array(value: Any, n_arcs: int, n_parameters: int | None) -> IntArray:
+    """The weight entry of each arc, as a read-only (n_arcs,) int32 array.
+
+    Raises:
+        InputError: a wrong shape or dtype, or an entry that the weights do not have.
+    """
+    expected = f"a one-dimensional sequence of entries of weight (integers), one for each of the {n_arcs} arcs"
+    array = _vector(value, "tie", expected, "iu", n_arcs)
+    if n_parameters is None:
+        return _int32(array, "tie", 0, LARGEST - 1, f"entries go from 0 to {LARGEST - 1}")
+    return _int32(array, "tie", 0, n_parameters - 1, f"weight has {n_parameters} entries, numbered from 0")
+
+
+def weights_array(value: Any, name: str, length: int | None, counted: str) -> NDArray[np.float64]:
+    """Weights in nats as a read-only float64 copy; −inf is legal, NaN and +inf are not.
+
+    Args:
+        value: what the user gave.
+        name: the argument's name, for messages.
+        length: how many there must be, or None for any number.
+        counted: what there is one weight for, for messages ("arcs").
+
+    Raises:
+        InputError: a wrong shape or dtype, NaN or +inf.
+    """
+    expected = "a one-dimensional sequence of real numbers"
+    if length is not None:
+        expected += f", one for each of the {length} {counted}"
+    array = freeze(np.array(_vector(value, name, expected, "fiu", length), dtype=np.float64, order="C"))
+    check_weights(array, name)
+    return array
+
+
+def check_weights(array: NDArray[Any], name: str) -> None:
+    """Raise InputError where a float array of any shape holds NaN or +inf; one pass, no temporary where all is well."""
+    # max() hands NaN on, so one reduction sees both NaN and +inf.
+    if array.size == 0 or array.max() < np.inf:
+        return
+    bad = np.unravel_index(int(np.argmax(~(array < np.inf))), array.shape)
+    index = ", ".join(str(int(i)) for i in bad)
+    raise InputError(
+        f"{name}[{index}] is {array[bad]} ({describe(array)}), but weights must be real numbers or −inf, "
+        "never NaN or +inf"
+    )

@@ -1,0 +1,451 @@
+"""Graphs: weighted automata as users make them, and as graph-valued equations return them.
+
+A Graph is a checked, immutable Topology plus a vector of weights. It is where a user's data enters a run: after the
+constructor, nothing downstream checks states, labels or weights again.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from arcgrad.compiler.topology import EPSILON, IntArray, Topology
+from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.arrays import LARGEST, freeze, labels_array, states_array, tie_array, weights_array
+
+__all__ = ["Graph", "linear"]
+
+WeightArray = NDArray[np.float64]
+
+
+class Graph:
+    """A weighted automaton: states ``0 … n_states − 1`` and arcs with an input label, an output label and a weight.
+
+    A path's weight is the sum of its arcs' weights, which are log-domain scores in nats: bigger is better. Labels are
+    integers from 0 to 2³¹ − 1, and −1 is ε. Starts and accepts carry no weight. Parallel arcs, self-loops, ε arcs,
+    cycles, several starts and accepts, weights of −inf and the graph without states are all legal.
+
+    A graph copies what it is given and is read-only, so that its fingerprint cannot go stale. ``==`` compares
+    identity; use ``ag.equal`` or ``ag.isomorphic`` to compare graphs.
+
+    Args:
+        src: (n_arcs,) integers, the state at which each arc begins.
+        dst: (n_arcs,) integers, the state at which each arc ends.
+        ilabel: (n_arcs,) integers, input labels.
+        olabel: (n_arcs,) integers, output labels; None makes an acceptor, whose output labels are its input labels.
+        weight: (n_arcs,) real numbers in nats, or (n_parameters,) with ``tie``; None means all 0.
+        start: start states, each mentioned any number of times.
+        accept: accept states.
+        n_states: number of states; None: the largest state mentioned + 1.
+        tie: (n_arcs,) integers; arc k has the weight ``weight[tie[k]]``, so that arcs share parameters.
+
+    Raises:
+        InputError: an argument has a wrong shape or dtype, a state or a label is out of range, a weight is NaN or +inf.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> g = ag.Graph([0, 0, 1], [1, 1, 2], [5, 6, 7], weight=[0.5, -1.0, 0.0], accept=[2])
+        >>> g
+        Graph(3 states, 3 arcs, acceptor, start 0, accept 2)
+        >>> g.olabel
+        array([5, 6, 7], dtype=int32)
+    """
+
+    __slots__ = ("__weakref__", "_arc_weight", "_tie", "_topology", "_weight")
+
+    _topology: Topology
+    _weight: WeightArray
+    _tie: IntArray | None
+    _arc_weight: WeightArray | None
+
+    def __init__(
+        self,
+        src: ArrayLike,
+        dst: ArrayLike,
+        ilabel: ArrayLike,
+        olabel: ArrayLike | None = None,
+        weight: ArrayLike | None = None,
+        *,
+        start: ArrayLike | Iterable[int] = (0,),
+        accept: ArrayLike | Iterable[int] = (),
+        n_states: int | None = None,
+        tie: ArrayLike | None = None,
+    ) -> None:
+        count = None if n_states is None else _check_n_states(n_states)
+        sources = states_array(src, "src", count)
+        n_arcs = len(sources)
+        destinations = states_array(dst, "dst", count, length=n_arcs)
+        inputs = labels_array(ilabel, "ilabel", n_arcs)
+        outputs = inputs if olabel is None else labels_array(olabel, "olabel", n_arcs)
+        starts = states_array(start, "start", count, unique=True)
+        accepts = states_array(accept, "accept", count, unique=True)
+        if count is None:
+            count = 1 + max(int(a.max(initial=-1)) for a in (sources, destinations, starts, accepts))
+        ties = None
+        if tie is None:
+            weights = freeze(np.zeros(n_arcs)) if weight is None else weights_array(weight, "weight", n_arcs, "arcs")
+        elif weight is None:
+            ties = tie_array(tie, n_arcs, None)
+            weights = freeze(np.zeros(int(ties.max(initial=-1)) + 1))
+        else:
+            weights = weights_array(weight, "weight", None, "parameters")
+            ties = tie_array(tie, n_arcs, len(weights))
+        topology = Topology(count, sources, destinations, inputs, outputs, starts, accepts)
+        self._fill(topology, weights, ties)
+
+    def _fill(self, topology: Topology, weight: WeightArray, tie: IntArray | None) -> None:
+        self._topology = topology
+        self._weight = weight
+        self._tie = tie
+        self._arc_weight = weight if tie is None else None
+
+    @classmethod
+    def from_topology(cls, topology: Topology, weight: WeightArray | None = None, tie: IntArray | None = None) -> Graph:
+        """A graph of a topology that is already trusted, unchecked and uncopied: for arcgrad's own results.
+
+        Args:
+            topology: shared, not copied.
+            weight: (n_arcs,) or, with tie, (n_parameters,) float64; becomes read-only. None means all 0.
+            tie: (n_arcs,) int32 entries of weight, or None.
+        """
+        if weight is None:
+            weight = np.zeros(topology.n_arcs if tie is None else int(tie.max(initial=-1)) + 1)
+        graph = cls.__new__(cls)
+        graph._fill(topology, freeze(np.ascontiguousarray(weight, dtype=np.float64)), tie)
+        return graph
+
+    @classmethod
+    def from_arcs(
+        cls,
+        arcs: Iterable[Sequence[float]],
+        start: ArrayLike | Iterable[int] = (0,),
+        accept: ArrayLike | Iterable[int] = (),
+        n_states: int | None = None,
+    ) -> Graph:
+        """A graph from a list of arcs; tuples of different lengths may be mixed.
+
+        Args:
+            arcs: ``(src, dst, label)``, ``(src, dst, label, weight)`` or ``(src, dst, ilabel, olabel, weight)``.
+                So the last entry of ``(0, 1, 5, 6)`` is a weight.
+            start: start states.
+            accept: accept states.
+            n_states: number of states; None: the largest state mentioned + 1.
+
+        Raises:
+            InputError: an arc that is no such tuple, or what the constructor refuses.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.Graph.from_arcs([(0, 1, 5), (0, 1, 5, 0.5), (0, 1, 5, 6, 0.5)], start=[0], accept=[1])
+            Graph(2 states, 3 arcs, transducer, start 0, accept 1)
+        """
+        columns: tuple[list[int], ...] = ([], [], [], [])
+        weights: list[float] = []
+        for number, arc in enumerate(_iterate(arcs)):
+            row, weight = _parse_arc(number, arc)
+            for column, value in zip(columns, row, strict=True):
+                column.append(value)
+            weights.append(weight)
+        src, dst, ilabel, olabel = columns
+        outputs = None if ilabel == olabel else olabel
+        return cls(src, dst, ilabel, outputs, weights, start=start, accept=accept, n_states=n_states)
+
+    @classmethod
+    def from_text(cls, text: str, format: str = "gtn", shift: int = 0, **options: Any) -> Graph:
+        """Read a graph from the text of another toolkit.
+
+        Args:
+            text: the whole text.
+            format: "gtn", "openfst" (AT&T text, costs negated), "k2" or "json".
+            shift: added to every label but ε, as in ``shift=-1`` for files that number symbols from 1.
+            options: what the format offers beyond that; ``acceptor=True`` or ``False`` for "openfst".
+
+        Raises:
+            FormatError: the text is malformed; it names line and column.
+            InputError: no such format or option.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.Graph.from_text("0\\n1\\n0 1 5 5 0.5\\n")
+            Graph(2 states, 1 arc, acceptor, start 0, accept 1)
+        """
+        from arcgrad.runtime.files import graph_from_text
+
+        return graph_from_text(text, format, shift=shift, **options)
+
+    def to_text(self, format: str = "gtn", shift: int = 0) -> str:
+        """Write the graph as text of another toolkit; numbers are written so that reading them gives the same value.
+
+        Args:
+            format: "gtn", "openfst", "k2" or "json".
+            shift: subtracted from every label but ε, so that ``from_text`` with the same shift reads the graph back.
+
+        Warns:
+            UserWarning: the format cannot express this graph exactly and an equivalent one was written.
+
+        Raises:
+            InputError: no such format, or a label that the format cannot hold.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> print(ag.linear([5, 6], weight=[0.5, 0.0]).to_text("openfst"), end="")
+            0	1	5	5	-0.5
+            1	2	6	6
+            2
+        """
+        from arcgrad.runtime.files import graph_to_text
+
+        return graph_to_text(self, format, shift=shift)
+
+    @property
+    def topology(self) -> Topology:
+        """States, arcs and labels without the weights, shared by all graphs made by ``with_weight``."""
+        return self._topology
+
+    @property
+    def n_states(self) -> int:
+        """Number of states."""
+        return self._topology.n_states
+
+    @property
+    def n_arcs(self) -> int:
+        """Number of arcs."""
+        return len(self._topology.src)
+
+    @property
+    def src(self) -> IntArray:
+        """(n_arcs,) int32, read-only: the state at which each arc begins."""
+        return self._topology.src
+
+    @property
+    def dst(self) -> IntArray:
+        """(n_arcs,) int32, read-only: the state at which each arc ends."""
+        return self._topology.dst
+
+    @property
+    def ilabel(self) -> IntArray:
+        """(n_arcs,) int32, read-only: input labels, −1 is ε."""
+        return self._topology.ilabel
+
+    @property
+    def olabel(self) -> IntArray:
+        """(n_arcs,) int32, read-only: output labels, −1 is ε."""
+        return self._topology.olabel
+
+    @property
+    def weight(self) -> WeightArray:
+        """(n_arcs,) float64 in nats, read-only; (n_parameters,) where the graph has ``tie``."""
+        return self._weight
+
+    @property
+    def tie(self) -> IntArray | None:
+        """(n_arcs,) int32, read-only: the entry of ``weight`` that each arc has; None where arcs share none."""
+        return self._tie
+
+    @property
+    def arc_weight(self) -> WeightArray:
+        """(n_arcs,) float64 in nats, read-only: the weight of each arc, ties resolved."""
+        if self._arc_weight is None:
+            self._arc_weight = freeze(self._weight[self._tie])
+        return self._arc_weight
+
+    @property
+    def start(self) -> IntArray:
+        """Start states, int32, sorted, each once."""
+        return self._topology.start
+
+    @property
+    def accept(self) -> IntArray:
+        """Accept states, int32, sorted, each once."""
+        return self._topology.accept
+
+    @property
+    def is_acceptor(self) -> bool:
+        """Whether input and output labels agree on every arc."""
+        return self._topology.is_acceptor
+
+    @property
+    def is_acyclic(self) -> bool:
+        """Whether no state can be left and reached again, weights and reachability from the starts aside."""
+        memo = self._topology.memo("graph")
+        if "is_acyclic" not in memo:
+            memo["is_acyclic"] = _is_acyclic(self.src, self.dst)
+        return bool(memo["is_acyclic"])
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits that tell topologies apart; weights and ties do not enter."""
+        return self._topology.fingerprint.hex()
+
+    def with_weight(self, weight: ArrayLike) -> Graph:
+        """The same topology and ties with other weights: cheap, since only the weights are checked.
+
+        Args:
+            weight: (n_arcs,), or (n_parameters,) with tie, real numbers in nats; copied.
+
+        Raises:
+            InputError: a wrong shape or dtype, NaN or +inf.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.linear([1, 2]).with_weight([0.5, -1.0]).weight
+            array([ 0.5, -1. ])
+        """
+        counted = "arcs" if self._tie is None else "parameters"
+        graph = type(self).__new__(type(self))
+        graph._fill(self._topology, weights_array(weight, "weight", len(self._weight), counted), self._tie)
+        return graph
+
+    def __repr__(self) -> str:
+        kind = "acceptor" if self.is_acceptor else "transducer"
+        parts = [_count(self.n_states, "state"), _count(self.n_arcs, "arc"), kind]
+        parts += [f"start {_few(self.start)}", f"accept {_few(self.accept)}"]
+        if self._tie is not None:
+            parts.append(_count(len(self._weight), "parameter"))
+        return f"Graph({', '.join(parts)})"
+
+    def __copy__(self) -> Graph:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        t = self._topology
+        outputs = None if t.olabel is t.ilabel else t.olabel
+        return _restore, (t.n_states, t.src, t.dst, t.ilabel, outputs, t.start, t.accept, self._weight, self._tie)
+
+
+def linear(labels: str | ArrayLike | Iterable[int], weight: ArrayLike | None = None) -> Graph:
+    """The chain that accepts exactly one string of labels: state k to state k + 1 by label k.
+
+    Args:
+        labels: (n,) integers, or a text, whose characters stand for their Unicode code points.
+        weight: (n,) real numbers in nats, one for each label; None means all 0.
+
+    Returns:
+        An acceptor of n + 1 states; state 0 is the start and state n the accept.
+
+    Raises:
+        InputError: labels or weights of a wrong shape, dtype or range.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> ag.linear([3, 1, 2])
+        Graph(4 states, 3 arcs, acceptor, start 0, accept 3)
+        >>> ag.linear("ab").ilabel
+        array([97, 98], dtype=int32)
+    """
+    inputs = labels_array([ord(c) for c in labels] if isinstance(labels, str) else labels, "labels")
+    n = len(inputs)
+    states = freeze(np.arange(n + 1, dtype=np.int32))
+    topology = Topology(n + 1, states[:-1], states[1:], inputs, inputs, states[:1], states[n:])
+    weights = None if weight is None else weights_array(weight, "weight", n, "labels")
+    return Graph.from_topology(topology, weights)
+
+
+def _restore(
+    n_states: int,
+    src: IntArray,
+    dst: IntArray,
+    ilabel: IntArray,
+    olabel: IntArray | None,
+    start: IntArray,
+    accept: IntArray,
+    weight: WeightArray,
+    tie: IntArray | None,
+) -> Graph:
+    """Unpickle; through the constructor, since pickled arrays come back writeable and might have been edited."""
+    return Graph(src, dst, ilabel, olabel, weight, start=start, accept=accept, n_states=n_states, tie=tie)
+
+
+def _check_n_states(n_states: Any) -> int:
+    try:
+        count = -1 if isinstance(n_states, bool) else operator.index(n_states)
+    except TypeError:
+        count = -1
+    if not 0 <= count <= LARGEST:
+        raise InputError(
+            f"n_states is {n_states!r} ({type(n_states).__name__}), but must be an integer from 0 to {LARGEST}"
+        )
+    return count
+
+
+def _iterate(arcs: Any) -> Iterable[Any]:
+    try:
+        return iter(arcs)
+    except TypeError:
+        raise InputError(f"arcs is {arcs!r} ({type(arcs).__name__}), but must be a list of tuples") from None
+
+
+def _parse_arc(number: int, arc: Any) -> tuple[tuple[int, int, int, int], float]:
+    """State, state, input label, output label; and the weight. Ranges are the constructor's to check."""
+    forms = "(src, dst, label), (src, dst, label, weight) or (src, dst, ilabel, olabel, weight)"
+    try:
+        entries = () if isinstance(arc, (str, bytes)) else tuple(arc)
+    except TypeError:
+        entries = ()
+    if not 3 <= len(entries) <= 5:
+        raise InputError(f"arcs[{number}] is {arc!r}, but must be {forms}")
+    n_labels = 2 if len(entries) == 5 else 1
+    numbers = []
+    for value in entries[: 2 + n_labels]:
+        try:
+            if isinstance(value, (bool, np.bool_)):
+                raise TypeError
+            numbers.append(operator.index(value))
+        except TypeError:
+            raise InputError(
+                f"arcs[{number}] is {arc!r}, whose states and labels must be integers, but {value!r} is not; "
+                f"an arc is {forms}"
+            ) from None
+    weight = entries[-1] if len(entries) > 3 else 0.0
+    try:
+        if isinstance(weight, (bool, np.bool_, str, bytes)):
+            raise TypeError
+        real = float(weight)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"arcs[{number}] is {arc!r}, whose weight {weight!r} is no real number; an arc is {forms}"
+        ) from None
+    src, dst, ilabel, olabel = (*numbers, numbers[-1])[:4]
+    return (src, dst, ilabel, olabel), real
+
+
+def _is_acyclic(src: IntArray, dst: IntArray) -> bool:
+    if not len(src) or bool(np.all(src < dst)) or bool(np.all(src > dst)):
+        return True
+    if bool(np.any(src == dst)):
+        return False
+    # Kahn's algorithm over the states that have arcs, in plain Python: one step per arc whatever the shape.
+    states, ends = np.unique(np.concatenate([src, dst]), return_inverse=True)
+    tail, head = ends[: len(src)], ends[len(src) :]
+    order = np.argsort(tail, kind="stable")
+    successors = head[order].tolist()
+    first = np.searchsorted(tail[order], np.arange(len(states) + 1)).tolist()
+    waiting = np.bincount(head, minlength=len(states)).tolist()
+    ready = [state for state, count in enumerate(waiting) if count == 0]
+    done = 0
+    while ready:
+        state = ready.pop()
+        done += 1
+        for successor in successors[first[state] : first[state + 1]]:
+            waiting[successor] -= 1
+            if waiting[successor] == 0:
+                ready.append(successor)
+    return done == len(states)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _few(states: IntArray) -> str:
+    if not len(states):
+        return "none"
+    shown = " ".join(str(s) for s in states[:5])
+    return shown if len(states) <= 5 else f"{shown} … ({len(states)})"

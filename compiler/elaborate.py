@@ -1,0 +1,238 @@
+"""Elaboration: syntax tree → typed IR. Expands, infers types, resolves overloaded signs and looks up symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from arcgrad.compiler.expand import Expander, Term
+from arcgrad.compiler.inference import infer_types
+from arcgrad.compiler.ir import Interner, Node, Program, topological
+from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
+from arcgrad.compiler.operators import named_operators, operator, tagged_operators
+from arcgrad.compiler.types import Type
+from arcgrad.grammar import syntax
+from arcgrad.grammar.errors import EquationError, InputError, Place
+
+__all__ = ["Symbols", "elaborate"]
+
+
+class Symbols(Protocol):
+    """What elaboration needs of a symbol table."""
+
+    def __getitem__(self, symbol: str, /) -> int:
+        """The label of a symbol; InputError or KeyError where there is none."""
+        ...
+
+    def __iter__(self) -> Iterator[str]:
+        """All symbols."""
+        ...
+
+
+def elaborate(
+    program: syntax.Program,
+    *,
+    library: syntax.Program | None = None,
+    symbols: Symbols | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Program:
+    """Type-check a parsed equation and make its IR.
+
+    Args:
+        program: the equation.
+        library: definitions that come before it.
+        symbols: table in which literals look up their symbols; None: Unicode code points.
+        limits: budget of nodes.
+
+    Raises:
+        EquationError: unknown operators, wrong types, unknown symbols.
+        LimitError: the definitions expand to too many nodes.
+    """
+    programs = [library, program] if library is not None else [program]
+    expander = Expander(limits)
+    root = expander.expand_program(programs)
+    types = infer_types(expander.terms.values())
+    resolver = _Resolver(types, symbols)
+    result = resolver.resolve(root)
+    if result.type is Type.MAPPING:
+        raise EquationError("an equation's value is a graph or a score, not a label mapping", place=root.place)
+    used = {str(n.parameters[0]): n.type for n in topological(result) if n.is_input}
+    order = [name for name in _names_in_order(programs) if name in used]
+    return Program(
+        text=program.text,
+        syntax=program,
+        result=result,
+        inputs={name: used[name] for name in order},
+        interner=resolver.interner,
+        places=resolver.places,
+    )
+
+
+class _Resolver:
+    """Makes IR nodes of typed terms, operands first."""
+
+    def __init__(self, types: dict[Term, Type], symbols: Symbols | None) -> None:
+        self.interner = Interner()
+        self.places: dict[Node, Place] = {}
+        self._types = types
+        self._symbols = symbols
+
+    def resolve(self, root: Term) -> Node:
+        # A score's star is a sign of multiplication that waits for its right side: such terms are resolved "stripped",
+        # and only where something stands to their right.
+        done: dict[tuple[int, bool], Node] = {}
+        stack: list[tuple[Term, bool]] = [(root, False)]
+        while stack:
+            term, strip = stack[-1]
+            key = (term.number, strip)
+            if key in done:
+                stack.pop()
+                continue
+            needed = self._needs(term, strip)
+            missing = [n for n in needed if (n[0].number, n[1]) not in done]
+            if missing:
+                stack.extend(reversed(missing))
+                continue
+            stack.pop()
+            operands = tuple(done[t.number, s] for t, s in needed)
+            node = self._make(term, operands, strip)
+            self.places.setdefault(node, term.place)
+            done[key] = node
+        return done[root.number, False]
+
+    def _needs(self, term: Term, strip: bool) -> list[tuple[Term, bool]]:
+        is_score = self._types[term] is Type.SCORE
+        if is_score and term.head in ("concatenate", "multiply", "divide"):
+            left, right = term.operands
+            return [(left, True), (right, strip)]
+        return [(operand, False) for operand in term.operands]
+
+    def _make(self, term: Term, operands: tuple[Node, ...], strip: bool) -> Node:
+        make = self.interner.apply
+        is_score = self._types[term] is Type.SCORE
+        match term.head:
+            case "input":
+                return self.interner.input(str(term.parameters[0]), self._types[term])
+            case "number":
+                value = term.parameters[0]
+                assert isinstance(value, (int, float))
+                return self.interner.literal(value)
+            case "constant":
+                return make(str(term.parameters[0]), ())
+            case "text":
+                return make("linear", (), tuple(self._label(str(s), term) for s in term.parameters))
+            case "class":
+                return make("symbols", (), tuple(self._class_labels(term)))
+            case "closure" if is_score:
+                if not strip:
+                    raise EquationError(
+                        "`*` after a score is a product and needs a right side",
+                        place=term.place,
+                        expected=("a score after `*`",),
+                        hint="write × or *, then the other factor; a negative one as in 2 × -3",
+                    )
+                return operands[0]
+            case "concatenate" if not is_score:
+                left, right = term.operands
+                if left.head == "closure" and left.parameters[0] is True:
+                    raise EquationError(
+                        "`*` between graphs is no operator: after a graph it is the closure",
+                        place=term.place,
+                        found="`*` with a space before it, between two graphs",
+                        hint="for the closure of the left graph followed by the right one write A* B; "
+                        "for composition A ∘ B, for concatenation A B",
+                    )
+                return make("concatenate", operands)
+            case "closure":
+                return make("closure", operands)
+            case head if head.startswith("[]"):
+                name = head[2:]
+                self._check_mapping(term, name)
+                return make(name, operands, term.parameters)
+            case head:
+                entry = tagged_operators()[head]
+                if is_score and entry.overload is not None:
+                    entry = operator(entry.overload)
+                return make(entry.name, operands, term.parameters if entry.name == "repeat" else ())
+
+    def _check_mapping(self, term: Term, name: str) -> None:
+        for operand, wanted in zip(term.operands, operator(name).operands, strict=False):
+            if wanted is Type.MAPPING and operand.head != "input":
+                raise EquationError(
+                    f"{operator(name).names[0]} takes the name of an input that maps labels",
+                    place=operand.place,
+                    hint="write relabel[A, m] and give m as a dict or an array",
+                )
+
+    def _label(self, symbol: str, term: Term) -> int:
+        if self._symbols is None:
+            if len(symbol) == 1:
+                return ord(symbol)
+            raise EquationError(
+                f"the symbol <{symbol}> needs a symbol table: without one, symbols are single characters",
+                place=term.place,
+                hint="give compile(…, symbols=ag.SymbolTable([…]))",
+            )
+        try:
+            return int(self._symbols[symbol])
+        except (InputError, KeyError) as error:
+            detail = error.message if isinstance(error, InputError) else f"no symbol {symbol!r}"
+            raise EquationError(
+                f"the symbol table has no symbol {symbol!r}",
+                place=term.place,
+                found=symbol,
+                hint=error.hint if isinstance(error, InputError) and error.hint else detail,
+            ) from None
+
+    def _class_labels(self, term: Term) -> Iterable[int]:
+        ranges, negated = term.parameters
+        assert isinstance(ranges, tuple)
+        if self._symbols is None:
+            if negated:
+                raise EquationError(
+                    "`.` and negated classes need a symbol table to know what else there is",
+                    place=term.place,
+                    hint="give compile(…, symbols=ag.SymbolTable([…]))",
+                )
+            labels = [c for first, last in ranges for c in range(self._label(first, term), self._label(last, term) + 1)]
+            return dict.fromkeys(labels)
+        chosen = []
+        for symbol in self._symbols:
+            inside = any(first == symbol or _between(first, symbol, last) for first, last in ranges)
+            if inside != bool(negated):
+                chosen.append(int(self._symbols[symbol]))
+        if not negated:
+            for first, last in ranges:
+                if first == last:
+                    chosen.append(self._label(first, term))  # a missing symbol is an error, not an empty class
+        return sorted(label for label in set(chosen) if label >= 0)
+
+
+def _between(first: str, symbol: str, last: str) -> bool:
+    return len(first) == len(symbol) == len(last) == 1 and first <= symbol <= last
+
+
+def _names_in_order(programs: list[syntax.Program]) -> list[str]:
+    """Every name in the order of its first appearance in the text, libraries first."""
+    found: dict[str, int] = {}
+    offset = 0
+    for program in programs:
+        stack: list[syntax.Expression] = [program.result] if program.result is not None else []
+        for statement in program.statements:
+            stack.append(statement.body if isinstance(statement, syntax.Definition) else statement.expression)
+        while stack:
+            expression = stack.pop()
+            if isinstance(expression, syntax.Name):
+                position = offset + expression.span.start
+                found[expression.name] = min(position, found.get(expression.name, position))
+            elif isinstance(expression, syntax.Operation):
+                stack.extend(expression.operands)
+            elif isinstance(expression, syntax.Call):
+                stack.extend(expression.arguments)
+        offset += len(program.text) + 1
+    return sorted(found, key=found.__getitem__)
+
+
+def operator_names() -> frozenset[str]:
+    """Names of the named operators, for the parser's hints."""
+    return frozenset(named_operators())

@@ -1,0 +1,245 @@
+"""Expansion: definitions and assignments are replaced by what they stand for, as shared untyped nodes.
+
+First half of syntax → IR; ``compiler.inference`` gives the types and ``compiler.elaborate`` makes the IR. Terms are
+interned here already, and an expansion of a definition is remembered by its arguments, so that repeated use does not
+explode. Nothing recurses: expression depth and definition depth are limited by memory only.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Generator, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators import Category, named_operators
+from arcgrad.grammar import syntax
+from arcgrad.grammar.errors import EquationError, LimitError, Place
+
+__all__ = ["Expander", "Term"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """An untyped node.
+
+    Attributes:
+        head: "input", "number", "text", "class", "constant", a syntax tag, or "[]" + a named operator's registry name.
+        operands: terms below.
+        parameters: literal arguments.
+        expression: the syntax it came from, for messages.
+        place: where.
+        number: order of creation.
+    """
+
+    head: str
+    operands: tuple[Term, ...]
+    parameters: tuple[Hashable, ...]
+    expression: syntax.Expression
+    place: Place
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Closure:
+    """A definition with the names visible where it stands and the text it stands in."""
+
+    definition: syntax.Definition
+    scope: Mapping[str, Term | _Closure]
+    text: str
+
+
+@dataclass
+class Expander:
+    """Expands one program; ``expand_program`` is the entry."""
+
+    limits: Limits
+    terms: dict[tuple[Hashable, ...], Term] = field(default_factory=dict)
+    _memo: dict[tuple[Hashable, ...], Term] = field(default_factory=dict)
+
+    def expand_program(self, programs: list[syntax.Program]) -> Term:
+        """The term of the last program's result; the others are libraries of definitions before it."""
+        scope: dict[str, Term | _Closure] = {}
+        for program in programs:
+            for statement in program.statements:
+                if statement.name in named_operators():
+                    raise EquationError(
+                        f"{statement.name} is an operator of the language and cannot be given another meaning",
+                        place=program.place(statement.name_span),
+                        hint="choose another name",
+                    )
+                if isinstance(statement, syntax.Definition):
+                    scope[statement.name] = _Closure(statement, dict(scope), program.text)
+                else:
+                    scope[statement.name] = _run(self._expand(statement.expression, scope, program.text))
+        result = programs[-1].result
+        if result is None:
+            raise EquationError("this text only defines names; an equation ends with an expression")
+        return _run(self._expand(result, scope, programs[-1].text))
+
+    def _make(
+        self,
+        head: str,
+        operands: tuple[Term, ...],
+        parameters: tuple[Hashable, ...],
+        expression: syntax.Expression,
+        text: str,
+    ) -> Term:
+        key = (head, tuple(o.number for o in operands), repr(parameters))
+        term = self.terms.get(key)
+        if term is None:
+            place = Place(text, expression.span)
+            if len(self.terms) >= self.limits.nodes:
+                raise LimitError(
+                    f"the equation expands to more than {self.limits.nodes} distinct nodes",
+                    place=place,
+                    hint=f"raise the limit with limits=ag.Limits(nodes={2 * self.limits.nodes})",
+                )
+            term = Term(head, operands, parameters, expression, place, len(self.terms))
+            self.terms[key] = term
+        return term
+
+    def _expand(
+        self, expression: syntax.Expression, scope: Mapping[str, Term | _Closure], text: str
+    ) -> Generator[_Step, Term, Term]:
+        match expression:
+            case syntax.Name(name=name):
+                known = scope.get(name)
+                if isinstance(known, _Closure):
+                    arguments = ", ".join(p.name for p in known.definition.parameters)
+                    raise EquationError(
+                        f"{name} is a definition and takes arguments in brackets",
+                        place=Place(text, expression.span),
+                        hint=f"write {name}[{arguments}]",
+                    )
+                return known if known is not None else self._make("input", (), (name,), expression, text)
+            case syntax.Number(value=value):
+                return self._make("number", (), (value,), expression, text)
+            case syntax.Text(symbols=symbols):
+                return self._make("text", (), symbols, expression, text)
+            case syntax.CharacterClass(ranges=ranges, negated=negated):
+                return self._make("class", (), (ranges, negated), expression, text)
+            case syntax.Constant(name=name):
+                return self._make("constant", (), (name,), expression, text)
+            case syntax.Operation():
+                operands = []
+                for operand in expression.operands:
+                    operands.append((yield self._expand(operand, scope, text)))
+                parameters: tuple[Hashable, ...] = expression.parameters
+                if expression.tag == "closure":
+                    parameters = (expression.spaced,)
+                return self._make(expression.tag, tuple(operands), parameters, expression, text)
+            case syntax.Call():
+                return (yield self._expand_call(expression, scope, text))
+
+    def _expand_call(
+        self, call: syntax.Call, scope: Mapping[str, Term | _Closure], text: str
+    ) -> Generator[_Step, Term, Term]:
+        known = scope.get(call.name)
+        if isinstance(known, _Closure):
+            return (yield self._expand_definition(call, known, scope, text))
+        entry = named_operators().get(call.name)
+        if entry is None:
+            raise _unknown_name(call, scope, text)
+        given, fixed, literals = len(call.arguments), len(entry.operands), len(entry.parameter_names)
+        if entry.category is Category.LITERAL:
+            values = tuple(_whole_number(a, text, "a label") for a in call.arguments)
+            return self._make(f"[]{entry.name}", (), values, call, text)
+        if given < fixed + literals or (given > fixed + literals and not entry.variadic):
+            wanted = [str(t) for t in entry.operands] + [f"the number {n}" for n in entry.parameter_names]
+            shape = ", ".join(wanted) + (", …" if entry.variadic else "")
+            raise EquationError(
+                f"{call.name} takes {shape}; {given} argument{'s' * (given != 1)} given",
+                place=Place(text, call.span),
+                expected=tuple(wanted),
+                found=f"{given} arguments",
+                hint=f"for example {entry.example}" if entry.example else None,
+            )
+        operands = []
+        positions = [i for i in range(given) if entry.variadic or i not in _literal_positions(entry.name, fixed, literals)]
+        for i in positions:
+            operands.append((yield self._expand(call.arguments[i], scope, text)))
+        numbers = tuple(
+            _whole_number(call.arguments[i], text, f"the number {entry.parameter_names[k]}")
+            for k, i in enumerate(_literal_positions(entry.name, fixed, literals))
+        )
+        if entry.variadic:  # binary operators, nested to the left
+            term = operands[0]
+            for operand in operands[1:]:
+                term = self._make(f"[]{entry.name}", (term, operand), (), call, text)
+            return term
+        return self._make(f"[]{entry.name}", tuple(operands), numbers, call, text)
+
+    def _expand_definition(
+        self, call: syntax.Call, closure: _Closure, scope: Mapping[str, Term | _Closure], text: str
+    ) -> Generator[_Step, Term, Term]:
+        definition = closure.definition
+        if len(call.arguments) != len(definition.parameters):
+            names = ", ".join(p.name for p in definition.parameters)
+            raise EquationError(
+                f"{call.name}[{names}] takes {len(definition.parameters)} arguments; {len(call.arguments)} given",
+                place=Place(text, call.span),
+            )
+        inner: dict[str, Term | _Closure] = dict(closure.scope)
+        numbers = []
+        for parameter, argument in zip(definition.parameters, call.arguments, strict=True):
+            value = yield self._expand(argument, scope, text)
+            inner[parameter.name] = value
+            numbers.append(value.number)
+        key = (id(definition), *numbers)
+        if key not in self._memo:
+            self._memo[key] = yield self._expand(definition.body, inner, closure.text)
+        return self._memo[key]
+
+
+_Step = Generator[Any, Term, Term]
+
+
+def _run(generator: Generator[_Step, Term, Term]) -> Term:
+    """Runs generators that yield the generators whose results they need, without Python's recursion."""
+    stack: list[Generator[_Step, Term, Term]] = [generator]
+    value: Union[Term, None] = None
+    while stack:
+        try:
+            stack.append(stack[-1].send(value) if value is not None else next(stack[-1]))
+            value = None
+        except StopIteration as stop:
+            stack.pop()
+            value = stop.value
+    assert value is not None
+    return value
+
+
+def _literal_positions(name: str, fixed: int, literals: int) -> tuple[int, ...]:
+    # SAMPLE[A, n, seed] is the one operator whose literal stands between its operands.
+    return (1,) if name == "sample" else tuple(range(fixed, fixed + literals))
+
+
+def _whole_number(expression: syntax.Expression, text: str, what: str) -> int:
+    if isinstance(expression, syntax.Number) and isinstance(expression.value, int) and 0 <= expression.value < 2**31:
+        return expression.value
+    raise EquationError(
+        f"expected {what} here: a whole number from 0 to 2147483647",
+        place=Place(text, expression.span),
+        expected=("a whole number",),
+    )
+
+
+def _unknown_name(call: syntax.Call, scope: Mapping[str, Term | _Closure], text: str) -> EquationError:
+    definitions = [n for n, v in scope.items() if isinstance(v, _Closure)]
+    names = [*named_operators(), *definitions]
+    near = difflib.get_close_matches(call.name, names, n=1, cutoff=0.5) or [
+        n for n in names if n.casefold() == call.name.casefold()
+    ]
+    if near:
+        hint = f"did you mean {near[0]}[…]?"
+    else:
+        hint = "operators are " + ", ".join(sorted(named_operators())) + "; a definition must come before its use"
+    return EquationError(
+        f"unknown operator {call.name}",
+        place=Place(text, call.name_span),
+        found=call.name,
+        expected=tuple(near) or ("the name of an operator or a definition",),
+        hint=hint,
+    )

@@ -1,0 +1,327 @@
+"""Compiled functions: the decorators of the kernel library, and the loading of generated routines.
+
+Stage: source → run. The emitter writes a module's text, `load_routine` makes a callable of it; the text calls
+functions of the kernel library, `arcgrad.runtime.kernels`, which are declared with the two decorators of this module::
+
+    from arcgrad.runtime.routines import helper, kernel
+
+    @helper                                     # small functions: inlined into every kernel and routine that calls them
+    def log_add(a, b): ...
+
+    @kernel("void(int32[::1], float64[::1], float64[::1])")      # compiled for these types only, kept on disk
+    def lattice_log(destination, weight, score): ...
+
+Both are called like the plain functions they wrap: from Python, from one another, from emitted source of either tier.
+
+- A *helper* called from Python runs as plain Python; called from compiled code it is compiled for the types it meets.
+- A *kernel* is compiled, or its machine code loaded from disk, at its first call, never on import (which does not even
+  import numba). Its arguments must have the signature's types; arrays are C-contiguous (``[::1]``, ``[:, ::1]``) and
+  may be read-only although the signature cannot say so: it is the kernel's duty not to write its inputs. ``.python`` is
+  the undecorated function. Options: `fastmath`, a set of LLVM flags such as ``{"reassoc"}`` (never "ninf" or "nnan":
+  scores may be −inf). Compiled with ``nogil=True`` and ``error_model="numpy"``: x / 0 is inf or NaN, never an exception.
+- Both must be module-level functions, not closures. Kernels report failure by what they return or write, not by raising,
+  allocate nothing, and may use module-level numbers, helpers and other kernels as globals.
+- A kernel's compiled code is keyed by the text of every ``.py`` file of its module's folder, so an edit anywhere in the
+  kernel library rebuilds what depends on it. A helper or constant must therefore live in the folder of the kernel that uses it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import io
+import linecache
+import os
+import sys
+import tokenize
+import types
+import weakref
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.cache import LeastRecentlyUsed, Tier, cache
+
+__all__ = ["Helper", "Kernel", "helper", "kernel", "kernel_fingerprint", "load_routine", "without_comments"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Helper(Generic[P, R]):
+    """A small function that runs as plain Python when Python calls it, and is inlined where compiled code calls it."""
+
+    def __init__(self, python: Callable[P, R]) -> None:
+        functools.update_wrapper(self, python)
+        self.python = python
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.python(*args, **kwargs)
+
+    @functools.cached_property
+    def _dispatcher(self) -> Any:
+        from arcgrad.runtime import numba_compiler
+
+        return numba_compiler.inlined(self.python)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """Asked for by numba where compiled code refers to this object; numba's type refers to its dispatcher weakly."""
+        from arcgrad.runtime import numba_compiler
+
+        return numba_compiler.type_of_dispatcher(self._dispatcher)
+
+
+class Kernel(Generic[P, R]):
+    """A function compiled for one signature, at its first call or loaded from disk then; see this module's docstring.
+
+    Attributes:
+        python: the plain function.
+        signature: numba's text for the types, such as ``"float64(float64[::1])"``.
+        tier: under which tier it is counted.
+        fastmath: LLVM's flags.
+        fingerprint: digest of all source that the compiled code depends on; None: never kept on disk.
+    """
+
+    def __init__(
+        self,
+        python: Callable[P, R],
+        signature: str,
+        fastmath: frozenset[str],
+        tier: Tier,
+        fingerprint: str | None,
+    ) -> None:
+        functools.update_wrapper(self, python)
+        self.python = python
+        self.signature = signature
+        self.fastmath = fastmath
+        self.tier = tier
+        self.fingerprint = fingerprint
+        self._compiled: Any = None
+        _every_kernel.add(self)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        compiled = self._compiled
+        if compiled is None:
+            compiled = self.load()
+        try:
+            return compiled(*args, **kwargs)  # type: ignore[no-any-return]
+        except TypeError:
+            from arcgrad.runtime import numba_compiler
+
+            # Raised before anything ran where the types are not the signature's, as read-only arrays' are not.
+            if kwargs or not numba_compiler.admit_read_only(compiled, args):
+                raise
+        return compiled(*args)  # type: ignore[no-any-return]
+
+    def load(self) -> Any:
+        """Compile, or load the machine code from disk, if that has not happened; numba's dispatcher.
+
+        Raises:
+            InputError: the cache directory can be written by, or belongs to, other users.
+        """
+        from arcgrad.runtime import numba_compiler
+
+        with numba_compiler.global_compiler_lock:
+            if self._compiled is None:
+                self._compiled = numba_compiler.load_or_compile(
+                    self.python, self.signature, fastmath=self.fastmath, tier=self.tier, fingerprint=self.fingerprint
+                )
+            return self._compiled
+
+    @property
+    def _numba_type_(self) -> Any:
+        """Asked for by numba where compiled code refers to this object."""
+        from arcgrad.runtime import numba_compiler
+
+        return numba_compiler.type_of_dispatcher(self.load())
+
+    def forget(self) -> None:
+        """Drop the compiled code: the next call loads or compiles it anew."""
+        self._compiled = None
+
+
+_every_kernel: weakref.WeakSet[Kernel[Any, Any]] = weakref.WeakSet()
+
+
+def helper(function: Callable[P, R]) -> Helper[P, R]:
+    """Declare a small function of the kernel library that kernels and routines inline.
+
+    Example:
+        >>> @helper
+        ... def twice(x: float) -> float:
+        ...     return 2.0 * x
+        >>> twice(1.5)
+        3.0
+    """
+    return Helper(function)
+
+
+def kernel(signature: str, *, fastmath: Iterable[str] = ()) -> Callable[[Callable[P, R]], Kernel[P, R]]:
+    """Declare a function of the kernel library: compiled for the signature, kept on disk, loaded at its first call.
+
+    Args:
+        signature: return type and argument types in numba's notation, such as ``"float64(int32[::1], float64)"``.
+        fastmath: LLVM's floating-point licences, such as ``{"reassoc", "contract"}``; none by default.
+
+    Example (compiled when first called)::
+
+        @kernel("float64(float64[::1])")
+        def total(values):
+            result = 0.0
+            for value in values:
+                result += value
+            return result
+    """
+
+    def declare(function: Callable[P, R]) -> Kernel[P, R]:
+        # Now, not at the first call: the file may be edited between, and old code must not be kept under its new text.
+        file = Path(function.__code__.co_filename)
+        fingerprint = _fingerprint_of_folder(str(file.parent)) if file.is_file() else None
+        return Kernel(function, signature, frozenset(fastmath), "kernels", fingerprint)
+
+    return declare
+
+
+def kernel_fingerprint() -> str:
+    """Digest of the source of the whole kernel library: what `load_routine` wants, and what kernels are keyed by."""
+    package = importlib.import_module("arcgrad.runtime.kernels")
+    return _fingerprint_of_folder(str(Path(str(package.__file__)).parent)) or "unknown"
+
+
+@functools.cache
+def _fingerprint_of_folder(folder: str) -> str | None:
+    """Digest of names and texts of the ``.py`` files; None where they cannot be read, as in an archive.
+
+    Kept for the life of the process, as the modules are that were imported from there.
+    """
+    digest = hashlib.sha256()
+    try:
+        paths = sorted(Path(folder).glob("*.py"))
+        for path in paths:
+            text = path.read_bytes()
+            digest.update(f"{path.name} {len(text)}\n".encode() + text)
+    except OSError:
+        return None
+    return digest.hexdigest() if paths else None
+
+
+def without_comments(source: str) -> str:
+    """The tokens of a Python source, one a line, without comments, blank lines and layout: what a routine is keyed by."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    dropped = (tokenize.COMMENT, tokenize.NL)
+    # The width of an indentation means nothing.
+    return "\n".join(
+        f"{token.type} {'' if token.type == tokenize.INDENT else token.string!r}" for token in tokens if token.type not in dropped
+    )
+
+
+# Changed when the same source would be loaded as something else.
+_FORMAT = 1
+
+# Generated modules live under this name in sys.modules, where numba's loading of machine code looks them up.
+_PACKAGE = "arcgrad.runtime.generated"
+
+
+def load_routine(
+    source: str,
+    *,
+    name: str = "routine",
+    signature: str | None = None,
+    kernel_fingerprint: str,
+    tier: Tier,
+    fastmath: Iterable[str] = (),
+) -> Callable[..., Any]:
+    """The function that a generated module defines: as plain Python over kernels, or compiled as a whole.
+
+    A source that differs only in comments or layout from an earlier one, of this process or another, shares its routine.
+
+    Args:
+        source: text of a Python module; it imports what it calls from `arcgrad.runtime.kernels` by absolute name.
+        name: the function in it that is wanted.
+        signature: numba's text for its types; needed by tier "fused" only.
+        kernel_fingerprint: digest of the kernel library; see `kernel_fingerprint`.
+        tier: "kernels": executed as plain Python; "fused": compiled, or loaded from disk.
+        fastmath: LLVM's floating-point licences, for tier "fused".
+
+    Returns:
+        A callable; of tier "fused", it takes arrays as `kernel` says.
+
+    Raises:
+        InputError: tier "fused" without a signature, or the cache directory can be written by other users.
+
+    Example:
+        >>> source = "def routine(x):\\n    return x + 1  # any comment\\n"
+        >>> load_routine(source, kernel_fingerprint="", tier="kernels")(2)
+        3
+    """
+    if tier == "fused" and signature is None:
+        raise InputError("load_routine needs a signature to compile a routine of tier 'fused'")
+    flags = frozenset(fastmath)
+    identity = (_FORMAT, tier, name, signature, kernel_fingerprint, sorted(flags), without_comments(source))
+    key = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
+
+    def build() -> Callable[..., Any]:
+        text, filename = _keep_source(source, key) if tier == "fused" else (source, f"<arcgrad routine {key}>")
+        module = types.ModuleType(f"{_PACKAGE}_{key}", f"Routine generated by arcgrad, tier {tier}.")
+        module.__file__ = filename
+        # Tracebacks and debuggers show the text even where no file could be written.
+        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        sys.modules[module.__name__] = module
+        try:
+            exec(compile(text, filename, "exec"), module.__dict__)
+            function: Callable[..., Any] = module.__dict__[name]
+            if tier == "fused":
+                assert signature is not None
+                function = Kernel(function, signature, flags, "fused", key)
+                function.load()
+        except BaseException:
+            _remove_module(key, function=None)
+            raise
+        return function
+
+    routine, built = _loaded.get_or_build(key, build)
+    if not built:
+        cache.count_memory_hit(tier)
+    return routine
+
+
+def _keep_source(source: str, key: str) -> tuple[str, str]:
+    """Write the source beside its machine code, for people to read; text to execute and name of the file.
+
+    Where a file is there that says the same in other comments, it stays, and its lines are those of tracebacks.
+    """
+    name = f"routines/{key}.py"
+    filename = str(cache.directory.path / name)
+    kept = cache.directory.read_text(name)
+    if kept is not None and kept != source:
+        try:
+            same = without_comments(kept) == without_comments(source)
+        except (SyntaxError, tokenize.TokenError):
+            same = False
+        kept = kept if same else None
+    if kept is None:
+        cache.directory.write_text(name, source)
+    return kept or source, filename
+
+
+def _remove_module(key: str, function: Callable[..., Any] | None) -> None:
+    module = sys.modules.pop(f"{_PACKAGE}_{key}", None)
+    if module is not None:
+        linecache.cache.pop(str(module.__file__), None)
+
+
+_loaded = LeastRecentlyUsed[Callable[..., Any]](capacity=1024, on_removal=_remove_module)
+
+
+def _forget_compiled() -> None:
+    _loaded.clear()
+    for each in list(_every_kernel):
+        each.forget()
+
+
+cache.when_cleared(_forget_compiled)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_loaded.reset_after_fork)

@@ -1,0 +1,6 @@
+"""An independent oracle for arcgrad: naive graphs, path sums, expression trees and random cases, in plain Python and numpy.
+
+It shares no code with arcgrad, so that a test which compares the two compares two readings of the language's rules.
+Read in this order: graphs (constructions), paths (reductions), leaves and trees (what a case is made of), evaluate,
+relations (what graphs mean, without graphs), cases (the random generator).
+"""

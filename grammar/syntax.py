@@ -22,6 +22,7 @@ __all__ = [
     "Operation",
     "Program",
     "Text",
+    "repeated",
 ]
 
 
@@ -133,3 +134,12 @@ class Program:
     def place(self, span: Span) -> Place:
         """The span as a place in this program's text."""
         return Place(self.text, span)
+
+
+def repeated(operand: Expression, low: int, high: int | None, span: Span, operator: Span) -> Operation:
+    """The node of a repetition from ``low`` to ``high`` times; those that have an operator of their own become it."""
+    tags = {(0, None): "closure", (1, None): "plus", (0, 1): "optional"}
+    tag = tags.get((low, high))
+    if tag is not None:
+        return Operation(tag, (operand,), (), span, operator)
+    return Operation("repeat", (operand,), (low, high), span, operator)

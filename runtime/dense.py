@@ -157,10 +157,10 @@ def dense(scores: ArrayLike, lengths: ArrayLike | None = None) -> Dense:
     """A chain of T steps with one arc per column, as a graph-valued input that is never materialised where it can help.
 
     Args:
-        scores: (T, C), or (B, T, C) for a batch, in nats. float32 stays float32 (values and gradients to 1e-6); every
-            other real dtype becomes float64. Copied.
-        lengths: (B,) integers from 0 to T, or one integer without a batch: only the first ``lengths[b]`` steps of item b
-            count, and what stands after them may be anything, NaN included. None: all T steps.
+        scores: (T, C), or (B, T, C) for a batch, in nats. float32 stays float32 (values and gradients to 1e-6);
+            every other real dtype becomes float64. Copied.
+        lengths: (B,) integers from 0 to T, or one integer without a batch: only the first ``lengths[b]`` steps of
+            item b count, and what stands after them may be anything, NaN included. None: all T steps.
 
     Returns:
         A Dense; T = 0 (the chain of no steps accepts the empty string) and C = 0 are legal.
@@ -178,7 +178,7 @@ def dense(scores: ArrayLike, lengths: ArrayLike | None = None) -> Dense:
 
 @lru_cache(maxsize=32)
 def dense_topology(n_steps: int, n_columns: int) -> Topology:
-    """The topology of a dense input of n_steps by n_columns; the latest ones are kept, so that they are analysed once."""
+    """The topology of a dense input; the latest ones are kept, so that each is analysed once."""
     steps = np.repeat(np.arange(n_steps, dtype=np.int32), n_columns)
     columns = np.tile(np.arange(n_columns, dtype=np.int32), n_steps)
     return Topology.make(n_steps + 1, steps, steps + 1, columns, None, [0], [n_steps])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcgrad.compiler.topology import EPSILON, IntArray, Topology
+from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.arrays import LARGEST, freeze, labels_array, states_array, tie_array, weights_array
 

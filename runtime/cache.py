@@ -196,8 +196,6 @@ class RoutineCache:
         self._lock = threading.Lock()
         self._directory: CacheDirectory | None = None
         self._when_cleared: list[Callable[[], None]] = []
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset_after_fork)
 
     @property
     def dir(self) -> Path:
@@ -257,7 +255,7 @@ class RoutineCache:
         """
         with self._lock:
             counts, seconds = dict(self._counts), dict(self._seconds)
-        tiers = {
+        tiers: dict[str, TierInfo] = {
             tier: TierInfo(
                 compilations=counts.get((tier, "compilations"), 0),
                 compile_seconds=seconds[tier],
@@ -295,9 +293,12 @@ class RoutineCache:
         """Have `clear` also call this, for caches that live elsewhere."""
         self._when_cleared.append(forget)
 
-    def _reset_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
+        """In a forked child: the threads that held locks do not exist here."""
         self._lock = threading.Lock()
         self._plans.reset_after_fork()
 
 
 cache = RoutineCache()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=cache.reset_after_fork)

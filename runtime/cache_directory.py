@@ -1,15 +1,17 @@
 """The private directory on disk in which compiled kernels and routines are kept between processes.
 
-Stage: beside run. `arcgrad.runtime.numba_compiler` reads and writes compiled code through it, `arcgrad.runtime.routines`
-writes the generated sources, and `arcgrad.runtime.cache` reports and clears it. Compiled code is unpickled on loading,
-so whoever can write here can run code as the user: a directory that others can write is refused, all else (a missing,
-full, read-only or damaged one) only means that the code is compiled again. Standard library only.
+Stage: beside run. `arcgrad.runtime.numba_compiler` reads and writes compiled code through it,
+`arcgrad.runtime.routines` writes the generated sources, and `arcgrad.runtime.cache` reports and clears it. Compiled
+code is unpickled on loading, so whoever can write here can run code as the user: a directory that others can write is
+refused, all else (a missing, full, read-only or damaged one) only means that the code is compiled again. Standard
+library only.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import os
 import stat
 import sys
@@ -50,10 +52,10 @@ def default_directory() -> Path:
     if chosen:
         return Path(chosen).expanduser().absolute()
     try:
-        from platformdirs import user_cache_path
+        platformdirs = importlib.import_module("platformdirs")  # an extra
     except ImportError:
         return _user_cache_directory()
-    return Path(user_cache_path("arcgrad", appauthor=False))
+    return Path(platformdirs.user_cache_path("arcgrad", appauthor=False))
 
 
 def _user_cache_directory() -> Path:
@@ -214,7 +216,7 @@ def _check_private(path: Path) -> bool:
     # Files of the superuser are trusted: a system image may bring a cache that its users only read.
     if status.st_uid not in (os.geteuid(), 0):
         raise InputError(
-            f"the cache directory {path} belongs to user {status.st_uid}, but this process runs as user {os.geteuid()}: "
+            f"the cache directory {path} belongs to user {status.st_uid}, but this process is user {os.geteuid()}'s: "
             "compiled code from there could be anybody's",
             hint=hint,
         )

@@ -17,30 +17,33 @@ import os
 import pickle
 import sys
 import time
-import types as python_types
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite
+import llvmlite.binding  # type: ignore[import-untyped]
 import numba
 import numpy
-from numba.core import config, event, types
-from numba.core.compiler import CompileResult
+from numba.core import compiler, event, serialize, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
-from numba.core.serialize import dumps
+from numba.core.runtime import nrt
 
 from arcgrad.runtime.cache import Tier, cache
+from arcgrad.runtime.code_identity import identity_of_function
 
 __all__ = ["admit_read_only", "global_compiler_lock", "inlined", "load_or_compile", "type_of_dispatcher"]
+
+# numba is typed in part only.
+_config: Any = numba.config
+_compiled_code: Any = compiler.CompileResult
+_serialize: Any = serialize
+_event: Any = event
 
 # Changed when the content of a compiled file changes its form.
 _FORMAT = 1
 
 
-def load_or_compile(
-    function: Callable[..., Any], signature: str, *, fastmath: frozenset[str], tier: Tier, fingerprint: str | None
-) -> Any:
+def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: frozenset[str], tier: Tier) -> Any:
     """A dispatcher of numba's with machine code for this signature and no other.
 
     The caller holds `global_compiler_lock`.
@@ -50,23 +53,19 @@ def load_or_compile(
         signature: numba's text for the types.
         fastmath: LLVM's floating-point licences.
         tier: under which tier to count.
-        fingerprint: digest of all source that the machine code depends on; None: do not keep it on disk.
 
     Returns:
         The dispatcher, or the plain function where ``NUMBA_DISABLE_JIT`` is set.
 
     Raises:
-        InputError: the cache directory can be written by, or belongs to, other users.
+        InputError: the cache directory can be written by, or belongs to, other users; or the function refers to
+            something of which `identity_of_function` cannot say what it is.
     """
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False)(function)
-    if config.DISABLE_JIT:
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False)(function)
+    if _config.DISABLE_JIT:
         return dispatcher
-    if fingerprint is not None:
-        identity = (fingerprint, tier, signature, sorted(fastmath), _identity_of(function), _identity_of_platform())
-        digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
-        folder = "kernels" if tier == "kernels" else "routines"
-        # The attribute by which numba's dispatchers find their disk cache, from 0.13 to this day.
-        dispatcher._cache = _DiskCache(f"{folder}/{function.__module__}.{function.__qualname__}-{digest}.code", tier)
+    # The attribute by which numba's dispatchers find their disk cache, from 0.13 to this day.
+    dispatcher._cache = _DiskCache(_name_on_disk(function, signature, fastmath, tier), tier)
     _meter.watch(dispatcher, tier)
     try:
         dispatcher.compile(signature)
@@ -92,7 +91,7 @@ def admit_read_only(dispatcher: Any, arguments: tuple[Any, ...]) -> bool:
     numba gives read-only arrays a type of their own. Their machine representation is the same, so the code compiled for
     writable ones serves: each combination that occurs is entered into the dispatcher's table of types, once.
     """
-    if config.DISABLE_JIT:
+    if _config.DISABLE_JIT:
         return False
     found = tuple(dispatcher.typeof_pyval(argument) for argument in arguments)
     for expected, compiled in dispatcher.overloads.items():
@@ -112,14 +111,13 @@ def _is_read_only_form(found: Any, expected: Any) -> bool:
     )
 
 
-def _identity_of(function: Callable[..., Any]) -> tuple[Any, ...]:
-    """The function's own code; its source text is in the fingerprint, but may have been edited since it was imported."""
-
-    def of_code(code: python_types.CodeType) -> tuple[Any, ...]:
-        constants = [of_code(each) if isinstance(each, python_types.CodeType) else repr(each) for each in code.co_consts]
-        return code.co_name, code.co_code.hex(), code.co_names, constants
-
-    return function.__module__, function.__qualname__, of_code(function.__code__)
+def _name_on_disk(function: Callable[..., Any], signature: str, fastmath: frozenset[str], tier: Tier) -> str:
+    """Name of the file for a function's machine code: a digest of all that the code depends on."""
+    identity = (identity_of_function(function), tier, signature, sorted(fastmath), _identity_of_platform())
+    digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
+    if tier == "fused":  # the module is named by the digest of its source
+        return f"routines/{function.__module__.rpartition('_')[2]}-{digest}.code"
+    return f"kernels/{function.__module__}.{function.__qualname__}-{digest}.code"
 
 
 @functools.cache
@@ -133,9 +131,9 @@ def _identity_of_platform() -> tuple[Any, ...]:
         sys.implementation.cache_tag,
         sys.version_info[:3],
         cpu_target.target_context.codegen().magic_tuple(),
-        str(config.OPT),
-        config.BOUNDSCHECK,
-        config.DEBUGINFO_DEFAULT,
+        str(_config.OPT),
+        _config.BOUNDSCHECK,
+        _config.DEBUGINFO_DEFAULT,
     )
 
 
@@ -153,9 +151,10 @@ class _DiskCache:
         content = directory.read_code(self._name)
         if content is None:
             return None
-        target_context.refresh()  # as numba does: the context fills itself at its first use
         try:
-            compiled = CompileResult._rebuild(target_context, *pickle.loads(content))
+            symbols, parts = pickle.loads(content)
+            _make_known(symbols, target_context)
+            compiled = _compiled_code._rebuild(target_context, *parts)
         except Exception:
             # Anything: the file is whole, but something it refers to is not as it was. Compiling anew is always right.
             directory.remove(self._name)
@@ -166,7 +165,10 @@ class _DiskCache:
     def save_overload(self, signature: Any, compiled: Any) -> None:
         # Code that holds addresses of this process cannot be kept.
         if not compiled.library.has_dynamic_globals and not compiled.lifted:
-            cache.directory.write_code(self._name, dumps(compiled._reduce()))
+            module = compiled.library._final_module
+            symbols = [each.name for each in (*module.functions, *module.global_variables) if each.is_declaration]
+            symbols = sorted(name for name in symbols if not name.startswith("llvm."))
+            cache.directory.write_code(self._name, _serialize.dumps((symbols, compiled._reduce())))
 
     def enable(self) -> None:
         """Always enabled."""
@@ -178,17 +180,28 @@ class _DiskCache:
         """Nothing is kept back."""
 
 
-class _Meter(event.Listener):  # type: ignore[misc]
+def _make_known(symbols: list[str], target_context: Any) -> None:
+    """Make the external symbols of machine code known to LLVM, which ends the process over an unknown one.
+
+    numba's way is to load all that it can compile, 0.25 s and scipy with it. What kernels need is known without that:
+    mathematical functions, and the reference counting of arrays. Loading everything stays for whatever else turns up.
+    """
+    nrt.rtsys.initialize(target_context)
+    if any(llvmlite.binding.address_of_symbol(name) is None for name in symbols):
+        target_context.refresh()
+
+
+class _Meter(event.Listener):
     """Counts what numba compiles, by its own events, with CPU time.
 
-    Compilations nest: a routine's contains those of its helpers (counted as part of it) and of kernels that it is the first
-    to use (counted as their own). Only ever called by the holder of numba's compiler lock.
+    Compilations nest: a routine's contains those of its helpers (counted as part of it) and of kernels that it is the
+    first to use (counted as their own). Only ever called by the holder of numba's compiler lock.
     """
 
     def __init__(self) -> None:
         self._tiers: dict[int, Tier] = {}
-        self._started: list[tuple[int, float]] = []
-        self._inner_seconds: list[float] = [0.0]
+        # Of each compilation under way: its dispatcher's id, its start, the seconds counted for those within it.
+        self._stack: list[tuple[int, float, list[float]]] = []
 
     def watch(self, dispatcher: Any, tier: Tier) -> None:
         self._tiers[id(dispatcher)] = tier
@@ -197,26 +210,31 @@ class _Meter(event.Listener):  # type: ignore[misc]
         del self._tiers[id(dispatcher)]
 
     def on_start(self, event: Any) -> None:
-        self._started.append((id(event.data["dispatcher"]), time.thread_time()))
-        self._inner_seconds.append(0.0)
+        self._stack.append((id(event.data["dispatcher"]), time.thread_time(), []))
 
     def on_end(self, event: Any) -> None:
-        identity, start = self._started.pop()
+        dispatcher = id(event.data["dispatcher"])
+        if all(identity != dispatcher for identity, _, _ in self._stack):
+            return  # Ctrl-C came before its start was noted
+        while True:
+            identity, start, inner = self._stack.pop()
+            if identity == dispatcher:
+                break
         seconds = time.thread_time() - start
-        counted_inside = self._inner_seconds.pop()
-        tier = self._tiers.get(identity)
-        if tier is None:
-            self._inner_seconds[-1] += counted_inside
-        else:
-            cache.count_compilation(tier, seconds - counted_inside)
-            self._inner_seconds[-1] += seconds
+        tier = self._tiers.get(dispatcher)
+        if tier is not None:
+            cache.count_compilation(tier, seconds - sum(inner))
+            inner = [seconds]
+        if self._stack:
+            self._stack[-1][2].extend(inner)
 
 
 _meter = _Meter()
-event.register("numba:compile", _meter)
+_event.register("numba:compile", _meter)
 
 if hasattr(os, "register_at_fork"):
-    # A child forked while another thread compiles would inherit locks (numba's, LLVM's) that nobody releases: wait for it.
+    # A child forked while another thread compiles would inherit locks (numba's, LLVM's) that nobody releases: the fork
+    # waits for the compilation.
     os.register_at_fork(
         before=global_compiler_lock.acquire,
         after_in_parent=global_compiler_lock.release,

@@ -16,13 +16,14 @@ Both are called like the plain functions they wrap: from Python, from one anothe
 - A *helper* called from Python runs as plain Python; called from compiled code it is compiled for the types it meets.
 - A *kernel* is compiled, or its machine code loaded from disk, at its first call, never on import (which does not even
   import numba). Its arguments must have the signature's types; arrays are C-contiguous (``[::1]``, ``[:, ::1]``) and
-  may be read-only although the signature cannot say so: it is the kernel's duty not to write its inputs. ``.python`` is
-  the undecorated function. Options: `fastmath`, a set of LLVM flags such as ``{"reassoc"}`` (never "ninf" or "nnan":
-  scores may be −inf). Compiled with ``nogil=True`` and ``error_model="numpy"``: x / 0 is inf or NaN, never an exception.
-- Both must be module-level functions, not closures. Kernels report failure by what they return or write, not by raising,
-  allocate nothing, and may use module-level numbers, helpers and other kernels as globals.
-- A kernel's compiled code is keyed by the text of every ``.py`` file of its module's folder, so an edit anywhere in the
-  kernel library rebuilds what depends on it. A helper or constant must therefore live in the folder of the kernel that uses it.
+  may be read-only although the signature cannot say so: it is the kernel's duty not to write its inputs. ``.python``
+  is the undecorated function. Options: `fastmath`, a set of LLVM flags such as ``{"reassoc"}`` (never "ninf" or "nnan":
+  scores may be −inf). Compiled with ``nogil=True`` and ``error_model="numpy"``: x / 0 is inf or NaN, not an error.
+- Both must be module-level functions, not closures. Kernels report failure by what they return or write, not by
+  raising, allocate nothing, and may use as globals: helpers, other kernels, numbers and tuples of them, modules.
+- The machine code of a kernel is keyed by its own bytecode and that of all helpers and kernels it reaches, with the
+  values of their globals (`arcgrad.runtime.code_identity`): an edit rebuilds what depends on it, and nothing else.
+  Code that numba reaches in another way (``numba.extending.overload``) would go unnoticed, so do not use that.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import importlib.resources
 import io
 import linecache
 import os
@@ -38,7 +40,6 @@ import tokenize
 import types
 import weakref
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from arcgrad.grammar.errors import InputError
@@ -68,7 +69,7 @@ class Helper(Generic[P, R]):
 
     @property
     def _numba_type_(self) -> Any:
-        """Asked for by numba where compiled code refers to this object; numba's type refers to its dispatcher weakly."""
+        """Asked for by numba where compiled code refers to this object; the type refers to its dispatcher weakly."""
         from arcgrad.runtime import numba_compiler
 
         return numba_compiler.type_of_dispatcher(self._dispatcher)
@@ -82,7 +83,6 @@ class Kernel(Generic[P, R]):
         signature: numba's text for the types, such as ``"float64(float64[::1])"``.
         tier: under which tier it is counted.
         fastmath: LLVM's flags.
-        fingerprint: digest of all source that the compiled code depends on; None: never kept on disk.
     """
 
     def __init__(
@@ -91,14 +91,12 @@ class Kernel(Generic[P, R]):
         signature: str,
         fastmath: frozenset[str],
         tier: Tier,
-        fingerprint: str | None,
     ) -> None:
         functools.update_wrapper(self, python)
         self.python = python
         self.signature = signature
         self.fastmath = fastmath
         self.tier = tier
-        self.fingerprint = fingerprint
         self._compiled: Any = None
         _every_kernel.add(self)
 
@@ -127,7 +125,7 @@ class Kernel(Generic[P, R]):
         with numba_compiler.global_compiler_lock:
             if self._compiled is None:
                 self._compiled = numba_compiler.load_or_compile(
-                    self.python, self.signature, fastmath=self.fastmath, tier=self.tier, fingerprint=self.fingerprint
+                    self.python, self.signature, fastmath=self.fastmath, tier=self.tier
                 )
             return self._compiled
 
@@ -137,6 +135,9 @@ class Kernel(Generic[P, R]):
         from arcgrad.runtime import numba_compiler
 
         return numba_compiler.type_of_dispatcher(self.load())
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.python.__module__}.{self.python.__qualname__}: {self.signature}>"
 
     def forget(self) -> None:
         """Drop the compiled code: the next call loads or compiles it anew."""
@@ -177,44 +178,32 @@ def kernel(signature: str, *, fastmath: Iterable[str] = ()) -> Callable[[Callabl
     """
 
     def declare(function: Callable[P, R]) -> Kernel[P, R]:
-        # Now, not at the first call: the file may be edited between, and old code must not be kept under its new text.
-        file = Path(function.__code__.co_filename)
-        fingerprint = _fingerprint_of_folder(str(file.parent)) if file.is_file() else None
-        return Kernel(function, signature, frozenset(fastmath), "kernels", fingerprint)
+        return Kernel(function, signature, frozenset(fastmath), "kernels")
 
     return declare
 
 
-def kernel_fingerprint() -> str:
-    """Digest of the source of the whole kernel library: what `load_routine` wants, and what kernels are keyed by."""
-    package = importlib.import_module("arcgrad.runtime.kernels")
-    return _fingerprint_of_folder(str(Path(str(package.__file__)).parent)) or "unknown"
-
-
 @functools.cache
-def _fingerprint_of_folder(folder: str) -> str | None:
-    """Digest of names and texts of the ``.py`` files; None where they cannot be read, as in an archive.
-
-    Kept for the life of the process, as the modules are that were imported from there.
-    """
+def kernel_fingerprint() -> str:
+    """Digest of the texts of the whole kernel library, as it was when first asked."""
+    package = importlib.import_module("arcgrad.runtime.kernels")
+    folder = importlib.resources.files(package)
     digest = hashlib.sha256()
-    try:
-        paths = sorted(Path(folder).glob("*.py"))
-        for path in paths:
-            text = path.read_bytes()
-            digest.update(f"{path.name} {len(text)}\n".encode() + text)
-    except OSError:
-        return None
-    return digest.hexdigest() if paths else None
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".py"):
+            digest.update(repr((file.name, file.read_bytes())).encode())
+    return digest.hexdigest()
 
 
 def without_comments(source: str) -> str:
-    """The tokens of a Python source, one a line, without comments, blank lines and layout: what a routine is keyed by."""
+    """The tokens of a Python source, one a line, without comments and layout: what a routine is keyed by."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     dropped = (tokenize.COMMENT, tokenize.NL)
     # The width of an indentation means nothing.
     return "\n".join(
-        f"{token.type} {'' if token.type == tokenize.INDENT else token.string!r}" for token in tokens if token.type not in dropped
+        f"{token.type} {'' if token.type == tokenize.INDENT else token.string!r}"
+        for token in tokens
+        if token.type not in dropped
     )
 
 
@@ -230,19 +219,20 @@ def load_routine(
     *,
     name: str = "routine",
     signature: str | None = None,
-    kernel_fingerprint: str,
+    kernel_fingerprint: str = "",
     tier: Tier,
     fastmath: Iterable[str] = (),
 ) -> Callable[..., Any]:
     """The function that a generated module defines: as plain Python over kernels, or compiled as a whole.
 
-    A source that differs only in comments or layout from an earlier one, of this process or another, shares its routine.
+    A source that differs from an earlier one, of this process or another, in comments only shares its routine.
 
     Args:
         source: text of a Python module; it imports what it calls from `arcgrad.runtime.kernels` by absolute name.
         name: the function in it that is wanted.
         signature: numba's text for its types; needed by tier "fused" only.
-        kernel_fingerprint: digest of the kernel library; see `kernel_fingerprint`.
+        kernel_fingerprint: digest of whatever else shall be part of the key, such as `kernel_fingerprint()`; what the
+            source calls of the kernel library is noticed without it.
         tier: "kernels": executed as plain Python; "fused": compiled, or loaded from disk.
         fastmath: LLVM's floating-point licences, for tier "fused".
 
@@ -254,7 +244,7 @@ def load_routine(
 
     Example:
         >>> source = "def routine(x):\\n    return x + 1  # any comment\\n"
-        >>> load_routine(source, kernel_fingerprint="", tier="kernels")(2)
+        >>> load_routine(source, tier="kernels")(2)
         3
     """
     if tier == "fused" and signature is None:
@@ -275,7 +265,7 @@ def load_routine(
             function: Callable[..., Any] = module.__dict__[name]
             if tier == "fused":
                 assert signature is not None
-                function = Kernel(function, signature, flags, "fused", key)
+                function = Kernel(function, signature, flags, "fused")
                 function.load()
         except BaseException:
             _remove_module(key, function=None)

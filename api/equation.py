@@ -1,0 +1,328 @@
+"""``ag.compile``: text → Equation, the object that people call.
+
+The facade over grammar, compiler and runtime: it names and checks what comes in, and shapes what goes out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from arcgrad.grammar.errors import InputError
+
+if TYPE_CHECKING:
+    from arcgrad.compiler.ir import Program
+    from arcgrad.compiler.limits import Limits
+    from arcgrad.runtime.evaluate import Evaluator
+    from arcgrad.runtime.gradient_check import GradientReport
+    from arcgrad.runtime.interpreter import Trace
+    from arcgrad.runtime.jacobian import Jacobian
+    from arcgrad.runtime.report import Explanation
+
+__all__ = ["Equation", "compile_equation", "warmup"]
+
+Mode = Literal["auto", "interpret", "kernels", "fused"]
+_MODES = ("auto", "interpret", "kernels", "fused")
+
+
+class Equation:
+    """A parsed, type-checked and optimised equation. Made by ``ag.compile``; call it with its inputs.
+
+    Graphs are ``ag.Graph``, ``ag.dense`` or an array of scores (T, C); a batch is a list of graphs or an array (B, T, C);
+    scores are numbers, or arrays (B,) in a batch. Inputs are given by keyword, or as one positional mapping.
+
+    Attributes:
+        text: as given.
+        inputs: names of the inputs in order of first appearance.
+        mode: "auto", "interpret", "kernels" or "fused".
+
+    Example:
+        >>> import arcgrad as ag
+        >>> eq = ag.compile("LSE[A ∘ B]")
+        >>> eq.inputs
+        ('A', 'B')
+        >>> eq(A=ag.linear([1, 2], [0.5, 0.25]), B=ag.linear([1, 2], [1.0, 0.0]))
+        1.75
+    """
+
+    def __init__(
+        self, text: str, symbols: Any, definitions: str | None, mode: Mode, limits: Limits, program: Program
+    ) -> None:
+        from arcgrad.runtime.evaluate import Evaluator
+
+        self.text = text
+        self.mode: Mode = mode
+        self.inputs = tuple(program.inputs)
+        self._options = (symbols, definitions, mode, limits)
+        self._program = program
+        self._evaluator: Evaluator = Evaluator(program, mode, limits)
+
+    def __call__(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+        """The equation's value.
+
+        Returns:
+            A float for a score (an int for a COUNT), a Graph for a graph; for a batch an array (B,) or a list of graphs.
+
+        Raises:
+            InputError, DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.compile("MAX[A] - 1")(A=ag.linear([3], [2.5]))
+            1.5
+        """
+        return self._evaluator.value(self._given(inputs, named))
+
+    def value_and_grad(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        wrt: str | Iterable[str] | None = None,
+        cotangent: Any = None,
+        **named: Any,
+    ) -> tuple[Any, dict[str, Any]]:
+        """The value and its gradient by inputs.
+
+        Args:
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            wrt: names of the inputs to differentiate by; None: all but label mappings.
+            cotangent: what the gradient is multiplied with. For a score a number, or (B,) for a batch; for a graph an
+                array (n_arcs,) of the value's arcs (a list of them for a batch). None: ones.
+            named: inputs by name.
+
+        Returns:
+            The value as when called, and a dict from input name to gradient: (n_arcs,) for a graph ((n_parameters,)
+            where it is tied), the shape of the scores for a dense input, a float or (B,) for a score, a list for a list.
+            In a batch the gradient is that of the sum of the items' values; a shared input's gradient is summed.
+
+        Raises:
+            InputError, DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> value, grad = ag.compile("LSE[A + B]").value_and_grad(A=ag.linear([1]), B=ag.linear([2]))
+            >>> grad["A"], grad["B"]
+            (array([0.5]), array([0.5]))
+        """
+        return self._evaluator.value_and_grad(self._given(inputs, named), self._names(wrt), cotangent)
+
+    def jacobian(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        wrt: str | Iterable[str] | None = None,
+        **named: Any,
+    ) -> Jacobian | dict[str, Jacobian]:
+        """The partial derivatives of each output arc's weight by each input arc's weight, of a graph-valued equation.
+
+        Args:
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            wrt: one name, or several for a dict of Jacobians; None: all graph inputs.
+            named: inputs by name.
+
+        Returns:
+            A sparse matrix, rows: arcs of the output, columns: arcs of the input.
+
+        Raises:
+            InputError: the equation's value is a score, or the inputs are a batch.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> J = ag.compile("A B").jacobian(wrt="A", A=ag.linear([1, 2]), B=ag.linear([3, 4]))
+            >>> J.shape, J.rows.tolist(), J.columns.tolist()
+            ((5, 2), [0, 1], [0, 1])
+        """
+        names = self._names(wrt)
+        found = self._evaluator.jacobian(self._given(inputs, named), names)
+        return found[names[0]] if isinstance(wrt, str) and names else found
+
+    def trace(self, inputs: Mapping[str, Any] | None = None, /, *, cotangent: Any = None, **named: Any) -> Trace:
+        """Every intermediate result and its gradient, by the reference interpreter.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> x = ag.linear([1], [-1.0])
+            >>> t = ag.compile("LSE[(A1 + A2) ∘ X*]").trace(A1=x, A2=x, X=x)
+            >>> [f"{n.name} = {n.expression}" for n in t.nodes if n.inputs]
+            ['G1 = A1 + A2', 'G2 = X*', 'G3 = G1 ∘ G2', 'G4 = LSE[G3]']
+        """
+        return self._evaluator.trace(self._given(inputs, named), cotangent)
+
+    def check_grad(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        wrt: str | Iterable[str] | None = None,
+        step: float = 1e-5,
+        tolerance: float = 1e-5,
+        **named: Any,
+    ) -> GradientReport:
+        """Compare the gradient with central finite differences, and say where they differ.
+
+        Args:
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            wrt: names of inputs; None: all.
+            step: half the distance of the two evaluations, in nats.
+            tolerance: greatest difference, relative to the larger of 1 and the derivative, that counts as agreement.
+            named: inputs by name.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.compile("LSE[A]").check_grad(A=ag.linear([1, 2])).ok
+            True
+        """
+        from arcgrad.runtime.gradient_check import check_gradient
+
+        return check_gradient(self._evaluator, self._given(inputs, named), self._names(wrt), step, tolerance)
+
+    def explain(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Explanation:
+        """The plan: what was rewritten, fused, hoisted and cached; with inputs, also states, arcs, operations and bytes.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> print(ag.compile("LSE[rev[A]]").explain())  # doctest: +ELLIPSIS
+            LSE[rev[A]]
+            ...
+        """
+        given = self._given(inputs, named) if inputs is not None or named else None
+        return self._evaluator.explain(given)
+
+    def source(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> str:
+        """The text of the routine that is generated for these inputs.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> "def routine(" in ag.compile("LSE[A]").source(A=ag.linear([1, 2]))
+            True
+        """
+        return self._evaluator.source(self._given(inputs, named))
+
+    @property
+    def latex(self) -> str:
+        """The equation in LaTeX, in the notation of the textbook.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> print(ag.compile("LSE[(A1 + A2) ∘ X*]").latex)
+            \\text{LSE}[(\\mathcal{A}_{1} + \\mathcal{A}_{2}) \\circ \\mathcal{X}^*]
+        """
+        from arcgrad.grammar import to_latex
+
+        return to_latex(self._program.syntax)
+
+    def __repr__(self) -> str:
+        return f"<arcgrad equation {self.text.strip()!r} of {', '.join(self.inputs) or 'no inputs'}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Equation], tuple[Any, ...]]:
+        return _restore, (self.text, *self._options)
+
+    def _given(self, inputs: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
+        from arcgrad.runtime.binding import resolve_names
+
+        if inputs is None:
+            return resolve_names(self._program.inputs, named, self.text)
+        if not isinstance(inputs, Mapping):
+            raise InputError(
+                f"the one positional argument is a mapping from names to inputs, not a {type(inputs).__name__}",
+                hint=f"write equation({', '.join(f'{n}=…' for n in self.inputs)})",
+            )
+        both = [name for name in named if name in inputs]
+        if both:
+            raise InputError(f"{both[0]} is given twice, in the mapping and by keyword")
+        return resolve_names(self._program.inputs, {**inputs, **named}, self.text)
+
+    def _names(self, wrt: str | Iterable[str] | None) -> tuple[str, ...]:
+        from arcgrad.compiler.types import Type
+        from arcgrad.grammar import normalise_name
+
+        if wrt is None:
+            return tuple(n for n, t in self._program.inputs.items() if t is not Type.MAPPING)
+        names = []
+        for given in [wrt] if isinstance(wrt, str) else wrt:
+            name = given if given in self._program.inputs else normalise_name(given)
+            if name not in self._program.inputs:
+                raise InputError(
+                    f"wrt={given!r} is no input of the equation; its inputs are {', '.join(self.inputs) or 'none'}"
+                )
+            if self._program.inputs[name] is Type.MAPPING:
+                raise InputError(f"wrt={given!r} is a label mapping, by which there is no derivative")
+            names.append(name)
+        return tuple(dict.fromkeys(names))
+
+
+_memo: OrderedDict[tuple[Hashable, ...], Equation] = OrderedDict()
+_memo_lock = threading.Lock()
+_MEMO_SIZE = 512
+
+
+def compile_equation(
+    text: str,
+    symbols: Any = None,
+    definitions: str | None = None,
+    mode: Mode = "auto",
+    *,
+    limits: Limits | None = None,
+) -> Equation:
+    """Parse, check and optimise an equation. The same arguments give the same object.
+
+    Args:
+        text: an equation or program in the language of docs/language.md, in Unicode, ASCII or LaTeX.
+        symbols: an ``ag.SymbolTable`` (or what makes one) in which literals such as ``"abc"`` look up their labels; None:
+            Unicode code points.
+        definitions: text of definitions that the equation may use.
+        mode: "auto" answers at once and compiles where that pays; "fused" compiles now; "kernels" runs the plan over the
+            kernel library; "interpret" is the reference interpreter.
+        limits: budgets of states, arcs and bytes; None: ``ag.Limits()``.
+
+    Raises:
+        EquationError: the text is wrong; the error points at the place.
+        LimitError: definitions expand without end.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> ag.compile(r"\\text{LSE}[\\mathcal{A}_1 \\circ \\mathcal{B}]").inputs
+        ('A1', 'B')
+    """
+    from arcgrad.compiler.limits import DEFAULT_LIMITS
+
+    if mode not in _MODES:
+        raise InputError(f"mode={mode!r} is none of {', '.join(_MODES)}")
+    if not isinstance(text, str):
+        raise InputError(f"an equation is a str, not a {type(text).__name__}")
+    if symbols is not None:
+        from arcgrad.runtime.symbols import SymbolTable
+
+        if not isinstance(symbols, SymbolTable):
+            symbols = SymbolTable(symbols)
+    limits = limits or DEFAULT_LIMITS
+    key = (text, id(symbols), definitions, mode, limits)
+    with _memo_lock:
+        found = _memo.get(key)
+        if found is not None:
+            _memo.move_to_end(key)
+            return found
+    program = _elaborate(text, symbols, definitions, limits)
+    equation = Equation(text, symbols, definitions, mode, limits, program)
+    with _memo_lock:
+        _memo[key] = equation  # the equation keeps the table alive, so its id stays its own
+        if len(_memo) > _MEMO_SIZE:
+            _memo.popitem(last=False)
+    return equation
+
+
+def _elaborate(text: str, symbols: Any, definitions: str | None, limits: Limits) -> Program:
+    from arcgrad.compiler.elaborate import elaborate, operator_names
+    from arcgrad.grammar import parse, parse_definitions
+
+    names = operator_names()
+    library = parse_definitions(definitions) if definitions is not None else None
+    return elaborate(parse(text, names), library=library, symbols=symbols, limits=limits)
+
+
+def _restore(text: str, symbols: Any, definitions: str | None, mode: Mode, limits: Limits) -> Equation:
+    return compile_equation(text, symbols, definitions, mode, limits=limits)

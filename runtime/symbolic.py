@@ -1,0 +1,301 @@
+"""The symbolic half of an evaluation: topologies and selections of graph expressions, without weights.
+
+Bound inputs → (topology, selection) of every graph node that the numeric half needs. Results are remembered by the
+fingerprints of the leaves, so that training on the same graphs repeats nothing, and what a batch shares is built once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from arcgrad.compiler.ir import INPUT, Node
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.mapping import LabelMapping
+from arcgrad.compiler.operators import Built, Category
+from arcgrad.compiler.selection import Selection, compose_selections
+from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedError
+from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph
+from arcgrad.runtime.cache import cache
+
+__all__ = ["SymbolicCache", "SymbolicEvaluator", "SymbolicGraph", "build_node", "path_topology"]
+
+
+@dataclass(frozen=True, eq=False)
+class SymbolicGraph:
+    """A built graph without weights.
+
+    Attributes:
+        topology: its states, arcs and labels.
+        selection: which leaf entries each arc's weight sums.
+        key: names how it was built from which topologies; None where it also depends on weights (PATH).
+    """
+
+    topology: Topology
+    selection: Selection
+    key: bytes | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        s = self.selection
+        return self.topology.nbytes + s.offsets.nbytes + s.leaf.nbytes + s.arc.nbytes
+
+
+class SymbolicCache:
+    """Least recently used symbolic graphs within a budget of bytes; safe for threads."""
+
+    def __init__(self, budget: int = 256 << 20) -> None:
+        self._budget = budget
+        self._entries: OrderedDict[bytes, SymbolicGraph] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: bytes) -> SymbolicGraph | None:
+        """The graph of that key, or None."""
+        with self._lock:
+            found = self._entries.get(key)
+            if found is not None:
+                self._entries.move_to_end(key)
+            return found
+
+    def put(self, key: bytes, graph: SymbolicGraph) -> None:
+        """Keep a graph; the least recently used ones leave."""
+        with self._lock:
+            if key in self._entries or graph.nbytes > self._budget // 4:
+                return
+            self._entries[key] = graph
+            self._bytes += graph.nbytes
+            while self._bytes > self._budget:
+                _, oldest = self._entries.popitem(last=False)
+                self._bytes -= oldest.nbytes
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self._bytes = 0
+
+
+SHARED_CACHE = SymbolicCache()
+
+
+def build_node(
+    node: Node,
+    topologies: Sequence[Topology],
+    mappings: Mapping[str, LabelMapping],
+    limits: Limits,
+    place: Place | None,
+) -> Built:
+    """Apply a literal or structural operator to topologies, with its checks.
+
+    Args:
+        node: the operation.
+        topologies: one an operand that is a graph or a score (for a score: an empty one).
+        mappings: label mappings by input name.
+        limits: budget.
+        place: where the node stands in the equation, for errors.
+
+    Raises:
+        InputError: a transducer where an acceptor is required.
+        LimitError: the result exceeds the budget.
+        UnsupportedError: the operator comes in a later version.
+    """
+    entry = node.definition
+    if entry.build is None:
+        raise UnsupportedError(
+            f"{entry.names[0] if entry.names else entry.name} is not there yet: this version parses and type-checks it, "
+            "but cannot evaluate it",
+            place=place,
+        )
+    for position, topology in enumerate(topologies):
+        if entry.needs_acceptor(position) and not topology.is_acceptor:
+            _raise_transducer(node, position, topology, place)
+    parameters = node.parameters
+    for operand in node.operands:
+        if operand.type is Type.MAPPING:
+            parameters = (mappings[str(operand.parameters[0])], *parameters)
+    try:
+        return entry.build(topologies, parameters, limits)
+    except ArcgradError as error:
+        if error.place is None:
+            error.place = place
+        raise
+
+
+def _raise_transducer(node: Node, position: int, topology: Topology, place: Place | None) -> None:
+    arc = int(np.flatnonzero(topology.ilabel != topology.olabel)[0])
+    signs = {"intersect": "∩", "cross": ":"}
+    side = ("left", "right")[position] if len(node.operands) == 2 else "only"
+    raise InputError(
+        f"{signs.get(node.operator, node.operator)} needs acceptors, but its {side} operand is a transducer: "
+        f"arc {arc} has input label {topology.ilabel[arc]} and output label {topology.olabel[arc]}",
+        place=place,
+        hint="compose transducers with ∘, or take one side with in[…] or out[…]",
+    )
+
+
+EMPTY_TOPOLOGY = Topology.make(0, [], [], [])
+
+
+class SymbolicEvaluator:
+    """Builds the graphs of one call.
+
+    Args:
+        bound: the call's inputs.
+        leaves: leaf numbers of graph inputs and of scores that weight graphs.
+        limits: budget.
+        places: where nodes stand in the text.
+        best_arcs: for a PATH node's operand, (node, its built graph, item) → the arcs of its best path, or None.
+    """
+
+    def __init__(
+        self,
+        bound: Bound,
+        leaves: Mapping[Node, int],
+        limits: Limits,
+        places: Mapping[Node, Place],
+        best_arcs: Callable[[Node, SymbolicGraph, int], Sequence[int] | None],
+    ) -> None:
+        self._bound = bound
+        self._leaves = leaves
+        self._limits = limits
+        self._places = places
+        self._best_arcs = best_arcs
+        self._shared: dict[Node, SymbolicGraph] = {}
+        self._is_shared: dict[Node, bool] = {}
+
+    def is_shared(self, node: Node) -> bool:
+        """Whether the graph's topology is the same for all items of the batch because only shared inputs enter."""
+        found = self._is_shared.get(node)
+        if found is None:
+            found = self._bound.batch is None or all(
+                self._bound.inputs[str(n.parameters[0])].shared
+                for n in _inputs_below(node)
+                if n.type is not Type.MAPPING and (n.type is Type.GRAPH or _has_paths(node))
+            )
+            self._is_shared[node] = found
+        return found
+
+    def evaluate(self, root: Node, item: int) -> SymbolicGraph:
+        """The built graph of ``root`` for one item of the batch."""
+        done: dict[Node, SymbolicGraph] = {}
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            if node in done:
+                stack.pop()
+                continue
+            if node in self._shared:
+                done[node] = self._shared[node]
+                continue
+            missing = [o for o in node.operands if o.type is Type.GRAPH and o not in done]
+            if missing:
+                stack.extend(reversed(missing))
+                continue
+            stack.pop()
+            built = self._evaluate_one(node, [done[o] for o in node.operands if o.type is Type.GRAPH], item)
+            done[node] = built
+            if self.is_shared(node):
+                self._shared[node] = built
+        return done[root]
+
+    def _evaluate_one(self, node: Node, operands: list[SymbolicGraph], item: int) -> SymbolicGraph:
+        if node.operator == INPUT:
+            return self._input(node, item)
+        if node.definition.category is Category.PATHS and node.operator == "path":
+            arcs = self._best_arcs(node, operands[0], item)
+            return _path(operands[0], arcs)
+        key = self._key(node, operands)
+        if key is not None:
+            found = SHARED_CACHE.get(key)
+            if found is not None:
+                cache.count("symbolic hits")
+                return found
+        built = self._build(node, operands)
+        cache.count("symbolic built")
+        result = SymbolicGraph(built[0], built[1], key)
+        if key is not None:
+            SHARED_CACHE.put(key, result)
+        return result
+
+    def _input(self, node: Node, item: int) -> SymbolicGraph:
+        bound = self._bound.inputs[str(node.parameters[0])]
+        assert isinstance(bound, (BoundGraph, BoundDense))
+        leaf = self._leaves[node]
+        topology = bound.topology(item)
+        memo = topology.memo("identity")
+        found = memo.get(str(leaf))
+        if found is None:
+            key = leaf.to_bytes(4, "little") + topology.fingerprint
+            found = SymbolicGraph(topology, Selection.identity(leaf, topology.n_arcs), key)
+            memo[str(leaf)] = found
+        assert isinstance(found, SymbolicGraph)
+        return found
+
+    def _key(self, node: Node, operands: list[SymbolicGraph]) -> bytes | None:
+        digest = hashlib.blake2b(repr((node.operator, node.parameters)).encode(), digest_size=16)
+        graphs = iter(operands)
+        for operand in node.operands:
+            if operand.type is Type.GRAPH:
+                key = next(graphs).key
+                if key is None:
+                    return None
+                digest.update(key)
+            elif operand.type is Type.SCORE:
+                digest.update(b"score" + self._leaves[operand].to_bytes(4, "little"))
+            else:
+                digest.update(self._bound.mappings[str(operand.parameters[0])].fingerprint)
+        return digest.digest()
+
+    def _build(self, node: Node, operands: list[SymbolicGraph]) -> tuple[Topology, Selection]:
+        graphs = iter(operands)
+        topologies: list[Topology] = []
+        selections: list[Selection] = []
+        for operand in node.operands:
+            if operand.type is Type.GRAPH:
+                graph = next(graphs)
+                topologies.append(graph.topology)
+                selections.append(graph.selection)
+            elif operand.type is Type.SCORE:
+                topologies.append(EMPTY_TOPOLOGY)
+                selections.append(Selection.identity(self._leaves[operand], 1))
+        built = build_node(node, topologies, self._bound.mappings, self._limits, self._places.get(node))
+        parts = list(zip(built.selections[: len(selections)], selections, strict=True))
+        return built.topology, compose_selections(built.topology.n_arcs, parts)
+
+
+def _inputs_below(node: Node) -> list[Node]:
+    from arcgrad.compiler.ir import topological
+
+    return [n for n in topological(node) if n.is_input]
+
+
+def _has_paths(node: Node) -> bool:
+    from arcgrad.compiler.ir import topological
+
+    return any(n.operator == "path" for n in topological(node))
+
+
+def path_topology(topology: Topology, arcs: Sequence[int] | None) -> tuple[Topology, IntArray]:
+    """The linear graph of a path that keeps its labels, and (n,) the arcs it takes; ∅ where ``arcs`` is None."""
+    if arcs is None:
+        return EMPTY_TOPOLOGY, np.empty(0, dtype=np.int32)
+    chosen = np.asarray(arcs, dtype=np.int32)
+    states = np.arange(len(chosen) + 1, dtype=np.int32)
+    ilabel = topology.ilabel[chosen]
+    olabel = None if topology.is_acceptor else topology.olabel[chosen]
+    line = Topology.make(len(states), states[:-1], states[1:], ilabel, olabel, [0], [len(chosen)])
+    return line, chosen
+
+
+def _path(operand: SymbolicGraph, arcs: Sequence[int] | None) -> SymbolicGraph:
+    topology, chosen = path_topology(operand.topology, arcs)
+    return SymbolicGraph(topology, operand.selection.take(chosen), None)

@@ -1,4 +1,4 @@
-"""An independent oracle for arcgrad: naive graphs, path sums, expression trees and random cases, in plain Python and numpy.
+"""An independent oracle for arcgrad: naive graphs, path sums, expression trees, random cases; Python and numpy only.
 
 It shares no code with arcgrad, so that a test which compares the two compares two readings of the language's rules.
 Read in this order: graphs (constructions), paths (reductions), leaves and trees (what a case is made of), evaluate,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle import graphs, paths
-from oracle.graphs import Graph, Key, TooLarge
+from oracle.graphs import Graph, Key, TooLargeError
 from oracle.leaves import Input, Mapping, add_item_gradient, is_batched, item_of, zero_gradient
 from oracle.trees import REDUCTIONS, Tree
 
@@ -26,7 +26,7 @@ Gradient = dict[str, "Floats | list[Floats]"]
 MAX_CHOICES = 48
 
 
-class Undefined(Exception):
+class UndefinedScoreError(Exception):
     """An operation between scores has no value, such as −inf − −inf."""
 
 
@@ -41,7 +41,7 @@ class Score:
 
 @dataclass
 class Limits:
-    """The largest graph that an evaluation may build before it raises TooLarge."""
+    """The largest graph that an evaluation may build before it raises TooLargeError."""
 
     states: int = 400
     arcs: int = 3000
@@ -69,7 +69,7 @@ class Evaluator:
         if id(tree) not in self._graphs:
             built = self._build(tree)
             if built.n_states > self.limits.states or len(built.arcs) > self.limits.arcs:
-                raise TooLarge(f"{tree.operator}: {built.n_states} states, {len(built.arcs)} arcs")
+                raise TooLargeError(f"{tree.operator}: {built.n_states} states, {len(built.arcs)} arcs")
             self._graphs[id(tree)] = built
         return self._graphs[id(tree)]
 
@@ -88,7 +88,7 @@ class Evaluator:
             least, most = tree.parameters
             copies = least + 1 if most is None else most
             if copies * len(operand.arcs) > self.limits.arcs:
-                raise TooLarge("repetition")
+                raise TooLargeError("repetition")
             return graphs.repeat(operand, least, most)
         if op == "weight":
             return self._weighted(operand, tree.operands[1])
@@ -106,7 +106,7 @@ class Evaluator:
     def _weighted(self, operand: Graph, score_tree: Tree) -> Graph:
         score = self.score(score_tree)
         if math.isnan(score.value) or score.value == math.inf:
-            raise TooLarge("weight of +inf")
+            raise TooLargeError("weight of +inf")
         if score_tree.operator == "score":
             terms: tuple[Key, ...] = ((score_tree.parameters[0], 0),)
         elif score_tree.operator == "number":
@@ -146,7 +146,9 @@ class Evaluator:
 
     def _through_inner_scores(self, sparse: Sparse) -> list[Sparse]:
         outer = {key: g for key, g in sparse.items() if key[0] not in self._inner}
-        parts = [[(g, choice) for choice in self._inner[key[0]].choices] for key, g in sparse.items() if key not in outer]
+        parts = [
+            [(g, choice) for choice in self._inner[key[0]].choices] for key, g in sparse.items() if key not in outer
+        ]
         return [_combine([(1.0, outer), *chosen]) for chosen in itertools.product(*parts)]
 
     def _arithmetic(self, tree: Tree) -> Score:
@@ -160,7 +162,7 @@ class Evaluator:
         operands = [self.score(x) for x in tree.operands]
         value, factor_choices = _ARITHMETIC[op](*(float(x.value) for x in operands))
         if math.isnan(value):
-            raise Undefined(tree.text())
+            raise UndefinedScoreError(tree.text())
         scale = sum(x.scale for x in operands)
         for factors in factor_choices:
             finite = [abs(f) for f in factors if math.isfinite(f)]
@@ -188,7 +190,7 @@ def _distinct(choices: list[Sparse]) -> tuple[Sparse, ...]:
     for choice in choices:
         found.setdefault(tuple(sorted((k, round(g, 9)) for k, g in choice.items() if g != 0.0)), choice)
         if len(found) > MAX_CHOICES:
-            raise TooLarge("too many choices among best paths")
+            raise TooLargeError("too many choices among best paths")
     return tuple(found.values())
 
 
@@ -288,9 +290,9 @@ def evaluate(tree: Tree, inputs: Map[str, Input], limits: Limits | None = None) 
     """Evaluates a score expression over inputs, item by item.
 
     Raises:
-        paths.Diverges: a sum or a best path has no end.
-        Undefined: an operation between scores has no value.
-        TooLarge: the oracle's limits, or a case too near an edge to be judged.
+        paths.DivergesError: a sum or a best path has no end.
+        UndefinedScoreError: an operation between scores has no value.
+        TooLargeError: the oracle's limits, or a case too near an edge to be judged.
     """
     size = batch_size(inputs)
     values, scales, choices, counts, cyclic = [], [], [], [], False
@@ -303,7 +305,7 @@ def evaluate(tree: Tree, inputs: Map[str, Input], limits: Limits | None = None) 
         counts.append(min(evaluator.n_finite_paths, default=0))
         cyclic |= evaluator.cyclic
     if math.prod(len(c) for c in choices) > MAX_CHOICES:
-        raise TooLarge("too many choices among best paths")
+        raise TooLargeError("too many choices among best paths")
     gradients = [_assemble(chosen, inputs) for chosen in itertools.product(*choices)]
     return Result(
         values[0] if size is None else np.array(values),

@@ -1,6 +1,6 @@
 """Naive graphs and the textbook's constructions, arc by arc, in plain Python.
 
-The bottom of the oracle: every arc carries its weight and the leaf entries that the weight adds up. Nothing here is fast.
+The bottom of the oracle: every arc carries its weight and the leaf entries which that adds up. Nothing here is fast.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ EPSILON = -1
 Key = tuple[str, int]
 
 
-class TooLarge(Exception):
-    """The oracle declines: the graph or the set of paths is over its limits, or too near an edge to be judged in floats."""
+class TooLargeError(Exception):
+    """The oracle declines: too many states or paths, or too near an edge to be judged in floats."""
 
 
 class Arc(NamedTuple):
@@ -78,9 +78,7 @@ def union(a: Graph, b: Graph) -> Graph:
 def concatenate(a: Graph, b: Graph) -> Graph:
     n = a.n_states
     bridge = [Arc(p, q + n, EPSILON, EPSILON) for p in a.accept for q in b.start]
-    return Graph(
-        n + b.n_states, a.arcs + bridge + _shifted(b.arcs, n), list(a.start), [s + n for s in b.accept]
-    )
+    return Graph(n + b.n_states, a.arcs + bridge + _shifted(b.arcs, n), list(a.start), [s + n for s in b.accept])
 
 
 def closure(a: Graph) -> Graph:
@@ -188,9 +186,7 @@ def _keep(a: Graph, kept: Sequence[bool]) -> Graph:
         if kept[s]:
             number[s] = len(number)
     arcs = [r._replace(src=number[r.src], dst=number[r.dst]) for r in a.arcs if kept[r.src] and kept[r.dst]]
-    return Graph(
-        len(number), arcs, [number[s] for s in a.start if kept[s]], [number[s] for s in a.accept if kept[s]]
-    )
+    return Graph(len(number), arcs, [number[s] for s in a.start if kept[s]], [number[s] for s in a.accept if kept[s]])
 
 
 def connect(a: Graph) -> Graph:
@@ -238,7 +234,7 @@ def compose(a: Graph, b: Graph, max_states: int = 4000, max_arcs: int = 20000) -
             to = visit(p, right.dst, 1)
             arcs.append(Arc(here, to, EPSILON, right.olabel, right.weight, right.terms))
         if len(number) > max_states or len(arcs) > max_arcs:
-            raise TooLarge(f"composition of more than {max_states} states or {max_arcs} arcs")
+            raise TooLargeError(f"composition of more than {max_states} states or {max_arcs} arcs")
     accepting_a, accepting_b = set(a.accept), set(b.accept)
     accept = [k for (p, q, _), k in number.items() if p in accepting_a and q in accepting_b]
     everything = Graph(len(number), arcs, start, accept)

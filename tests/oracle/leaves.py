@@ -1,6 +1,6 @@
 """What the inputs of a case are made of: plain values from which a test builds arcgrad's own objects.
 
-Leaves turn into naive graphs (``to_graph``) for the oracle; entry k of a leaf's gradient belongs to entry k of its weights.
+Leaves turn into naive graphs (``to_graph``) for the oracle; a leaf's gradient has the shape of its weights.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ class GraphLeaf:
 
     def to_graph(self, name: str) -> Graph:
         weights = self.weights.tolist()
-        arcs = [
-            Arc(*ends, weights[self.entry(k)], ((name, self.entry(k)),)) for k, ends in enumerate(self.arcs)
-        ]
+        arcs = [Arc(*ends, weights[self.entry(k)], ((name, self.entry(k)),)) for k, ends in enumerate(self.arcs)]
         return Graph(self.n_states, arcs, list(self.start), list(self.accept))
 
     def shift(self, amount: float) -> GraphLeaf:
@@ -134,9 +132,7 @@ def zero_gradient(value: Input) -> Floats | list[Floats]:
 
 def add_item_gradient(total: Floats | list[Floats], value: Input, item: int, entry: int, amount: float) -> None:
     """Adds one entry of one item's gradient to a total made by ``zero_gradient``."""
-    if isinstance(value, list):
-        total[item].reshape(-1)[entry] += amount
-    elif isinstance(value, DenseBatch):
+    if isinstance(value, (list, DenseBatch)):
         total[item].reshape(-1)[entry] += amount
     elif isinstance(value, np.ndarray):
         total[item] += amount

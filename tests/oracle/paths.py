@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.graphs import Graph, TooLarge, reachable
+from oracle.graphs import Graph, TooLargeError, reachable
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ MARGIN = 1.02
 NEAR_TIE = 1e-9
 
 
-class Diverges(Exception):
+class DivergesError(Exception):
     """The reduction has no value: a cycle on an accepting path adds up without end."""
 
 
@@ -46,9 +46,7 @@ class Useful:
     """The part of a graph that lies on accepting paths, as arrays; arcs for which ``keep`` is False count as absent."""
 
     def __init__(self, graph: Graph, keep_minus_infinity: bool) -> None:
-        arcs = [
-            (k, a) for k, a in enumerate(graph.arcs) if keep_minus_infinity or a.weight != -math.inf
-        ]
+        arcs = [(k, a) for k, a in enumerate(graph.arcs) if keep_minus_infinity or a.weight != -math.inf]
         forward = reachable(graph.n_states, graph.start, [(a.src, a.dst) for _, a in arcs])
         backward = reachable(graph.n_states, graph.accept, [(a.dst, a.src) for _, a in arcs])
         on_path = [f and b for f, b in zip(forward, backward, strict=True)]
@@ -180,7 +178,7 @@ def enumerate_paths(part: Useful, cap: int) -> list[list[int]]:
             if state in accepting:
                 found.append(list(path))
                 if len(found) > cap:
-                    raise TooLarge(f"more than {cap} paths")
+                    raise TooLargeError(f"more than {cap} paths")
             stack.extend((dst[k], (*path, k)) for k in reversed(following[state]))
     return found
 
@@ -237,7 +235,7 @@ def sums_by_length(
         total = np.logaddexp(total, current)
         if log_bound is not None and log_sum(current + log_bound) < math.log(tolerance) + log_sum(total[end]):
             return total, log_sum(total[end])
-    raise TooLarge(f"no convergence within {max_steps} arcs")
+    raise TooLargeError(f"no convergence within {max_steps} arcs")
 
 
 def _visit_bounds(part: Useful) -> tuple[Floats, Floats]:
@@ -249,7 +247,7 @@ def _visit_bounds(part: Useful) -> tuple[Floats, Floats]:
     with np.errstate(over="ignore"):
         factors = np.exp(part.weight)
     if not np.isfinite(factors).all() or factors.max() > 1e30:
-        raise TooLarge("weights too large for the bound")
+        raise TooLargeError("weights too large for the bound")
     on_cycle = cyclic_arcs(part)
     n = part.n_states
     radius_below = {}
@@ -263,9 +261,9 @@ def _visit_bounds(part: Useful) -> tuple[Floats, Floats]:
             continue
         radius_below[factor] = bool((solution > 0.5).all())
     if not radius_below[1 / MARGIN]:
-        raise Diverges("spectral radius of at least 1")
+        raise DivergesError("spectral radius of at least 1")
     if not radius_below[MARGIN]:
-        raise TooLarge("spectral radius too near 1 to be judged")
+        raise TooLargeError("spectral radius too near 1 to be judged")
     matrix = np.zeros((n, n))
     np.add.at(matrix, (part.src, part.dst), factors)
     bounds = []
@@ -273,7 +271,7 @@ def _visit_bounds(part: Useful) -> tuple[Floats, Floats]:
         once = np.linalg.solve(np.eye(n) - m, np.ones(n))
         twice = np.linalg.solve(np.eye(n) - m, once)
         if not (np.isfinite(twice).all() and (twice > 0.5).all()):
-            raise TooLarge("ill-conditioned")
+            raise TooLargeError("ill-conditioned")
         bounds.append(np.log(twice))
     return bounds[0], bounds[1]
 
@@ -303,7 +301,7 @@ def _lse_by_length(part: Useful, cyclic: bool) -> tuple[float, Floats]:
     forward, value = sums_by_length(part, backward=False, log_bound=after)
     backward, again = sums_by_length(part, backward=True, log_bound=before)
     if abs(value - again) > 1e-11 * max(1.0, abs(value)):
-        raise TooLarge(f"forward and backward sums disagree: {value} and {again}")
+        raise TooLargeError(f"forward and backward sums disagree: {value} and {again}")
     return value, np.exp(forward[part.src] + part.weight + backward[part.dst] - value)
 
 
@@ -330,15 +328,15 @@ def _check_cycles(part: Useful, weight: Floats) -> None:
         return
     # −inf and +inf weights would hide each other's cycles; only MIN has such arcs (as +inf here).
     if np.isposinf(weight[on_cycle]).any():
-        raise Diverges("a cycle of unbounded gain")
+        raise DivergesError("a cycle of unbounded gain")
     if _is_exact(weight[on_cycle]):
         if _has_positive_cycle(part, weight, on_cycle):
-            raise Diverges("a cycle of positive gain")
+            raise DivergesError("a cycle of positive gain")
         return
     if _has_positive_cycle(part, weight - 1e-7, on_cycle):
-        raise Diverges("a cycle of positive gain")
+        raise DivergesError("a cycle of positive gain")
     if _has_positive_cycle(part, weight + 1e-7, on_cycle):
-        raise TooLarge("a cycle of gain too near 0 to be judged")
+        raise TooLargeError("a cycle of gain too near 0 to be judged")
 
 
 def _best_by_length(part: Useful, weight: Floats, backward: bool) -> Floats:
@@ -350,7 +348,7 @@ def _best_by_length(part: Useful, weight: Floats, backward: bool) -> Floats:
         if (improved == best).all():
             return best
         best = improved
-    raise TooLarge("rounding keeps improving the best path")
+    raise TooLargeError("rounding keeps improving the best path")
 
 
 def best(graph: Graph, sign: int, *, canonical: bool = False, cap: int = 24) -> Reduced:
@@ -370,7 +368,7 @@ def best(graph: Graph, sign: int, *, canonical: bool = False, cap: int = 24) -> 
     backward = _best_by_length(part, weight, backward=True)
     value = float(forward[part.accept].max())
     exact = _is_exact(part.weight)
-    slack = 0.0 if exact else NEAR_TIE * max(1.0, abs(value))
+    slack = 0.0 if exact or math.isinf(value) else NEAR_TIE * max(1.0, abs(value))
     paths = _best_simple_paths(part, weight, backward, value, slack, cap)
     if canonical and (exact or len(paths) == 1):
         paths = [canonical_best_path(part, weight, value)]
@@ -381,7 +379,8 @@ def best(graph: Graph, sign: int, *, canonical: bool = False, cap: int = 24) -> 
         gradients.append(part.spread(indicator))
     on_path = np.abs(part.weight[paths[0]])
     scale = max(1.0, float(on_path[np.isfinite(on_path)].sum()))
-    return Reduced(sign * value, gradients, n_finite, scale, bool(cyclic_arcs(part).any()))
+    # + 0.0: no negative zeros.
+    return Reduced(sign * value + 0.0, gradients, n_finite, scale, bool(cyclic_arcs(part).any()))
 
 
 def _best_simple_paths(
@@ -397,7 +396,7 @@ def _best_simple_paths(
             state, so_far, path, seen = stack.pop()
             visited += 1
             if visited > 3000 or len(found) > cap:
-                raise TooLarge("too many best paths")
+                raise TooLargeError("too many best paths")
             if so_far + ahead[state] < value - slack:
                 continue
             if state in accepting and so_far >= value - slack:
@@ -418,7 +417,7 @@ def canonical_best_path(part: Useful, weight: Floats, value: float) -> list[int]
     while float(ahead[-1][part.start].max()) < value - slack:
         ahead.append(stepper.step(ahead[-1], np.maximum))
         if len(ahead) > part.n_states + 1:
-            raise TooLarge("no best path found by length")
+            raise TooLargeError("no best path found by length")
     states, left, path = set(part.start), value, []
     src, dst = part.src.tolist(), part.dst.tolist()
     so_far = 0.0

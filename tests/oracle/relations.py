@@ -1,13 +1,13 @@
 """What acyclic expressions mean without graphs: the multiset of (input string, output string, weight) of their paths.
 
-Computed set-theoretically from the operands' multisets, it checks the constructions of ``graphs`` in the oracle's tests.
+Computed from the operands' multisets alone, it checks the constructions of ``graphs`` in the oracle's tests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from oracle.graphs import EPSILON, Graph, TooLarge
+from oracle.graphs import EPSILON, Graph, TooLargeError
 from oracle.paths import Useful, enumerate_paths
 from oracle.trees import Tree
 
@@ -31,11 +31,13 @@ def relation_of(graph: Graph, cap: int = 5000) -> Relation:
 
 def _concatenated(a: Relation, b: Relation) -> Relation:
     if len(a) * len(b) > 5000:
-        raise TooLarge("relation")
+        raise TooLargeError("relation")
     return [(i + k, o + m, v + w) for i, o, v in a for k, m, w in b]
 
 
-def relation(tree: Tree, leaves: dict[str, Graph], scores: dict[str, float], mappings: dict[str, dict[int, int]]) -> Relation:
+def relation(
+    tree: Tree, leaves: dict[str, Graph], scores: dict[str, float], mappings: dict[str, dict[int, int]]
+) -> Relation:
     """The relation of an expression without closures; scores must be inputs or numbers."""
     op = tree.operator
     if op == "leaf":

@@ -43,13 +43,14 @@ _NAMED = {
 REDUCTIONS = ("LSE", "MAX", "MIN", "COUNT")
 GRAPH_OPERATORS = (
     "union", "concatenate", "closure", "plus", "optional", "repeat", "inverse", "reverse", "input", "output", "weight",
-    "cross", "compose", "intersect", "connect", "relabel", "relabel_input", "relabel_output", "epsilon", "empty", "linear",
+    "cross", "compose", "intersect", "connect", "relabel", "relabel_input", "relabel_output", "epsilon", "empty",
+    "linear",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """One node: an operator's name, its operands, and parameters (a name, numbers, labels). Shared nodes are one object.
+    """One node: an operator's name, its operands, and parameters (a name, numbers, labels).
 
     Operators: leaf, score, mapping (parameters: the input's name); number (the value); linear (labels); repeat
     (least, most or None); those of GRAPH_OPERATORS and REDUCTIONS; negate and the score operators.

@@ -8,10 +8,9 @@ import random
 
 import numpy as np
 import pytest
-
 from oracle import graphs, paths
-from oracle.evaluate import Undefined, evaluate
-from oracle.graphs import Arc, Graph, TooLarge
+from oracle.evaluate import UndefinedScoreError, evaluate
+from oracle.graphs import Arc, Graph, TooLargeError
 from oracle.leaves import DenseBatch, DenseLeaf, GraphLeaf
 from oracle.trees import apply, leaf, number, score
 
@@ -30,17 +29,23 @@ def test_self_loop_is_a_geometric_series(p: float):
 
 @pytest.mark.parametrize("p", [1.05, 1.5, 40.0])
 def test_spectral_radius_above_one_diverges(p: float):
-    with pytest.raises(paths.Diverges):
+    with pytest.raises(paths.DivergesError):
         paths.lse(self_loop(p))
 
 
 def test_radius_next_to_one_is_declined():
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         paths.lse(self_loop(1.0))
 
 
 def test_divergent_cycle_off_every_accepting_path_is_harmless():
-    arcs = [Arc(0, 1, 1, 1, -0.5), Arc(0, 2, 1, 1, 1.0), Arc(2, 2, 1, 1, 3.0), Arc(3, 3, 1, 1, 3.0), Arc(3, 1, 1, 1, 0.0)]
+    arcs = [
+        Arc(0, 1, 1, 1, -0.5),
+        Arc(0, 2, 1, 1, 1.0),
+        Arc(2, 2, 1, 1, 3.0),
+        Arc(3, 3, 1, 1, 3.0),
+        Arc(3, 1, 1, 1, 0.0),
+    ]
     arcs += [Arc(0, 4, 1, 1, 0.0), Arc(4, 4, 1, 1, 5.0), Arc(4, 1, 1, 1, -math.inf)]
     graph = Graph(5, arcs, [0], [1])
     assert paths.lse(graph).value == pytest.approx(-0.5)
@@ -69,9 +74,9 @@ def test_minus_infinity_under_each_reduction():
 
 
 def test_cycles_of_best_paths():
-    with pytest.raises(paths.Diverges):
+    with pytest.raises(paths.DivergesError):
         paths.best(self_loop(1.5), 1)
-    with pytest.raises(paths.Diverges):
+    with pytest.raises(paths.DivergesError):
         paths.best(self_loop(0.5), -1)
     assert paths.best(self_loop(0.5), 1).value == 0.0
     assert paths.best(self_loop(1.5), -1).value == 0.0
@@ -173,7 +178,9 @@ def test_gradient_by_finite_differences():
             got = result.gradients[0][name]
             flat = np.concatenate([np.ravel(g) for g in got]) if isinstance(got, list) else np.ravel(got)
             for entry in range(len(flat)):
-                sides = [np.sum(evaluate(tree, {**inputs, name: moved(inputs[name], entry, s)}).value) for s in (step, -step)]
+                sides = [
+                    np.sum(evaluate(tree, {**inputs, name: moved(inputs[name], entry, s)}).value) for s in (step, -step)
+                ]
                 assert flat[entry] == pytest.approx((sides[0] - sides[1]) / (2 * step), abs=1e-6), (tree.text(), name)
 
 
@@ -197,9 +204,9 @@ def moved(value, entry: int, amount: float):
 def test_undefined_and_infinite_scores():
     nothing, something = apply("LSE", apply("empty")), apply("LSE", leaf("X"))
     inputs = {"X": DenseLeaf(np.array([[0.5, -0.5]]))}
-    with pytest.raises(Undefined):
+    with pytest.raises(UndefinedScoreError):
         evaluate(apply("subtract", nothing, nothing), inputs)
-    with pytest.raises(Undefined):
+    with pytest.raises(UndefinedScoreError):
         evaluate(apply("multiply", number(0), nothing), inputs)
     assert evaluate(apply("subtract", something, nothing), inputs).value == math.inf
     both = evaluate(apply("logadd", nothing, nothing), inputs)

@@ -1,0 +1,99 @@
+"""Runs a case through arcgrad and says where the two disagree. The one module here that knows arcgrad, by public names.
+
+Agreement: values to 1e-9 · max(1, Σ|terms|), gradients to 1e-7 relative to their own size, COUNT exactly, errors by
+class. Where several best paths tie, the gradient of any of them is right.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import arcgrad as ag
+import numpy as np
+from oracle.cases import Case
+from oracle.evaluate import Gradient
+from oracle.leaves import DenseBatch, DenseLeaf, GraphLeaf, Input, Mapping
+
+__all__ = ["arcgrad_inputs", "disagreement"]
+
+VALUE_TOLERANCE = 1e-9
+GRADIENT_TOLERANCE = 1e-7
+
+
+def convert(value: Input) -> Any:
+    """An input of a case as arcgrad takes it."""
+    if isinstance(value, list):
+        return [convert(x) for x in value]
+    if isinstance(value, GraphLeaf):
+        columns = np.array(value.arcs, dtype=np.int64).reshape(-1, 4).T
+        return ag.Graph(
+            *columns, value.weights, start=value.start, accept=value.accept, n_states=value.n_states, tie=value.tie
+        )
+    if isinstance(value, DenseLeaf):
+        return ag.dense(value.scores)
+    if isinstance(value, DenseBatch):
+        return ag.dense(value.scores, lengths=None if value.lengths is None else np.array(value.lengths))
+    return dict(value.labels) if isinstance(value, Mapping) else value
+
+
+def arcgrad_inputs(case: Case) -> dict[str, Any]:
+    """The case's inputs as arcgrad takes them."""
+    return {name: convert(value) for name, value in case.inputs.items()}
+
+
+def disagreement(case: Case, mode: str = "interpret", **compile_options: Any) -> str | None:
+    """Where arcgrad, in that mode, departs from what the case expects; None where it does not."""
+    where = f"seed {case.seed}, mode {mode}: {case.text}"
+    try:
+        equation = ag.compile(case.text, mode=mode, **compile_options)
+        inputs = arcgrad_inputs(case)
+        if case.has_gradient:
+            value, gradient = equation.value_and_grad(**inputs, wrt=case.wrt)
+        else:
+            value, gradient = equation(**inputs), None
+    except ag.ArcgradError as error:
+        if case.error == type(error).__name__:
+            return None
+        return f"{where}\n  raised {type(error).__name__}: {error}\n  expected {case.error or case.value}"
+    if case.error is not None:
+        return f"{where}\n  gave {value}\n  expected {case.error}"
+    problem = _value_problem(case, value)
+    if problem is None and gradient is not None:
+        problem = _gradient_problem(case, gradient)
+    return None if problem is None else f"{where}\n  {problem}"
+
+
+def _value_problem(case: Case, value: Any) -> str | None:
+    if np.shape(value) != np.shape(case.value):
+        return f"value has shape {np.shape(value)}, expected {np.shape(case.value)}"
+    got, expected = np.asarray(value, dtype=np.float64), np.asarray(case.value, dtype=np.float64)
+    if "COUNT" in case.shape:
+        agree = got == expected
+    else:
+        bound = VALUE_TOLERANCE * np.maximum(1.0, np.asarray(case.expected.scale))
+        with np.errstate(invalid="ignore"):
+            agree = (got == expected) | (np.abs(got - expected) <= bound)
+    return None if np.all(agree) else f"value {value}, expected {case.value}"
+
+
+def _gradient_problem(case: Case, gradient: dict[str, Any]) -> str | None:
+    problems = [_difference(case, gradient, right) for right in case.gradients]
+    if any(problem is None for problem in problems):
+        return None
+    choices = f" (nor any of {len(problems) - 1} other best paths)" if len(problems) > 1 else ""
+    return f"{problems[0]}{choices}"
+
+
+def _difference(case: Case, gradient: dict[str, Any], right: Gradient) -> str | None:
+    for name in case.wrt:
+        got, expected = gradient[name], right[name]
+        if isinstance(expected, list) != isinstance(got, list):
+            return f"gradient of {name} is a {type(got).__name__}, expected a {type(expected).__name__}"
+        pairs = zip(got, expected, strict=True) if isinstance(expected, list) else [(got, expected)]
+        for item, (one, other) in enumerate(pairs):
+            if np.shape(one) != other.shape:
+                return f"gradient of {name}, item {item}, has shape {np.shape(one)}, expected {other.shape}"
+            bound = GRADIENT_TOLERANCE * np.maximum(1.0, np.abs(other))
+            if not np.all(np.abs(np.asarray(one) - other) <= bound):
+                return f"gradient of {name}, item {item}:\n{one}\n  expected\n{other}"
+    return None

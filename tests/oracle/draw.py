@@ -1,0 +1,147 @@
+"""Random leaves for the case generator: small graphs with ε arcs, cycles, parallel arcs, −inf weights; dense inputs."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oracle.leaves import DenseLeaf, GraphLeaf
+from oracle.paths import components
+
+Floats = NDArray[np.float64]
+
+LARGEST_RADIUS = 0.9
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the leaves of one case have in common.
+
+    Attributes:
+        n_labels: labels are 0 … n_labels − 1.
+        grid: weights are multiples of 1/2, so that ties are frequent and sums exact.
+        cycles: how likely a graph may have cycles.
+        minimised: the case takes a minimum, so cycles must gain instead of lose.
+        infinite: how likely a weight is −inf.
+        spread: weights are this many times a probability's size; large ones under- and overflow in linear arithmetic.
+        long: dense inputs have tens of steps, so that routines renew their exponents.
+    """
+
+    n_labels: int
+    grid: bool
+    cycles: float
+    minimised: bool
+    infinite: float
+    spread: float
+    long: bool
+
+    @classmethod
+    def draw(cls, rng: random.Random, *, best: bool, minimised: bool) -> Style:
+        """A style for a case that takes a best path, or a minimum, or neither."""
+        return cls(
+            n_labels=rng.choice([1, 2, 2, 3, 3, 5]),
+            grid=rng.random() < (0.4 if best else 0.1),
+            cycles=rng.choice([0.0, 0.3, 0.9]),
+            minimised=minimised,
+            infinite=rng.choice([0.0, 0.0, 0.02, 0.1]) * (0.3 if minimised else 1.0),
+            spread=rng.choices([1.0, 20.0, 400.0], [90, 6, 4])[0],
+            long=rng.random() < 0.06,
+        )
+
+    def weight(self, rng: random.Random) -> float:
+        """A finite weight, mostly of a probability's size."""
+        drawn = rng.gauss(-0.7, 0.9) * self.spread
+        if self.grid:
+            drawn = round(drawn * 2) / 2
+        return -drawn if self.minimised else drawn
+
+    def arc_weight(self, rng: random.Random) -> float:
+        """A weight, now and then −inf."""
+        return -math.inf if rng.random() < self.infinite else self.weight(rng)
+
+
+def draw_graph(rng: random.Random, style: Style, acceptor: bool) -> GraphLeaf:
+    """A small random graph; one in sixty has no states."""
+    if rng.random() < 0.015:
+        return GraphLeaf(0, (), np.zeros(0), (), ())
+    n_states = rng.randint(1, 5)
+    cyclic = rng.random() < style.cycles
+    arcs: list[tuple[int, int, int, int]] = []
+    if rng.random() < 0.7:  # a backbone, so that most graphs accept something
+        arcs += [(s, s + 1, *_labels(rng, style, acceptor)) for s in range(n_states - 1)]
+    for _ in range(rng.randint(0, 5)):
+        if arcs and rng.random() < 0.15:  # parallel to another, with the same or other labels
+            p, q, i, o = rng.choice(arcs)
+            arcs.append((p, q, i, o) if rng.random() < 0.5 else (p, q, *_labels(rng, style, acceptor)))
+            continue
+        p, q = rng.randrange(n_states), rng.randrange(n_states)
+        if cyclic and rng.random() < 0.25:
+            q = p
+        if not cyclic:
+            p, q = min(p, q), max(p, q)
+            if p == q:
+                continue
+        arcs.append((p, q, *_labels(rng, style, acceptor)))
+    rng.shuffle(arcs)
+    start = _pick(rng, n_states, first=0)
+    accept = _pick(rng, n_states, first=n_states - 1)
+    tie = None
+    n_weights = len(arcs)
+    if arcs and rng.random() < 0.1:
+        n_weights = rng.randint(1, len(arcs))
+        tie = tuple(rng.randrange(n_weights) for _ in arcs)
+    weights = np.array([style.arc_weight(rng) for _ in range(n_weights)], dtype=np.float64)
+    if cyclic:
+        _limit_radius(style, n_states, arcs, weights, tie)
+    return GraphLeaf(n_states, tuple(arcs), weights, start, accept, tie)
+
+
+def _labels(rng: random.Random, style: Style, acceptor: bool) -> tuple[int, int]:
+    def label() -> int:
+        return -1 if rng.random() < 0.2 else rng.randrange(style.n_labels)
+
+    i = label()
+    return (i, i) if acceptor or rng.random() < 0.3 else (i, label())
+
+
+def _pick(rng: random.Random, n_states: int, first: int) -> tuple[int, ...]:
+    if rng.random() < 0.03:
+        return ()
+    chosen = {first} if rng.random() < 0.8 else set()
+    if not chosen or rng.random() < 0.25:
+        chosen.add(rng.randrange(n_states))
+    return tuple(sorted(chosen))
+
+
+def _limit_radius(
+    style: Style, n_states: int, arcs: list[tuple[int, int, int, int]], weights: Floats, tie: tuple[int, ...] | None
+) -> None:
+    """Lowers the weights on cycles so that the spectral radius is at most LARGEST_RADIUS (of −weights for MIN)."""
+    sign = -1.0 if style.minimised else 1.0
+    component = components(n_states, [a[0] for a in arcs], [a[1] for a in arcs])
+    on_cycle = [k for k, a in enumerate(arcs) if component[a[0]] == component[a[1]]]
+    entries = [k if tie is None else tie[k] for k in on_cycle]
+    matrix = np.zeros((n_states, n_states))
+    for k, entry in zip(on_cycle, entries, strict=True):
+        if math.isfinite(weights[entry]):
+            matrix[arcs[k][0], arcs[k][1]] += math.exp(sign * weights[entry])
+    radius = float(np.abs(np.linalg.eigvals(matrix)).max())
+    if radius > LARGEST_RADIUS:
+        amount = math.log(radius / LARGEST_RADIUS)
+        if style.grid:
+            amount = math.ceil(amount * 2) / 2
+        for entry in set(entries):
+            weights[entry] -= sign * amount
+
+
+def draw_dense(rng: random.Random, style: Style, steps: int) -> DenseLeaf:
+    """(steps, n_labels) scores."""
+    return DenseLeaf(
+        np.array(
+            [[style.arc_weight(rng) for _ in range(style.n_labels)] for _ in range(steps)], dtype=np.float64
+        ).reshape(steps, style.n_labels)
+    )

@@ -78,13 +78,14 @@ class Builder:
     name = _literal(lambda token: Name(token.value, token.span))
     number = _literal(lambda token: Number(token.value, token.span))
     text = _literal(lambda token: Text(token.value, token.span))
-    regex = _literal(lambda token: parse_regex(*token.value, token.span))
+    regex = _literal(lambda token: parse_regex(token.value[0], token.value[1], token.span))
     epsilon = _literal(lambda token: Constant("epsilon", token.span))
     empty = _literal(lambda token: Constant("empty", token.span))
 
     def group(self, values: list[Any]) -> Expression:
         opener, expression, closer = values
-        return replace(expression, span=opener.span.join(closer.span))
+        grouped: Expression = replace(expression, span=opener.span.join(closer.span))
+        return grouped
 
     def call(self, values: list[Any]) -> Call:
         name, _, arguments, closer = values
@@ -112,7 +113,8 @@ class Builder:
 
     def repeat(self, values: list[Any]) -> Operation:
         operand, operator = values
-        return repeated(operand, *operator.value, operand.span.join(operator.span), operator.span)
+        low, high = operator.value
+        return repeated(operand, low, high, operand.span.join(operator.span), operator.span)
 
     def weight(self, values: list[Any]) -> Operation:
         operand, opener, weight, closer = values
@@ -178,7 +180,7 @@ class Builder:
     # Statements
 
     def assign(self, values: list[Any]) -> Statement:
-        left, equals, expression = values
+        left, _, expression = values
         span = left.span.join(expression.span)
         if isinstance(left, Name):
             return Assignment(left.name, expression, span, left.span)

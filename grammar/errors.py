@@ -66,8 +66,15 @@ class Place:
         return min(self.column + width, max(len(self.line_text) + 1, self.column + 1))
 
     def excerpt(self, width: int = 100) -> str:
-        """Two lines, indented by two: the line of text (a window of it where it is long) and the carets under the span."""
-        line, column, end = self.line_text.replace("\t", " "), self.column - 1, self.end_column - 1
+        """Two lines, indented by two: the line of text (a window of it where it is long), and carets under the span.
+
+        Tabs are shown as spaces and what cannot be printed as U+FFFD, one for one, so that the carets stay in place.
+        """
+        column, end = self.column - 1, self.end_column - 1
+        line = "".join(
+            " " if character.isspace() else character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+            for character in self.line_text
+        )
         if len(line) > width:
             cut = max(0, min(column - width // 3, len(line) - width))
             line, column, end = line[cut : cut + width], column - cut, end - cut
@@ -156,7 +163,10 @@ class EquationError(ArcgradError, SyntaxError):
 
 
 class InputError(ArcgradError, ValueError):
-    """An input of an equation or an argument of a function is wrong; the message names it, its shape and dtype, and what was expected."""
+    """An input of an equation or an argument of a function is wrong.
+
+    The message names it, its shape and dtype, and what was expected.
+    """
 
 
 class FormatError(InputError):

@@ -16,7 +16,7 @@ from arcgrad.grammar.tokens import Lexeme
 __all__ = ["lay_out"]
 
 _CLOSERS = {"LPAR": "RPAR", "LBRACKET": "RBRACKET", "LBRACE": "RBRACE", "LESS": "GREATER"}
-_WRITTEN = {"RPAR": ")", "RBRACKET": "]", "RBRACE": "}", "GREATER": ">", "LPAR": "(", "LBRACKET": "[", "LBRACE": "{", "LESS": "<"}
+_WRITTEN = dict(zip([*_CLOSERS, *_CLOSERS.values()], "([{<)]}>", strict=True))
 
 
 def lay_out(lexemes: list[Lexeme], operator_names: Iterable[str]) -> list[Lexeme]:
@@ -51,8 +51,9 @@ def lay_out(lexemes: list[Lexeme], operator_names: Iterable[str]) -> list[Lexeme
             lexeme, broken = replace(lexeme, spaced=True), False
         if kind in _CLOSERS:
             open_brackets.append(lexeme)
-            if kind == "LPAR" and result and result[-1].type == "NAME" and not lexeme.spaced and result[-1].value in named:
-                raise _operator_before_parenthesis(result[-1])
+            before = result[-1] if result and not lexeme.spaced else None
+            if kind == "LPAR" and before is not None and before.type == "NAME" and before.value in named:
+                raise _operator_before_parenthesis(before)
         elif kind in _CLOSERS.values():
             _close(open_brackets, lexeme)
         result.append(lexeme)
@@ -114,7 +115,9 @@ def _opener_of(closer: Lexeme) -> str:
 
 def _never_closed(opener: Lexeme, found: str) -> Mistake:
     wanted = f"`{_WRITTEN[_CLOSERS[opener.type]]}`"
-    hint = "`<` and `>` only enclose a weight, as in `A<w>`; there are no comparisons" if opener.type == "LESS" else None
+    hint = None
+    if opener.type == "LESS":
+        hint = "`<` and `>` only enclose a weight, as in `A<w>`; there are no comparisons"
     return Mistake(f"{quoted(opener.text)} is never closed", opener.span, hint=hint, expected=(wanted,), found=found)
 
 

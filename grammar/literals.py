@@ -1,4 +1,4 @@
-"""Literals as the scanner reads them: numbers, and strings with their escapes symbols of more than one character, and bounds of repetitions."""
+"""Literals as the scanner reads them: numbers, strings with their escapes and long symbols, bounds of repetitions."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from arcgrad.grammar.errors import Span
 from arcgrad.grammar.mistakes import Mistake, describe_character, quoted
 
-__all__ = ["ESCAPES", "LATEX_ESCAPES", "Quoted", "read_number", "read_quoted", "read_symbol", "read_symbols", "repeat_bounds"]
+__all__ = ["Quoted", "read_number", "read_quoted", "read_symbol", "read_symbols", "repeat_bounds"]
 
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _REPEAT = re.compile(r"\s*(\d+)\s*(?:(,)\s*(\d*)\s*)?\Z", re.ASCII)
 _REPEAT_DIGITS = 18  # beyond any budget of states
 _DIGITS = 400  # more than any float64 has; int() refuses a few thousand digits
 
-ESCAPES = {'"': '"', "\\": "\\", "<": "<", "n": "\n"}
+_ESCAPES = {'"': '"', "\\": "\\", "<": "<", "n": "\n"}
 # Within \text{"…"}, characters that LaTeX would read as its own are escaped as in LaTeX.
-LATEX_ESCAPES = {character: character for character in "{}%#&_$^~"}
+_LATEX_ESCAPES = {character: character for character in "{}%#&_$^~"}
 
 
 def read_number(text: str, start: int) -> tuple[int | float, int]:
@@ -41,7 +41,8 @@ def read_number(text: str, start: int) -> tuple[int | float, int]:
         value = int(digits) if digits.isdigit() else float(digits)
         if value == value and abs(value) <= 1.7976931348623157e308:
             return value, end
-    raise Mistake(f"the number {quoted(digits)} is too large for a float", Span(start, end), expected=("a smaller number",))
+    message = f"the number {quoted(digits)} is too large for a float"
+    raise Mistake(message, Span(start, end), expected=("a smaller number",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def read_symbol(content: str, position: int, offset: int) -> tuple[str, int]:
 
 def read_symbols(content: str, offset: int, latex: bool = False) -> tuple[str, ...]:
     """The symbols of a string literal, given what stands between its quotes and where that stands in the text."""
-    escapes = ESCAPES | LATEX_ESCAPES if latex else ESCAPES
+    escapes = _ESCAPES | _LATEX_ESCAPES if latex else _ESCAPES
     symbols: list[str] = []
     position = 0
     while position < len(content):
@@ -109,8 +110,8 @@ def read_symbols(content: str, offset: int, latex: bool = False) -> tuple[str, .
                 raise Mistake(
                     f"{quoted(character + escaped)} is not an escape of a string",
                     Span(offset + position, offset + position + 1 + len(escaped)),
-                    hint="the escapes are `\\\"`, `\\\\`, `\\<` and `\\n`; a backslash itself is `\\\\`",
-                    expected=tuple(f"`\\{known}`" for known in ESCAPES),
+                    hint='the escapes are `\\"`, `\\\\`, `\\<` and `\\n`; a backslash itself is `\\\\`',
+                    expected=tuple(f"`\\{known}`" for known in _ESCAPES),
                     found=quoted(character + escaped),
                 )
             character = escapes[escaped]

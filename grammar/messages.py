@@ -42,7 +42,7 @@ def empty_equation(text: str) -> Mistake:
     )
 
 
-def unexpected(text: str, lexemes: list[Lexeme], position: int, accepted: frozenset[str]) -> Mistake:
+def unexpected(lexemes: list[Lexeme], position: int, accepted: frozenset[str]) -> Mistake:
     """The mistake at ``lexemes[position]``, or at the end of the text where that is past the last."""
     token = lexemes[position] if position < len(lexemes) else None
     before = lexemes[position - 1] if position else None

@@ -13,7 +13,7 @@ from arcgrad.grammar.errors import EquationError, Place, Span
 __all__ = ["Mistake", "describe_character", "quoted"]
 
 
-class Mistake(Exception):
+class Mistake(Exception):  # noqa: N818 — it never leaves this layer, and `Error` is for those that do
     """What is wrong within a span; see EquationError for the fields."""
 
     def __init__(

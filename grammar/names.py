@@ -27,6 +27,7 @@ __all__ = [
 # Plain spellings that are literals of the language.
 LITERALS = {"ε": "EPSILON", "eps": "EPSILON", "ɛ": "EPSILON", "empty": "EMPTY"}
 
+_IN_NAMES = DECORATIONS | ACCENTS.keys() | GREEK.keys()
 _COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
 _TRAILING_SUBSCRIPT = re.compile(r"(?<=[^_])_+(\d+)\Z")
 
@@ -103,8 +104,9 @@ def _after_command(text: str, start: int) -> int:
             return closing_brace(text, position) + 1
     if position < len(text) and position > start and is_name_start(text[position]):
         return position + 1
-    what = quoted(text[start : max(position, start + 2)].strip())
-    raise Mistake(f"{what} needs an argument in braces", Span(start, max(position, start + 2)), hint="as in `\\mathcal{A}`")
+    end = max(position, start + 2)
+    message = f"{quoted(text[start:end].strip())} needs an argument in braces"
+    raise Mistake(message, Span(start, end), hint="as in `\\mathcal{A}`", expected=("`{`",))
 
 
 def ends_at(text: str, start: int) -> int:
@@ -125,7 +127,7 @@ def ends_at(text: str, start: int) -> int:
         if position > start and text[position - 1] == "_" and position < size:
             if text[position] == "{":
                 position = closing_brace(text, position) + 1
-            elif (command := _COMMAND.match(text, position)) and command[1] in DECORATIONS | ACCENTS.keys() | GREEK.keys():
+            elif (command := _COMMAND.match(text, position)) and command[1] in _IN_NAMES:
                 position = _after_command(text, position)
         while position < size and is_subscript(text[position]):
             position += 1
@@ -236,7 +238,8 @@ def normalise_name(text: str) -> str:
             raise wrong
         name = plain_spelling(raw, start)
         if name in LITERALS:
-            raise Mistake(f"{quoted(raw)} is a literal of the language and cannot be a name", whole, expected=("a name",))
+            message = f"{quoted(raw)} is a literal of the language and cannot be a name"
+            raise Mistake(message, whole, expected=("a name",))
         return name
     except Mistake as mistake:
         raise mistake.in_text(text) from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedToken
@@ -23,6 +23,7 @@ from arcgrad.grammar.messages import empty_equation, unexpected
 from arcgrad.grammar.mistakes import Mistake
 from arcgrad.grammar.scanner import scan
 from arcgrad.grammar.syntax import Assignment, Call, Definition, Expression, Name, Operation, Program
+from arcgrad.grammar.tokens import Lexeme
 
 __all__ = ["build_parser", "parse", "parse_definitions"]
 
@@ -77,7 +78,7 @@ def _parse(text: str, operator_names: Iterable[str], definitions_only: bool) -> 
             if definitions_only:
                 return Program((), None, text)
             raise empty_equation(text)
-        statements = _statements(text, lexemes)
+        statements = _statements(lexemes)
         program = _program(text, statements, definitions_only)
         _check_names(program)
         return program
@@ -112,17 +113,17 @@ def build_parser(strict: bool = False) -> Lark:
 _parser = lru_cache(maxsize=1)(build_parser)
 
 
-def _statements(text: str, lexemes: list[Any]) -> list[Statement]:
+def _statements(lexemes: list[Lexeme]) -> list[Statement]:
     state = _parser().parse_interactive()
-    position = 0
-    try:
-        for position, lexeme in enumerate(lexemes):
-            state.feed_token(lexeme)
-        position = len(lexemes)
-        result: list[Statement] = state.feed_token(Token("$END", ""))
-    except UnexpectedToken:
-        raise unexpected(text, lexemes, position, frozenset(state.accepts())) from None
-    return result
+    tokens: list[Any] = [*lexemes, Token("$END", "")]
+    result: Any = None
+    for position, token in enumerate(tokens):
+        try:
+            result = state.feed_token(token)
+        except UnexpectedToken:
+            accepted = frozenset(state.accepts())  # type: ignore[no-untyped-call]
+            raise unexpected(lexemes, position, accepted) from None
+    return cast("list[Statement]", result)
 
 
 def _program(text: str, statements: list[Statement], definitions_only: bool) -> Program:
@@ -142,7 +143,7 @@ def _program(text: str, statements: list[Statement], definitions_only: bool) -> 
             raise Mistake(
                 "only the last line may be an expression, and this one is followed by another",
                 statement.expression.span,
-                hint="give it a name, `name = expression`; an expression over several lines needs parentheses around it",
+                hint="name it, `name = expression`; an expression over several lines needs parentheses around it",
                 expected=("`name = expression`",),
             )
         else:

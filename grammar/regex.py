@@ -235,7 +235,7 @@ class _Regex:
                 raise Mistake(
                     f"{quoted(chr(92) + character)} is not an escape of a regular expression",
                     self.span(start, start + 1 + len(character)),
-                    hint="the escapes are `\\d \\D \\w \\W \\s \\S \\n \\t \\r \\f \\v` and a backslash before punctuation",
+                    hint="escapes are `\\d \\D \\w \\W \\s \\S \\n \\t \\r \\f \\v` and a backslash before punctuation",
                     expected=("an escape",),
                     found=quoted(chr(92) + character),
                 )

@@ -26,13 +26,17 @@ from arcgrad.grammar.tokens import ENDS_OPERAND, Lexeme
 __all__ = ["scan"]
 
 _COMMAND = re.compile(r"\\([A-Za-z]+|.|\n)", re.DOTALL)
-_CARET_BODY = r"(?P<star>[*∗⋆]|\\ast(?![A-Za-z])|\\star(?![A-Za-z]))|(?P<plus>\+)|(?P<optional>\?)|(?P<inverse>[-−]\s*1)|(?P<n>[0-9]+)"
+_CARET_BODY = (
+    r"(?P<star>[*∗⋆]|\\ast(?![A-Za-z])|\\star(?![A-Za-z]))|(?P<plus>\+)|(?P<optional>\?)"
+    r"|(?P<inverse>[-−]\s*1)|(?P<n>[0-9]+)"
+)
 _CARET = re.compile(rf"\^\s*(?:{_CARET_BODY})(?![0-9])")
 _CARET_BRACED = re.compile(
     rf"\^\s*\{{\s*(?:{_CARET_BODY}|(?P<repeat>(?P<escaped>\\\{{)?\s*[0-9]+\s*(?:,\s*[0-9]*\s*)?(?(escaped)\\\}}|)))\s*\}}"
 )
 _WRONG_CARET = re.compile(r"\^\s*(\{[^{}\n]*\}|\\[A-Za-z]+|\S)?")
 _WRAPPED_LITERAL = re.compile(r'\s*\{\s*(re)?"')
+_POINT = re.compile(r"\.[0-9]")
 _CLOSE = re.compile(r"\s*\}")
 _ARGUMENT = re.compile(r"\*?\s*\{")
 _INVISIBLE_DELIMITER = re.compile(r"\s*\.")
@@ -86,7 +90,7 @@ class _Scanner:
             self.literal(start, regex=False)
         elif text.startswith('re"', start):
             self.literal(start + 2, regex=True)
-        elif "0" <= character <= "9" or (character == "." and text[start + 1 : start + 2].isdigit() and not self.touches_operand()):
+        elif "0" <= character <= "9" or (_POINT.match(text, start) and not self.touches_operand()):
             value, end = read_number(text, start)
             self.add("NUMBER", end, value)
         elif is_name_start(character):
@@ -110,8 +114,13 @@ class _Scanner:
     def refuse(self, end: int, hint: str | None) -> None:
         what = self.text[self.position : end]
         shown = describe_character(what) if len(what) == 1 else quoted(what)
-        verb = "is not part of the language"
-        raise Mistake(f"{shown} {verb}", Span(self.position, end), hint=hint, expected=("a symbol of the language",), found=shown)
+        raise Mistake(
+            f"{shown} is not part of the language",
+            Span(self.position, end),
+            hint=hint,
+            expected=("a symbol of the language",),
+            found=shown,
+        )
 
     def hint_for(self, character: str) -> str | None:
         if character in spelling.HINTS:
@@ -234,7 +243,7 @@ class _Scanner:
             raise Mistake(
                 f"{what} is not a power",
                 Span(start, end),
-                hint="a power is a number written out, as in `A^3`; other marks are `A^*`, `A^+` and the inverse `A^-1`",
+                hint="a power is a number, as in `A^3`; other marks are `A^*`, `A^+` and the inverse `A^-1`",
                 expected=("`^*`", "`^+`", "`^-1`", "`^` and a number"),
                 found=what,
             )
@@ -278,5 +287,3 @@ class _Scanner:
             return
         span = Span(self.position, match.end())
         self.add("REPEAT", match.end(), repeat_bounds(match[0][1:-1], span))
-
-

@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+def _words(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 def _table(rows: dict[str, str]) -> dict[str, str]:
     return {spelling: token for token, spellings in rows.items() for spelling in spellings.split()}
 
@@ -84,9 +88,9 @@ COMMANDS = _table(
 )
 
 # Commands whose argument is a name as it stands: the decoration is taken off.
-DECORATIONS = frozenset(
+DECORATIONS = _words(
     "mathcal mathbf mathrm mathit mathsf mathtt mathbb mathscr mathfrak mathnormal boldsymbol bm pmb "
-    "text textbf textit textrm textsf texttt textnormal operatorname mbox mathop".split()
+    "text textbf textit textrm textsf texttt textnormal operatorname mbox mathop"
 )
 
 # Commands that put a mark on a letter; the mark stays part of the name.
@@ -103,28 +107,29 @@ ACCENTS = {
 }
 
 # Commands that are names of their own, such as \log[x].
-FUNCTIONS = frozenset("log exp max min det".split())
+FUNCTIONS = _words("log exp max min det")
 
-GREEK = dict(
-    zip(
-        "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau "
-        "upsilon phi chi psi omega varsigma vartheta varphi varpi varrho varkappa Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi "
-        "Omega ell hbar imath jmath".split(),
-        "αβγδεεζηθικλμνξοπρστυφχψως" + "ϑϕϖϱϰΓΔΘΛΞΠΣΥΦΨΩℓℏıȷ",
-        strict=True,
-    )
-)
+_GREEK_LETTERS = {
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu": "αβγδεζηθικλμ",
+    "nu xi omicron pi rho sigma tau upsilon phi chi psi omega": "νξοπρστυφχψω",
+    "varepsilon varsigma vartheta varphi varpi varrho varkappa": "εςϑϕϖϱϰ",
+    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega": "ΓΔΘΛΞΠΣΥΦΨΩ",
+    "ell hbar imath jmath": "ℓℏıȷ",
+}
+GREEK = {
+    command: letter
+    for commands, letters in _GREEK_LETTERS.items()
+    for command, letter in zip(commands.split(), letters, strict=True)
+}
 
 # Commands that say nothing about meaning. After those that detach, a final `(4)` is the number of the equation.
-DETACHING = frozenset("quad qquad hfill hfil hspace tag".split())
-IGNORED = frozenset(
+DETACHING = _words("quad qquad hfill hfil hspace tag")
+IGNORED = _words(
     "quad qquad hfill hfil , ; : ! > ( ) [ ] displaystyle textstyle limits nolimits nonumber notag "
-    "thinspace medspace thickspace enspace mathstrut strut allowbreak".split()
+    "thinspace medspace thickspace enspace mathstrut strut allowbreak"
 ) | {" ", "\n", "\t"}
-IGNORED_WITH_ARGUMENT = frozenset("tag label hspace begin end".split())
-SIZES = frozenset(
-    ["left", "right", "middle"] + [size + side for size in ("big", "Big", "bigg", "Bigg") for side in ("", "l", "r", "m")]
-)
+IGNORED_WITH_ARGUMENT = _words("tag label hspace begin end")
+SIZES = _words("left right middle big bigl bigr bigm Big Bigl Bigr Bigm bigg biggl biggr biggm Bigg Biggl Biggr Biggm")
 
 # White space, and characters without width that copying from pages and formula editors leaves behind.
 SPACES = frozenset(

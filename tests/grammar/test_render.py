@@ -1,0 +1,28 @@
+"""``unparse`` and ``to_latex`` write what ``parse`` reads back."""
+
+from __future__ import annotations
+
+import pytest
+from arcgrad.grammar import parse, parse_definitions, to_latex, unparse
+from arcgrad.grammar.syntax import Expression
+from hypothesis import given, settings
+
+from syntax_trees import TREES, program_shape, shape
+
+
+@settings(max_examples=400, deadline=None)
+@given(TREES)
+def test_unparse_round_trips(tree: Expression) -> None:
+    text = unparse(tree)
+    result = parse(text).result
+    assert result is not None
+    assert shape(result) == shape(tree), text
+
+
+@settings(max_examples=400, deadline=None)
+@given(TREES)
+def test_latex_round_trips(tree: Expression) -> None:
+    text = to_latex(tree)
+    result = parse(text).result
+    assert result is not None
+    assert shape(result) == shape(tree), text

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from arcgrad.grammar.errors import LimitError
+from arcgrad.grammar.errors import InputError, LimitError
 
 __all__ = ["DEFAULT_LIMITS", "Limits"]
+
+_LARGEST_INT32 = 2**31 - 1
+
+# Source, destination, two labels, and an arc number of each of two operands, as int32.
+_BYTES_PER_ARC = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,18 @@ class Limits:
     arcs: int = 1 << 26
     bytes: int = 8 << 30
     nodes: int = 200_000
+
+    def __post_init__(self) -> None:
+        for name in ("states", "arcs"):
+            if getattr(self, name) > _LARGEST_INT32:
+                raise InputError(
+                    f"limits: {name} is {getattr(self, name)}, but states and arcs are numbered with 32 bits",
+                    hint=f"give at most {_LARGEST_INT32}",
+                )
+
+    def check_graph(self, what: str, states: int, arcs: int, *, at_least: bool = False) -> None:
+        """Raise LimitError where a graph of that size, with the origin of its weights, exceeds a budget."""
+        self.check(what, states=states, arcs=arcs, bytes=_BYTES_PER_ARC * arcs, at_least=at_least)
 
     def check(self, what: str, *, states: int = 0, arcs: int = 0, bytes: int = 0, at_least: bool = False) -> None:
         """Raise LimitError where one of the counts exceeds its budget.

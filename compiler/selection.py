@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.topology import IntArray
 
-__all__ = ["Selection", "compose_selections"]
+__all__ = ["Selection", "block_selection", "compose_selections"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +71,7 @@ class Selection:
         """Whether every arc has exactly one entry."""
         return len(self.arc) == self.n_arcs and bool(np.all(np.diff(self.offsets) == 1))
 
-    def scatter(
-        self, gradient: NDArray[np.float64], leaf_offsets: NDArray[np.int64], size: int
-    ) -> NDArray[np.float64]:
+    def scatter(self, gradient: NDArray[np.float64], leaf_offsets: NDArray[np.int64], size: int) -> NDArray[np.float64]:
         """The transpose of ``weights``: (size,) flat leaf gradients from (n_arcs,) arc gradients."""
         rows = np.repeat(gradient, np.diff(self.offsets))
         return np.bincount(leaf_offsets[self.leaf] + self.arc, weights=rows, minlength=size).astype(np.float64)
@@ -106,3 +104,10 @@ def compose_selections(n_arcs: int, parts: Sequence[tuple[IntArray, Selection]])
         arc[target] = selection.arc[source]
         begin += row
     return Selection(offsets, leaf, arc)
+
+
+def block_selection(n_arcs: int, begin: int, count: int) -> IntArray:
+    """(n_arcs,) a local selection: the operand's ``count`` arcs in order from arc ``begin`` on, elsewhere −1."""
+    local = np.full(n_arcs, -1, dtype=np.int32)
+    local[begin : begin + count] = np.arange(count, dtype=np.int32)
+    return local

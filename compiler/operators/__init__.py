@@ -9,7 +9,17 @@ from types import MappingProxyType
 
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Size
 
-__all__ = ["Built", "Category", "Law", "Operator", "Size", "named_operators", "operator", "operators", "tagged_operators"]
+__all__ = [
+    "Built",
+    "Category",
+    "Law",
+    "Operator",
+    "Size",
+    "named_operators",
+    "operator",
+    "operators",
+    "tagged_operators",
+]
 
 
 @cache

@@ -1,0 +1,52 @@
+"""Cross product ``A : B``: reads a path of A, writes a path of B."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
+from arcgrad.compiler.operators.concatenate import concatenated
+from arcgrad.compiler.topology import EPSILON, IntArray, Topology
+from arcgrad.compiler.types import Type
+
+__all__ = ["OPERATOR"]
+
+_ALL = ("lse", "max", "min", "count")
+
+
+def _epsilons(a: Topology) -> IntArray:
+    return np.full(a.n_arcs, EPSILON, dtype=np.int32)
+
+
+def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limits) -> Built:
+    a, b = topologies
+    reader = Topology.make(a.n_states, a.src, a.dst, a.ilabel, _epsilons(a), a.start, a.accept)
+    writer = Topology.make(b.n_states, b.src, b.dst, _epsilons(b), b.olabel, b.start, b.accept)
+    return concatenated([reader, writer], limits)
+
+
+def _size(sizes: Sequence[Size], parameters: Parameters) -> Size:
+    a, b = sizes
+    return Size(a.states + b.states, a.arcs + b.arcs + 1, max(a.labels, b.labels))
+
+
+OPERATOR = Operator(
+    name="cross",
+    summary="Has a path for each pair of a path of A, which it reads, and a path of B, which it writes; weights add.",
+    category=Category.STRUCTURAL,
+    operands=(Type.GRAPH, Type.GRAPH),
+    acceptors=(True, True),
+    tag="cross",
+    build=_build,
+    size=_size,
+    laws=(
+        Law("in[A] : out[B]", "in[A] out[B]", _ALL, "the same pairs of paths, with other labels"),
+        Law("inv[in[A] : in[B]]", "in[B] : in[A]", _ALL, "the same pairs of paths, in another order"),
+        Law("(in[A] + in[B]) : in[C]", "(in[A] : in[C]) + (in[B] : in[C])", _ALL, "pairs with A and pairs with B"),
+    ),
+    example='LSE[("a" : "b")* ∘ X]',
+    reference="Gorman, Pynini: A Python library for weighted finite-state grammar compilation (2016)",
+)

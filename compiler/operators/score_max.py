@@ -1,0 +1,38 @@
+"""Greatest of scores ``max[a, b]``."""
+
+from __future__ import annotations
+
+import math
+
+from arcgrad.compiler.operators.base import Category, Law, Operator
+from arcgrad.compiler.score_values import Number
+from arcgrad.compiler.types import Type
+
+__all__ = ["OPERATOR"]
+
+
+def _evaluate(*operands: Number) -> Number:
+    return max(operands)
+
+
+def _derivatives(value: Number, *operands: Number) -> tuple[float, ...]:
+    winner = operands.index(value) if value != -math.inf else -1
+    return tuple(float(i == winner) for i in range(len(operands)))
+
+
+OPERATOR = Operator(
+    name="score_max",
+    summary="The greatest of two or more scores; its gradient goes to the first greatest, to none if all are −inf.",
+    category=Category.ARITHMETIC,
+    operands=(Type.SCORE, Type.SCORE),
+    result=Type.SCORE,
+    variadic=True,
+    names=("max",),
+    evaluate=_evaluate,
+    derivatives=_derivatives,
+    code="larger({0}, {1})",
+    gradient_code=("scaled({bar}, first_is_larger({0}, {1}))", "scaled({bar}, second_is_larger({0}, {1}))"),
+    laws=(Law("max[MAX[A], MAX[B], MAX[C]]", "MAX[A + B + C]", (), "the best of three sets of paths"),),
+    example="max[MAX[A], MAX[B]]",
+    reference="Boyd, Vandenberghe, Convex Optimization (2004): pointwise maximum",
+)

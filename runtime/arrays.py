@@ -6,6 +6,8 @@ the rest of the runtime expects, or an InputError that says which argument, whic
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,15 @@ from arcgrad.grammar.errors import InputError
 
 __all__ = [
     "LARGEST",
+    "arc_rows",
     "as_array",
     "check_weights",
     "describe",
     "freeze",
     "labels_array",
     "states_array",
+    "states_count",
+    "tie_array",
     "weights_array",
 ]
 
@@ -71,13 +76,18 @@ def _vector(value: Any, name: str, expected: str, kinds: str, length: int | None
     if array.size and array.dtype.kind not in kinds:
         hint = None
         if array.dtype.kind == "O":
-            hint = f"entry 0 of {name} is {_short(array[0])} ({type(array[0]).__name__}); integers must fit in 64 bits"
+            odd = next((i for i, entry in enumerate(array) if not _is_small_integer(entry)), 0)
+            hint = f"{name}[{odd}] is {_short(array[odd])} ({type(array[odd]).__name__})"
         elif array.dtype.kind == "f":
             hint = "whole numbers held as floats are not converted silently: use array.astype(int)"
         raise InputError(f"{name} has {describe(array)}, but must be {expected}", hint=hint)
     if length is not None and len(array) != length:
         raise InputError(f"{name} has {len(array)} entries ({describe(array)}), but must be {expected}")
     return array
+
+
+def _is_small_integer(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and abs(int(value)) < 2**63
 
 
 def _int32(array: NDArray[Any], name: str, low: int, high: int, meaning: str) -> IntArray:
@@ -175,3 +185,67 @@ def check_weights(array: NDArray[Any], name: str) -> None:
         f"{name}[{index}] is {array[bad]} ({describe(array)}), but weights must be real numbers or −inf, "
         "never NaN or +inf"
     )
+
+
+def states_count(n_states: Any) -> int:
+    """The argument ``n_states``, checked.
+
+    Raises:
+        InputError: it is no integer from 0 to 2³¹ − 1.
+    """
+    try:
+        count = -1 if isinstance(n_states, bool) else operator.index(n_states)
+    except TypeError:
+        count = -1
+    if not 0 <= count <= LARGEST:
+        raise InputError(
+            f"n_states is {n_states!r} ({type(n_states).__name__}), but must be an integer from 0 to {LARGEST}"
+        )
+    return count
+
+
+def arc_rows(arcs: Any) -> Iterator[tuple[tuple[int, int, int, int], float]]:
+    """Source, destination, input label and output label of each arc tuple, and its weight; ranges are not checked.
+
+    Raises:
+        InputError: an entry that is no tuple of three to five numbers; the message shows it and says which it is.
+    """
+    try:
+        rows = iter(arcs)
+    except TypeError:
+        raise InputError(f"arcs is {_short(arcs)} ({type(arcs).__name__}), but must be a list of tuples") from None
+    return (_parse_arc(number, arc) for number, arc in enumerate(rows))
+
+
+def _parse_arc(number: int, arc: Any) -> tuple[tuple[int, int, int, int], float]:
+    """State, state, input label, output label; and the weight. Ranges are the constructor's to check."""
+    forms = "(src, dst, label), (src, dst, label, weight) or (src, dst, ilabel, olabel, weight)"
+    try:
+        entries = () if isinstance(arc, (str, bytes)) else tuple(arc)
+    except TypeError:
+        entries = ()
+    if not 3 <= len(entries) <= 5:
+        raise InputError(f"arcs[{number}] is {arc!r}, but must be {forms}")
+    n_labels = 2 if len(entries) == 5 else 1
+    numbers = []
+    for value in entries[: 2 + n_labels]:
+        try:
+            if isinstance(value, (bool, np.bool_)):
+                raise TypeError
+            numbers.append(operator.index(value))
+        except TypeError:
+            raise InputError(
+                f"arcs[{number}] is {arc!r}, whose states and labels must be integers, but {value!r} is not; "
+                f"an arc is {forms}"
+            ) from None
+    weight = entries[-1] if len(entries) > 3 else 0.0
+    try:
+        if isinstance(weight, (bool, np.bool_, str, bytes)):
+            raise TypeError
+        real = float(weight)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"arcs[{number}] is {arc!r}, whose weight {weight!r} is no real number; an arc is {forms}"
+        ) from None
+    src, dst, ilabel, olabel = (*numbers, numbers[-1])[:4]
+    return (src, dst, ilabel, olabel), real

@@ -24,18 +24,13 @@ _EXPECTED = "real numbers of shape (T, C) or (B, T, C): steps by columns, with o
 class Dense:
     """A chain of T steps with one arc per column: step t goes from state t to state t + 1 by label c with score [t, c].
 
-    Made by ``ag.dense``. Its arrays are read-only.
-
-    Attributes:
-        scores: (T, C) or (B, T, C), C-contiguous, float32 or float64, in nats. Entries past an item's length are
-            whatever was given there and mean nothing.
-        lengths: (B,) int64, the number of steps of each item; (1,) where there is no batch.
+    Made by ``ag.dense``. Immutable.
     """
 
-    __slots__ = ("__weakref__", "lengths", "scores")
+    __slots__ = ("__weakref__", "_lengths", "_scores")
 
-    scores: NDArray[Any]
-    lengths: NDArray[np.int64]
+    _scores: NDArray[Any]
+    _lengths: NDArray[np.int64]
 
     @classmethod
     def wrap(cls, scores: Any, lengths: Any = None, name: str = "scores", *, copy: bool = False) -> Dense:
@@ -59,18 +54,30 @@ class Dense:
             raise InputError(f"{name} has {describe(array)}, but must be {_EXPECTED}")
         dtype = np.dtype(np.float32 if array.dtype == np.float32 else np.float64)
         owned = np.array(array, dtype=dtype, order="C") if copy else np.ascontiguousarray(array, dtype=dtype)
-        view = owned.view()
-        if type(view) is not np.ndarray:
-            view = np.asarray(view)
-        return cls._make(freeze(view), lengths, name)
+        view = freeze(np.asarray(owned).view(np.ndarray))
+        checked = _check_lengths(lengths, view, name)
+        _check_scores(view, checked, name)
+        return cls._make(view, checked)
 
     @classmethod
-    def _make(cls, scores: NDArray[Any], lengths: Any, name: str) -> Dense:
+    def _make(cls, scores: NDArray[Any], lengths: NDArray[np.int64]) -> Dense:
         self = cls.__new__(cls)
-        self.scores = scores
-        self.lengths = _check_lengths(lengths, scores, name)
-        _check_scores(scores, self.lengths, name)
+        self._scores = scores
+        self._lengths = lengths
         return self
+
+    @property
+    def scores(self) -> NDArray[Any]:
+        """(T, C) or (B, T, C), read-only, C-contiguous, float32 or float64, in nats.
+
+        Entries past an item's length are whatever was given there and mean nothing.
+        """
+        return self._scores
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(B,) int64, read-only: the number of steps of each item; (1,) where there is no batch."""
+        return self._lengths
 
     @property
     def is_batch(self) -> bool:
@@ -114,10 +121,7 @@ class Dense:
         else:
             rows = self.scores[index]
         length = int(self.lengths[index])
-        result = type(self).__new__(type(self))
-        result.scores = rows[:length]
-        result.lengths = freeze(np.array([length], dtype=np.int64))
-        return result
+        return self._make(rows[:length], freeze(np.array([length], dtype=np.int64)))
 
     def to_graph(self) -> Graph:
         """The acceptor that this stands for: T + 1 states, T · C arcs, step by step and column by column.
@@ -150,6 +154,9 @@ class Dense:
         return dense, (self.scores, self.lengths if self.is_batch else int(self.lengths[0]))
 
     def __copy__(self) -> Dense:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Dense:
         return self
 
 

@@ -6,7 +6,6 @@ constructor, nothing downstream checks states, labels or weights again.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,8 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcgrad.compiler.topology import IntArray, Topology
-from arcgrad.grammar.errors import InputError
-from arcgrad.runtime.arrays import LARGEST, freeze, labels_array, states_array, tie_array, weights_array
+from arcgrad.runtime.arrays import (
+    arc_rows,
+    freeze,
+    labels_array,
+    states_array,
+    states_count,
+    tie_array,
+    weights_array,
+)
 
 __all__ = ["Graph", "linear"]
 
@@ -75,7 +81,7 @@ class Graph:
         n_states: int | None = None,
         tie: ArrayLike | None = None,
     ) -> None:
-        count = None if n_states is None else _check_n_states(n_states)
+        count = None if n_states is None else states_count(n_states)
         sources = states_array(src, "src", count)
         n_arcs = len(sources)
         destinations = states_array(dst, "dst", count, length=n_arcs)
@@ -145,8 +151,7 @@ class Graph:
         """
         columns: tuple[list[int], ...] = ([], [], [], [])
         weights: list[float] = []
-        for number, arc in enumerate(_iterate(arcs)):
-            row, weight = _parse_arc(number, arc)
+        for row, weight in arc_rows(arcs):
             for column, value in zip(columns, row, strict=True):
                 column.append(value)
             weights.append(weight)
@@ -361,59 +366,6 @@ def _restore(
 ) -> Graph:
     """Unpickle; through the constructor, since pickled arrays come back writeable and might have been edited."""
     return Graph(src, dst, ilabel, olabel, weight, start=start, accept=accept, n_states=n_states, tie=tie)
-
-
-def _check_n_states(n_states: Any) -> int:
-    try:
-        count = -1 if isinstance(n_states, bool) else operator.index(n_states)
-    except TypeError:
-        count = -1
-    if not 0 <= count <= LARGEST:
-        raise InputError(
-            f"n_states is {n_states!r} ({type(n_states).__name__}), but must be an integer from 0 to {LARGEST}"
-        )
-    return count
-
-
-def _iterate(arcs: Any) -> Iterable[Any]:
-    try:
-        return iter(arcs)
-    except TypeError:
-        raise InputError(f"arcs is {arcs!r} ({type(arcs).__name__}), but must be a list of tuples") from None
-
-
-def _parse_arc(number: int, arc: Any) -> tuple[tuple[int, int, int, int], float]:
-    """State, state, input label, output label; and the weight. Ranges are the constructor's to check."""
-    forms = "(src, dst, label), (src, dst, label, weight) or (src, dst, ilabel, olabel, weight)"
-    try:
-        entries = () if isinstance(arc, (str, bytes)) else tuple(arc)
-    except TypeError:
-        entries = ()
-    if not 3 <= len(entries) <= 5:
-        raise InputError(f"arcs[{number}] is {arc!r}, but must be {forms}")
-    n_labels = 2 if len(entries) == 5 else 1
-    numbers = []
-    for value in entries[: 2 + n_labels]:
-        try:
-            if isinstance(value, (bool, np.bool_)):
-                raise TypeError
-            numbers.append(operator.index(value))
-        except TypeError:
-            raise InputError(
-                f"arcs[{number}] is {arc!r}, whose states and labels must be integers, but {value!r} is not; "
-                f"an arc is {forms}"
-            ) from None
-    weight = entries[-1] if len(entries) > 3 else 0.0
-    try:
-        if isinstance(weight, (bool, np.bool_, str, bytes)):
-            raise TypeError
-        real = float(weight)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(
-            f"arcs[{number}] is {arc!r}, whose weight {weight!r} is no real number; an arc is {forms}"
-        ) from None
-    src, dst, ilabel, olabel = (*numbers, numbers[-1])[:4]
-    return (src, dst, ilabel, olabel), real
 
 
 def _is_acyclic(src: IntArray, dst: IntArray) -> bool:

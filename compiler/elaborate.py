@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from arcgrad.compiler.expand import Expander, Term
@@ -35,6 +35,8 @@ def elaborate(
     library: syntax.Program | None = None,
     symbols: Symbols | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    internal: bool = False,
+    input_types: Mapping[str, Type] | None = None,
 ) -> Program:
     """Type-check a parsed equation and make its IR.
 
@@ -43,15 +45,17 @@ def elaborate(
         library: definitions that come before it.
         symbols: table in which literals look up their symbols; None: Unicode code points.
         limits: budget of nodes.
+        internal: know operators without a spelling by their registry names, for rewrite rules.
+        input_types: types of inputs known beforehand.
 
     Raises:
         EquationError: unknown operators, wrong types, unknown symbols.
         LimitError: the definitions expand to too many nodes.
     """
     programs = [library, program] if library is not None else [program]
-    expander = Expander(limits)
+    expander = Expander(limits, internal)
     root = expander.expand_program(programs)
-    types = infer_types(expander.terms.values())
+    types = infer_types(expander.terms.values(), input_types or {})
     resolver = _Resolver(types, symbols)
     result = resolver.resolve(root)
     if result.type is Type.MAPPING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators import Category, named_operators
+from arcgrad.compiler.operators import Category, named_operators, operators
 from arcgrad.grammar import syntax
 from arcgrad.grammar.errors import EquationError, LimitError, Place
 
@@ -55,6 +55,7 @@ class Expander:
     """Expands one program; ``expand_program`` is the entry."""
 
     limits: Limits
+    internal: bool = False  # know operators without a spelling by their registry names
     terms: dict[tuple[Hashable, ...], Term] = field(default_factory=dict)
     _memo: dict[tuple[Hashable, ...], Term] = field(default_factory=dict)
 
@@ -140,6 +141,8 @@ class Expander:
         if isinstance(known, _Closure):
             return (yield self._expand_definition(call, known, scope, text))
         entry = named_operators().get(call.name)
+        if entry is None and self.internal:
+            entry = operators().get(call.name)
         if entry is None:
             raise _unknown_name(call, scope, text)
         given, fixed, literals = len(call.arguments), len(entry.operands), len(entry.parameter_names)

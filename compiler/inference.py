@@ -5,7 +5,7 @@ What an overloaded sign does follows from its sides' types, and an input's type 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from arcgrad.compiler.expand import Term
@@ -54,8 +54,8 @@ class _Class:
         return node
 
 
-def infer_types(terms: Iterable[Term]) -> dict[Term, Type]:
-    """The type of every term; inputs that no use settles are graphs.
+def infer_types(terms: Iterable[Term], input_types: Mapping[str, Type]) -> dict[Term, Type]:
+    """The type of every term; inputs that no use settles, and that ``input_types`` does not name, are graphs.
 
     Raises:
         EquationError: two sides, or an operand and what its operator takes, disagree.
@@ -64,6 +64,8 @@ def infer_types(terms: Iterable[Term]) -> dict[Term, Type]:
     classes = {term: _Class() for term in ordered}
     for term in ordered:
         result = _result_type(term)
+        if term.head == "input":
+            result = input_types.get(str(term.parameters[0]))
         if result is not None:
             classes[term].type, classes[term].witness = result, term
     for term in ordered:

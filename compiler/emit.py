@@ -1,0 +1,319 @@
+"""Emission: plan → the text of one routine that evaluates and differentiates it. Last stage before loading and running.
+
+The text runs in two ways: as plain Python over compiled kernels, or compiled as a whole by numba. Everything that can be
+data is data (graphs, numbers, sizes, which gradients are wanted), so that many equations have the same text, and that
+text, less its comments, is the routine's identity. Nothing of an equation reaches the text except in comments, which are
+escaped to one printable line.
+
+Arguments of a routine, for items ``lo`` to ``hi`` of a batch of B:
+
+- ``want``: 1 to differentiate, 0 for values only;
+- ``ints``, ``bases`` (B, n_regions): packed regions, and where each item's begin;
+- ``weights``, ``n_shared``, ``shifts`` (B,): leaf weights; entry e of an item is ``weights[e]`` below ``n_shared``,
+  else ``weights[e + shift]``. Scores that weight graphs are written back here;
+- ``entries``: entries of the scores that arithmetic reads or writes, in order of use;
+- ``values`` (B, n_outputs), ``seeds`` of the same shape: values, and what they are differentiated with;
+- ``gradient``, ``g_shared``, ``g_shifts``: as the weights, added to;
+- ``work``, ``work_places``, ``numbers``, ``number_places``: workspace of each region;
+- ``status`` (B,): 0, or the number of the step that failed for that item;
+- for each dense input k: ``frames_k``, ``starts_k``, ``counts_k`` (B,), ``frames_gradient_k``, ``gradient_starts_k``;
+- ``wants``: for each region whether its weights' gradient is wanted, and whether its frames'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from arcgrad.compiler.ir import Node, describe
+from arcgrad.compiler.plan import Plan
+
+__all__ = ["Emitted", "KernelChoice", "emit", "signature"]
+
+
+class KernelChoice(Protocol):
+    """Names of a region's kernels."""
+
+    @property
+    def module(self) -> str:
+        """Module that holds them."""
+        ...
+
+    @property
+    def forward(self) -> str:
+        """Name of the value's function."""
+        ...
+
+    @property
+    def backward(self) -> str | None:
+        """Name of the gradient's function, if any."""
+        ...
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A routine's text and what its caller must know.
+
+    Attributes:
+        source: the module's text.
+        entries: nodes whose leaf entries the argument ``entries`` holds, in order.
+        dense: index of each dense input among the arguments, by name.
+    """
+
+    source: str
+    entries: tuple[Node, ...]
+    dense: Mapping[str, int]
+
+
+_ARGUMENTS = (
+    ("lo", "int64"),
+    ("hi", "int64"),
+    ("want", "int64"),
+    ("ints", "int32[::1]"),
+    ("bases", "int64[:, ::1]"),
+    ("weights", "float64[::1]"),
+    ("n_shared", "int64"),
+    ("shifts", "int64[::1]"),
+    ("entries", "int64[::1]"),
+    ("values", "float64[:, ::1]"),
+    ("seeds", "float64[:, ::1]"),
+    ("gradient", "float64[::1]"),
+    ("g_shared", "int64"),
+    ("g_shifts", "int64[::1]"),
+    ("work", "float64[::1]"),
+    ("work_places", "int64[::1]"),
+    ("numbers", "int32[::1]"),
+    ("number_places", "int64[::1]"),
+    ("status", "int64[::1]"),
+    ("wants", "boolean[:, ::1]"),
+)
+_DENSE_ARGUMENTS = (
+    ("frames_{k}", "{dtype}[:, ::1]"),
+    ("starts_{k}", "int64[::1]"),
+    ("counts_{k}", "int64[::1]"),
+    ("frames_gradient_{k}", "{dtype}[:, ::1]"),
+    ("gradient_starts_{k}", "int64[::1]"),
+)
+
+
+def signature(dtypes: Sequence[str]) -> str:
+    """Numba's signature of a routine with dense inputs of these dtypes ("float32" or "float64")."""
+    types = [type_ for _, type_ in _ARGUMENTS]
+    for dtype in dtypes:
+        types += [type_.format(dtype=dtype) for _, type_ in _DENSE_ARGUMENTS]
+    return f"void({', '.join(types)})"
+
+
+@dataclass
+class _Writer:
+    """Collects lines, and the entries as they are first used."""
+
+    plan: Plan
+    lines: list[str] = field(default_factory=list)
+    entries: list[Node] = field(default_factory=list)
+    imports: dict[str, set[str]] = field(default_factory=dict)
+    values: dict[Node, str] = field(default_factory=dict)
+
+    def write(self, depth: int, *lines: str) -> None:
+        self.lines.extend("    " * depth + line for line in lines)
+
+    def call(self, module: str, name: str) -> str:
+        self.imports.setdefault(module, set()).add(name)
+        return name
+
+    def entry(self, node: Node) -> int:
+        if node not in self.entries:
+            self.entries.append(node)
+        return self.entries.index(node)
+
+
+_SCALARS = "arcgrad.runtime.kernels.scalar"
+
+
+def emit(
+    plan: Plan, kernels: Sequence[KernelChoice], dtypes: Mapping[str, str], scalar_functions: Sequence[str]
+) -> Emitted:
+    """Write the routine of a plan.
+
+    Args:
+        plan: what to evaluate.
+        kernels: for each of the plan's regions, its kernels.
+        dtypes: "float32" or "float64" for each dense input that is met in a region.
+        scalar_functions: names that templates of score operators may call.
+    """
+    writer = _Writer(plan)
+    dense = {name: k for k, name in enumerate(plan.dense)}
+    regions = {region.node: number for number, region in enumerate(plan.regions)}
+    numbers = {step: number for number, step in enumerate(plan.steps)}
+    _forward(writer, kernels, regions, numbers, dense, dtypes, scalar_functions)
+    writer.write(2, "if want == 0:", "    continue")
+    _backward(writer, kernels, regions, numbers, dense, dtypes, scalar_functions)
+    arguments = [name for name, _ in _ARGUMENTS]
+    for k in range(len(dense)):
+        arguments += [name.format(k=k) for name, _ in _DENSE_ARGUMENTS]
+    head = [f"# {_comment(describe(plan.root))}"]
+    head += [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(writer.imports.items())]
+    head += ["", "", "def routine(", *(f"    {name}," for name in arguments), "):"]
+    head += ["    for item in range(lo, hi):"]
+    text = "\n".join([*head, *writer.lines]) + "\n"
+    return Emitted(text, tuple(writer.entries), dense)
+
+
+def _comment(text: str) -> str:
+    flat = " ".join(text.split())
+    shown = "".join(c if c.isprintable() else "?" for c in flat)
+    return shown if len(shown) <= 200 else shown[:199] + "…"
+
+
+def _forward(
+    writer: _Writer,
+    kernels: Sequence[KernelChoice],
+    regions: Mapping[Node, int],
+    numbers: Mapping[Node, int],
+    dense: Mapping[str, int],
+    dtypes: Mapping[str, str],
+    scalar_functions: Sequence[str],
+) -> None:
+    plan = writer.plan
+    write = writer.write
+    write(2, "shift = shifts[item]")
+    read = [n for s in plan.steps if s not in regions for n in s.operands] + list(plan.outputs)
+    for node in dict.fromkeys(n for n in read if n.is_input or n.is_number):
+        index = writer.entry(node)
+        write(2, f"entry = entries[{index}]  # {_comment(describe(node))}")
+        write(2, f"x{index} = weights[entry if entry < n_shared else entry + shift]")
+        writer.values[node] = f"x{index}"
+    for step in plan.steps:
+        name = f"v{numbers[step]}"
+        place = plan.places.get(step)
+        columns = f"columns {place.column}-{place.end_column - 1}: " if place is not None else ""
+        write(2, f"# {name}, {columns}{_comment(describe(step, limit=60))}")
+        if step in regions:
+            _call_forward(writer, kernels[regions[step]], regions[step], name, dense, dtypes)
+        else:
+            operands = [writer.values[o] for o in step.operands]
+            code = step.definition.code
+            assert code is not None
+            _import_scalars(writer, code, scalar_functions)
+            write(2, f"{name} = {code.format(*operands)}")
+        weights_a_graph = step in plan.leaf_numbers
+        failed = f"{name} != {name}" + (f" or {name} == INFINITY" if weights_a_graph else "")
+        if weights_a_graph:
+            writer.call(_SCALARS, "INFINITY")
+        write(2, f"if {failed}:", f"    status[item] = {numbers[step] + 1}", "    continue")
+        if weights_a_graph:
+            write(2, f"weights[entries[{writer.entry(step)}] + shift] = {name}")
+        writer.values[step] = name
+    for k, output in enumerate(plan.outputs):
+        write(2, f"values[item, {k}] = {writer.values[output]}")
+
+
+def _call_forward(
+    writer: _Writer,
+    names: KernelChoice,
+    number: int,
+    value: str,
+    dense: Mapping[str, int],
+    dtypes: Mapping[str, str],
+) -> None:
+    region = writer.plan.regions[number]
+    kernel, frames = names.forward, ""
+    if region.meeting is not None:
+        name = str(region.meeting.dense.parameters[0])
+        k = dense[name]
+        kernel += _suffix(dtypes[name])
+        frames = f" frames_{k}, starts_{k}[item], counts_{k}[item],"
+    sign = "-1.0" if region.semiring == "min" else "1.0"
+    writer.write(
+        2,
+        f"{value} = {writer.call(names.module, kernel)}(",
+        f"    ints, bases[item, {number}], weights, n_shared, shift,{frames}",
+        f"    work, work_places[{number}], numbers, number_places[{number}], {sign},",
+        ")",
+    )
+
+
+def _suffix(dtype: str) -> str:
+    return "_float32" if dtype == "float32" else ""
+
+
+def _import_scalars(writer: _Writer, code: str, scalar_functions: Sequence[str]) -> None:
+    for name in scalar_functions:
+        if f"{name}(" in code:
+            writer.call(_SCALARS, name)
+
+
+def _backward(
+    writer: _Writer,
+    kernels: Sequence[KernelChoice],
+    regions: Mapping[Node, int],
+    numbers: Mapping[Node, int],
+    dense: Mapping[str, int],
+    dtypes: Mapping[str, str],
+    scalar_functions: Sequence[str],
+) -> None:
+    plan = writer.plan
+    write = writer.write
+    write(2, "g_shift = g_shifts[item]")
+    bars = {step: f"b{numbers[step]}" for step in plan.steps}
+    inputs = {node: f"d{writer.entry(node)}" for node in writer.values if node.is_input}
+    bars.update(inputs)
+    for name in bars.values():
+        write(2, f"{name} = 0.0")
+    for k, output in enumerate(plan.outputs):
+        if output in bars:
+            write(2, f"{bars[output]} += seeds[item, {k}]")
+    for step in reversed(plan.steps):
+        bar = bars[step]
+        if step in plan.leaf_numbers:
+            write(2, f"{bar} += gradient[entries[{writer.entry(step)}] + g_shift]")
+        if step in regions:
+            _call_backward(writer, kernels[regions[step]], regions[step], bar, dense, dtypes)
+            continue
+        operands = [writer.values[o] for o in step.operands]
+        templates = step.definition.gradient_code
+        wanted = [(o, t) for o, t in zip(step.operands, templates, strict=True) if o in bars]
+        if wanted:
+            write(2, f"if {bar} != 0.0:")
+        for operand, template in wanted:
+            _import_scalars(writer, template, scalar_functions)
+            code = template.format(*operands, bar=bar, value=writer.values[step])
+            write(3, f"{bars[operand]} += {code}")
+    for node, name in inputs.items():
+        write(2, f"entry = entries[{writer.entry(node)}]")
+        write(2, f"gradient[entry + (g_shared if entry < n_shared else g_shift)] += {name}")
+
+
+def _call_backward(
+    writer: _Writer,
+    names: KernelChoice,
+    number: int,
+    bar: str,
+    dense: Mapping[str, int],
+    dtypes: Mapping[str, str],
+) -> None:
+    if names.backward is None:
+        return
+    region = writer.plan.regions[number]
+    sign = "-1.0" if region.semiring == "min" else "1.0"
+    kernel, frames, frames_gradient = names.backward, "", ""
+    condition = f"{bar} != 0.0 and wants[{number}, 0]"
+    if region.meeting is not None:
+        name = str(region.meeting.dense.parameters[0])
+        k = dense[name]
+        kernel += _suffix(dtypes[name])
+        frames = f" frames_{k}, starts_{k}[item], counts_{k}[item],"
+        frames_gradient = (
+            f"\n                frames_gradient_{k}, gradient_starts_{k}[item], wants[{number}, 0], wants[{number}, 1],"
+        )
+        condition = f"{bar} != 0.0 and (wants[{number}, 0] or wants[{number}, 1])"
+    writer.write(
+        2,
+        f"if {condition}:",
+        f"    {writer.call(names.module, kernel)}(",
+        f"        ints, bases[item, {number}], weights, n_shared, shift,{frames}",
+        f"        work, work_places[{number}], numbers, number_places[{number}], {sign},",
+        f"        {bar}, gradient, g_shared, g_shift,{frames_gradient}",
+        "    )",
+    )

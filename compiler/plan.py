@@ -1,0 +1,278 @@
+"""Planning: IR and what is known of the inputs → a plan: regions, score steps, leaves. Data for executor and emitter.
+
+The passes are a named tuple of functions, each of which takes a draft and gives the next one; the draft is verified after
+each. ``explain`` shows what every pass did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from arcgrad.compiler.chains import Meeting, chain_operands, find_meeting, order_chains
+from arcgrad.compiler.ir import Interner, Node, Program, describe, topological
+from arcgrad.compiler.operators import Category, Size
+from arcgrad.compiler.rewrite import Rewriter
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import Place
+
+__all__ = ["PASSES", "InputShape", "Plan", "RegionPlan", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputShape:
+    """What the planner knows of an input: "graph", "dense", "score" or "mapping", and a graph's rough size."""
+
+    kind: str
+    size: Size | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RegionPlan:
+    """One reduction.
+
+    Attributes:
+        node: the reduction node.
+        semiring: "log", "max", "min" or "count".
+        graph: the graph to build: the operand, or what meets the dense input; None for a dense input alone.
+        meeting: how a dense input is met, or None where the whole operand is built.
+    """
+
+    node: Node
+    semiring: str
+    graph: Node | None
+    meeting: Meeting | None
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A plan in the making."""
+
+    root: Node
+    interner: Interner
+    places: dict[Node, Place]
+    shapes: Mapping[str, InputShape]
+    notes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def dense(self) -> frozenset[str]:
+        """Names of the dense inputs."""
+        return frozenset(name for name, shape in self.shapes.items() if shape.kind == "dense")
+
+    def note(self, stage: str, lines: list[str]) -> tuple[tuple[str, str], ...]:
+        """The notes with further ones."""
+        return (*self.notes, *((stage, line) for line in lines))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What the executor runs.
+
+    Attributes:
+        root: the rewritten equation.
+        regions: reductions in order of evaluation.
+        steps: score nodes in order of evaluation, regions among them; inputs and numbers are leaves, not steps.
+        outputs: score nodes whose values are wanted: the equation's, or for a graph the scores that weight its arcs.
+        leaves: nodes with entries in the flat vector of leaf weights: graph inputs that are built, score inputs, numbers,
+            and scores that weight graphs; their position is their leaf number.
+        dense: names of the dense inputs that are met in regions of their own.
+        graph: the graph whose value is wanted, or None for a score.
+        notes: what the passes did, (pass, line).
+        places: where nodes stand.
+    """
+
+    root: Node
+    regions: tuple[RegionPlan, ...]
+    steps: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    leaves: tuple[Node, ...]
+    dense: tuple[str, ...]
+    graph: Node | None
+    notes: tuple[tuple[str, str], ...]
+    places: Mapping[Node, Place]
+    leaf_numbers: Mapping[Node, int] = field(default_factory=dict)
+
+
+def fold_constants(draft: Draft) -> Draft:
+    """Evaluate score arithmetic between numbers, where the result is defined."""
+    folded: list[str] = []
+
+    def fold(node: Node, operands: tuple[Node, ...]) -> Node:
+        current = _moved(draft, node, draft.interner.with_operands(node, operands))
+        if current.is_input or current.is_number or not operands or not all(o.is_number for o in operands):
+            return current
+        evaluate = current.definition.evaluate
+        if current.definition.category is not Category.ARITHMETIC or evaluate is None:
+            return current
+        value = evaluate(*(o.parameters[0] for o in operands))
+        if value != value or value in (float("inf"), float("-inf")):
+            return current
+        folded.append(f"{describe(current)} = {value!r}")
+        return draft.interner.literal(value)
+
+    return replace(draft, root=draft.interner.rebuild(draft.root, fold), notes=draft.note("fold constants", folded))
+
+
+def apply_rules(draft: Draft) -> Draft:
+    """Rewrite by the table of rules."""
+    rewriter = Rewriter(draft.interner, draft.places, lambda node: _meets_dense(node, draft.dense))
+    root = rewriter.rewrite(draft.root)
+    lines = [f"{rule}  in {describe(node, limit=40)}: {rule.reason}" for rule, node in rewriter.applied]
+    return replace(draft, root=root, notes=draft.note("rewrite", lines))
+
+
+def _meets_dense(node: Node, dense: frozenset[str]) -> bool:
+    """Whether a reduction over the graph, once it is split, meets a dense input without building it."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if current.type is not Type.GRAPH:
+            continue
+        if current.is_input:
+            if current.parameters[0] in dense:
+                return True
+        elif current.operator in ("union", "concatenate", "weight"):
+            stack.extend(current.operands)
+        elif current.operator in ("compose", "intersect"):
+            operands = chain_operands(current)
+            if sum(o.is_input and o.parameters[0] in dense for o in operands) == 1:
+                return True
+    return False
+
+
+def order_compositions(draft: Draft) -> Draft:
+    """Re-associate chains of compositions under reductions by estimated cost."""
+    sizes = {name: shape.size for name, shape in draft.shapes.items() if shape.size is not None}
+    lines: list[str] = []
+
+    def order(node: Node, operands: tuple[Node, ...]) -> Node:
+        current = _moved(draft, node, draft.interner.with_operands(node, operands))
+        if current.is_input or current.is_number or current.definition.category is not Category.REDUCTION:
+            return current
+        if find_meeting(current.operands[0], draft.dense, draft.interner) is not None:
+            return current  # its graph is ordered once the dense input is out of the way
+        ordered = order_chains(current.operands[0], sizes, draft.interner)
+        if ordered is not current.operands[0]:
+            lines.append(f"{describe(current.operands[0], limit=60)} as {describe(ordered, limit=60)}")
+            _inherit(draft, ordered, current.operands[0])
+            return _moved(draft, current, draft.interner.with_operands(current, (ordered,)))
+        return current
+
+    root = draft.interner.rebuild(draft.root, order)
+    return replace(draft, root=root, notes=draft.note("order compositions", lines))
+
+
+def _moved(draft: Draft, old: Node, new: Node) -> Node:
+    """``new``, which stands where ``old`` stood."""
+    if new is not old and old in draft.places:
+        draft.places.setdefault(new, draft.places[old])
+    return new
+
+
+def _inherit(draft: Draft, new: Node, old: Node) -> None:
+    place = draft.places.get(old)
+    if place is not None:
+        for node in topological(new):
+            draft.places.setdefault(node, place)
+
+
+class Passes(NamedTuple):
+    """The passes in the order in which they run."""
+
+    fold_constants: Callable[[Draft], Draft] = fold_constants
+    apply_rules: Callable[[Draft], Draft] = apply_rules
+    order_compositions: Callable[[Draft], Draft] = order_compositions
+
+
+PASSES = Passes()
+
+
+def make_plan(program: Program, shapes: Mapping[str, InputShape]) -> Plan:
+    """Plan the evaluation of a program on inputs of these shapes."""
+    draft = Draft(program.result, program.interner, dict(program.places), shapes)
+    for run in PASSES:
+        draft = run(draft)
+        verify(draft)
+    return _finish(draft)
+
+
+def verify(draft: Draft) -> None:
+    """Check what every pass must keep: types of operands and result.
+
+    Raises:
+        AssertionError: a pass is wrong.
+    """
+    for node in topological(draft.root):
+        if node.is_input or node.is_number:
+            continue
+        entry = node.definition
+        wanted = entry.operands if not entry.variadic else (entry.operands[-1],) * len(node.operands)
+        if len(wanted) != len(node.operands) or any(o.type is not w for o, w in zip(node.operands, wanted, strict=True)):
+            raise AssertionError(f"a pass made an ill-typed node: {node}")
+        if any(o.number >= node.number for o in node.operands):
+            raise AssertionError(f"a pass made a node out of order: {node}")
+
+
+def _finish(draft: Draft) -> Plan:
+    regions: dict[Node, RegionPlan] = {}
+    root = draft.root
+    graph_roots = [root] if root.type is Type.GRAPH else []
+    pending = list(graph_roots) if graph_roots else [root]
+    seen: set[Node] = set()
+    steps: set[Node] = set()
+    graphs: set[Node] = set()
+    weighting: set[Node] = set()
+    while pending:
+        node = pending.pop()
+        if node in seen or node.type is Type.MAPPING:
+            continue
+        seen.add(node)
+        if node.type is Type.GRAPH:
+            graphs.add(node)
+            weighting.update(o for o in node.operands if o.type is Type.SCORE)
+            pending.extend(node.operands)
+        elif not node.is_input and not node.is_number:
+            steps.add(node)
+            if node.definition.category is Category.REDUCTION:
+                regions[node] = region = _region(node, draft)
+                if region.graph is not None:
+                    pending.append(region.graph)
+            else:
+                pending.extend(node.operands)
+    ordered = sorted(steps, key=lambda n: n.number)
+    outputs = (root,) if root.type is Type.SCORE else tuple(s for s in ordered if s in weighting)
+    leaves = [n for n in graphs if n.is_input]
+    score_inputs = {o for s in ordered if s not in regions for o in s.operands} | weighting | set(outputs)
+    leaves += [n for n in score_inputs if n.is_input or n.is_number or n in weighting]
+    leaves = sorted(dict.fromkeys(leaves), key=lambda n: n.number)
+    met = [r.meeting for r in regions.values() if r.meeting is not None]
+    dense = sorted({str(m.dense.parameters[0]) for m in met})
+    return Plan(
+        root=root,
+        regions=tuple(regions[s] for s in ordered if s in regions),
+        steps=tuple(ordered),
+        outputs=outputs,
+        leaves=tuple(leaves),
+        dense=tuple(dense),
+        graph=root if root.type is Type.GRAPH else None,
+        notes=draft.notes,
+        places=draft.places,
+        leaf_numbers={leaf: i for i, leaf in enumerate(leaves)},
+    )
+
+
+def _region(node: Node, draft: Draft) -> RegionPlan:
+    operand = node.operands[0]
+    semiring = node.definition.semiring
+    assert semiring is not None
+    meeting = find_meeting(operand, draft.dense, draft.interner)
+    if meeting is None:
+        return RegionPlan(node, semiring, operand, None)
+    graph = meeting.graph
+    if graph is not None:
+        sizes = {name: shape.size for name, shape in draft.shapes.items() if shape.size is not None}
+        ordered = order_chains(graph, sizes, draft.interner)
+        _inherit(draft, ordered, operand)
+        meeting = replace(meeting, graph=ordered)
+    return RegionPlan(node, semiring, meeting.graph, meeting)

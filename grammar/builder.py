@@ -195,6 +195,10 @@ class Builder:
                     )
             parameters = tuple(parameter for parameter in left.arguments if isinstance(parameter, Name))
             return Definition(left.name, parameters, expression, span, left.name_span)
+        if isinstance(left, Constant):
+            raise Mistake(
+                "a literal cannot be assigned to", left.span, hint="choose another name", expected=("a name",)
+            )
         raise Mistake(
             "the left side of `=` must be a name, or a name with parameters",
             left.span,

@@ -116,7 +116,9 @@ def _opener_of(closer: Lexeme) -> str:
 def _never_closed(opener: Lexeme, found: str) -> Mistake:
     wanted = f"`{_WRITTEN[_CLOSERS[opener.type]]}`"
     hint = None
-    if opener.type == "LESS":
+    if found == "`;`":
+        hint = "`;` ends a statement; arguments are separated by `,`"
+    elif opener.type == "LESS":
         hint = "`<` and `>` only enclose a weight, as in `A<w>`; there are no comparisons"
     return Mistake(f"{quoted(opener.text)} is never closed", opener.span, hint=hint, expected=(wanted,), found=found)
 

@@ -11,7 +11,7 @@ from arcgrad.grammar.mistakes import Mistake, describe_character, quoted
 __all__ = ["Quoted", "read_number", "read_quoted", "read_symbol", "read_symbols", "repeat_bounds"]
 
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_REPEAT = re.compile(r"\s*(\d+)\s*(?:(,)\s*(\d*)\s*)?\Z", re.ASCII)
+_REPEAT = re.compile(r"\s*(\d+)\s*(?:(,)\s*(?:(\d+)\s*)?)?\Z", re.ASCII)
 _REPEAT_DIGITS = 18  # beyond any budget of states
 _DIGITS = 400  # more than any float64 has; int() refuses a few thousand digits
 

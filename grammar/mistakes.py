@@ -35,12 +35,18 @@ class Mistake(Exception):  # noqa: N818 — it never leaves this layer, and `Err
     def in_text(self, text: str) -> EquationError:
         """The error that the user sees."""
         place = Place(text, self.span)
-        return EquationError(self.message, place=place, hint=self.hint, expected=self.expected, found=self.found)
+        found = self.found or (quoted(text[self.span.start : self.span.end]) if self.span.start < len(text) else None)
+        return EquationError(self.message, place=place, hint=self.hint, expected=self.expected, found=found)
+
+
+_SHOWN_BY_NAME = {" ": "a space", "\t": "a tab", "\n": "a line break", "`": "a back quote"}
 
 
 def describe_character(character: str) -> str:
     """A character as messages show it: itself where it can be printed, and its code point where it is not ASCII."""
-    if " " <= character <= "~":
+    if character in _SHOWN_BY_NAME:
+        return _SHOWN_BY_NAME[character]
+    if " " < character <= "~":
         return f"`{character}`"
     code = f"U+{ord(character):04X}"
     name = unicodedata.name(character, "")

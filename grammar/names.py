@@ -98,7 +98,8 @@ def _after_command(text: str, start: int) -> int:
         if match[1] in GREEK or match[1] in FUNCTIONS:
             return match.start() + 1 + len(match[1])
         if match[1] not in DECORATIONS and match[1] not in ACCENTS:
-            break
+            span = Span(match.start(), match.end())
+            raise Mistake(f"{quoted(match[0])} cannot be part of a name", span, expected=("a name",))
         position = _after_spaces(text, position)
         if position < len(text) and text[position] == "{":
             return closing_brace(text, position) + 1
@@ -140,7 +141,7 @@ def ends_at(text: str, start: int) -> int:
 def plain_spelling(raw: str, offset: int = 0) -> str:
     """The plain spelling of one name as written; ``offset`` is where it stands in the text. Raises Mistake."""
     parts: list[str] = []
-    closers: list[str] = []  # per open brace, the mark that follows its content
+    closers: list[tuple[str, int]] = []  # per open brace, the mark that follows its content, and the parts before
     pending = ""  # mark of an accent whose argument has not come yet
     position = 0
 
@@ -173,11 +174,15 @@ def plain_spelling(raw: str, offset: int = 0) -> str:
             position += 1
         elif character == "{":
             start_subscript()
-            closers.append(pending)
+            closers.append((pending, len(parts)))
             pending = ""
             position = _after_spaces(raw, position)
         elif character == "}" and closers:
-            parts.append(closers.pop())
+            mark, before = closers.pop()
+            if len(parts) == before:
+                span = Span(offset + position - 2, offset + position)
+                raise Mistake("nothing stands between `{` and `}`", span, expected=("a name",), found="`}`")
+            parts.append(mark)
         elif character in " \t" and raw[position:].lstrip(" \t").startswith("}"):
             continue
         elif is_name_character(character) or is_subscript(character):

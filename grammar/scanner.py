@@ -32,7 +32,8 @@ _CARET_BODY = (
 )
 _CARET = re.compile(rf"\^\s*(?:{_CARET_BODY})(?![0-9])")
 _CARET_BRACED = re.compile(
-    rf"\^\s*\{{\s*(?:{_CARET_BODY}|(?P<repeat>(?P<escaped>\\\{{)?\s*[0-9]+\s*(?:,\s*[0-9]*\s*)?(?(escaped)\\\}}|)))\s*\}}"
+    rf"\^\s*\{{\s*(?:{_CARET_BODY}|(?P<low>[0-9]+)\s*,(?P<high>\s*[0-9]+)?"
+    r"|\\\{(?P<repeat>[\s0-9,]*)\\\})\s*\}"
 )
 _WRONG_CARET = re.compile(r"\^\s*(\{[^{}\n]*\}|\\[A-Za-z]+|\S)?")
 _WRAPPED_LITERAL = re.compile(r'\s*\{\s*(re)?"')
@@ -214,13 +215,15 @@ class _Scanner:
     def refuse_command(self, command: str, end: int) -> None:
         if not command.isalpha():
             hint = None
-            if command == "#" or command == "%":
+            if command in "#%":
                 hint = "comments start with a bare `#`"
+            elif command == "_":
+                hint = "write `_` without the backslash, or the name in `\\text{…}`"
             shown = f"a backslash before {describe_character(command)}"
         else:
             known = {*spelling.COMMANDS, *spelling.DECORATIONS, *spelling.GREEK, *spelling.FUNCTIONS, *spelling.IGNORED}
             known |= {*spelling.SIZES, *spelling.COMMAND_HINTS}
-            nearest = difflib.get_close_matches(command, sorted(name for name in known if name.isalpha()), 1)
+            nearest = difflib.get_close_matches(command[:40], sorted(name for name in known if name.isalpha()), 1)
             hint = f"did you mean `\\{nearest[0]}`?" if nearest else "write names of your own as `\\text{name}`"
             shown = quoted("\\" + command)
         raise Mistake(
@@ -240,14 +243,17 @@ class _Scanner:
             wrong = _WRONG_CARET.match(text, start)
             end = wrong.end() if wrong is not None else start + 1
             what = quoted(text[start:end])
+            hint = "a power is a number, as in `A^3`; other marks are `A^*`, `A^+` and the inverse `A^-1`"
+            if text[start:end].strip("^{} \t") in ("\\top", "\\dagger", "T"):
+                hint = spelling.COMMAND_HINTS["top"]
             raise Mistake(
                 f"{what} is not a power",
                 Span(start, end),
-                hint="a power is a number, as in `A^3`; other marks are `A^*`, `A^+` and the inverse `A^-1`",
+                hint=hint,
                 expected=("`^*`", "`^+`", "`^-1`", "`^` and a number"),
                 found=what,
             )
-        groups = match.groupdict()
+        groups = {"low": None, "high": None, "repeat": None, **match.groupdict()}
         span = Span(start, match.end())
         if groups["star"]:
             self.add("STAR", match.end(), "caret")
@@ -258,7 +264,7 @@ class _Scanner:
         elif groups["inverse"]:
             self.add("INVERSE", match.end())
         else:
-            content = groups["n"] or groups["repeat"].replace("\\{", "").replace("\\}", "")
+            content = groups["n"] or groups["repeat"] or f"{groups['low']},{groups['high'] or ''}"
             self.add("REPEAT", match.end(), repeat_bounds(content, span))
 
     def superscript(self) -> None:

@@ -176,7 +176,8 @@ def _hints(rows: dict[str, str]) -> dict[str, str]:
 HINTS = _hints(
     {
         "○ ⚬ ° ˚ º ᵒ ⊚ ⨾": _COMPOSE_HINT,
-        "∧ ⋀ ⊓ ⊗": _INTERSECT_HINT,
+        "∧ ⋀ ⊓": _INTERSECT_HINT,
+        "⊗": _CROSS_HINT,
         "∨ ⋁ ⊔ ⊎ ∣ ¦ │ ‖": _UNION_HINT,
         "⊕": "union, and the sum of scores, is `+`",
         "– — ‐ ‑ ‒ ― ﹣ － ⊖ ⁻": _MINUS_HINT,
@@ -192,7 +193,8 @@ HINTS = _hints(
         "† ‡ ᵀ ⊤ ⊺": _INVERSE_HINT,
         "ⁿ ᵏ ᵐ ⁱ": _POWER_HINT,
         "∞": "there is no literal for infinity; give it as an input",
-        "¬ ~ !": "the language has no complement; difference is `A - B`",
+        "¬ !": "the language has no complement; difference is `A - B`",
+        "~": "the language has no complement; a space of LaTeX can be left out",
         "⌈ ⌉ ⌊ ⌋ ⟦ ⟧ 【 】 「 」 〔 〕": "expressions are grouped by `( )`; arguments stand in `name[…]`",
         "‹ › ≪ ≫ ⟪ ⟫ 《 》": "a weight is written `A<w>` or `A⟨w⟩`",
         "∂ ∇": "derivatives are not part of an equation; ask the compiled equation for its gradient",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from arcgrad.grammar.errors import Span
 from arcgrad.grammar.syntax import Call, CharacterClass, Constant, Expression, Name, Number, Operation, Program, Text
-from hypothesis import strategies as st
 
 _NOWHERE = Span(0, 0)
 
@@ -48,7 +49,9 @@ def program_shape(program: Program) -> list[Any]:
     return found
 
 
-def operation(tag: str, *operands: Expression, parameters: tuple[int | None, ...] = (), spaced: bool = False) -> Operation:
+def operation(
+    tag: str, *operands: Expression, parameters: tuple[int | None, ...] = (), spaced: bool = False
+) -> Operation:
     return Operation(tag, operands, parameters, _NOWHERE, _NOWHERE, spaced)
 
 
@@ -59,9 +62,13 @@ def _bounds() -> st.SearchStrategy[tuple[int | None, ...]]:
     return st.one_of(exact, ranges, unbounded).filter(lambda pair: pair != (0, 1))
 
 
-NAMES = st.sampled_from(
-    "A A1 x x12 α α1 Ω token_graph token_graph2 re eps1 A_ _ _1 _x __ A_b é 名前 Ж9 log E KL in_ ctc1 x̂ a1b".split()
+# fmt: off
+_WORDS = (
+    "A", "A1", "x", "x12", "α", "α1", "Ω", "token_graph", "token_graph2", "re", "eps1", "A_", "_", "_1", "_x", "__",
+    "A_b", "é", "名前", "Ж9", "log", "E", "KL", "in_", "ctc1", "x̂", "a1b",
 )
+# fmt: on
+NAMES = st.sampled_from(_WORDS)
 _CHARACTERS = st.characters(codec="utf-8")
 _SYMBOLS = st.one_of(_CHARACTERS, st.sampled_from(["eps", "a b", "x_y", "sp{", "名前"]))
 
@@ -75,7 +82,9 @@ def _ranges() -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
 LEAVES: st.SearchStrategy[Expression] = st.one_of(
     NAMES.map(lambda name: Name(name, _NOWHERE)),
     st.integers(0, 10**6).map(lambda value: Number(value, _NOWHERE)),
-    st.floats(0, allow_nan=False, allow_infinity=False).filter(lambda x: str(x)[0] != "-").map(lambda x: Number(x, _NOWHERE)),
+    st.floats(0, allow_nan=False, allow_infinity=False)
+    .filter(lambda x: str(x)[0] != "-")
+    .map(lambda x: Number(x, _NOWHERE)),
     st.lists(_SYMBOLS, max_size=4).map(lambda symbols: Text(tuple(symbols), _NOWHERE)),
     st.tuples(_ranges(), st.booleans()).map(lambda both: CharacterClass(*both, _NOWHERE)),
     st.just(CharacterClass((), True, _NOWHERE)),

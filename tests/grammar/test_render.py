@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-from arcgrad.grammar import parse, parse_definitions, to_latex, unparse
-from arcgrad.grammar.syntax import Expression
 from hypothesis import given, settings
+from syntax_trees import TREES, shape
 
-from syntax_trees import TREES, program_shape, shape
+from arcgrad.grammar import parse, to_latex, unparse
+from arcgrad.grammar.syntax import Expression
 
 
 @settings(max_examples=400, deadline=None)

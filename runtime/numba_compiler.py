@@ -95,19 +95,21 @@ def admit_read_only(dispatcher: Any, arguments: tuple[Any, ...]) -> bool:
         return False
     found = tuple(dispatcher.typeof_pyval(argument) for argument in arguments)
     for expected, compiled in dispatcher.overloads.items():
-        if len(found) == len(expected) and found != expected and all(map(_is_read_only_form, found, expected)):
+        if len(found) == len(expected) and found != expected and all(map(_serves_for, expected, found)):
             with global_compiler_lock:
                 dispatcher._insert([each._code for each in found], compiled.entry_point, False)
             return True
     return False
 
 
-def _is_read_only_form(found: Any, expected: Any) -> bool:
-    return found == expected or (
-        isinstance(found, types.Array)
-        and isinstance(expected, types.Array)
-        and not found.mutable
-        and found.copy(readonly=False) == expected
+def _serves_for(expected: Any, found: Any) -> bool:
+    if isinstance(found, types.Array) and isinstance(expected, types.Array):
+        return bool(found == expected or (not found.mutable and found.copy(readonly=False) == expected))
+    # Numbers are converted from Python's objects by the compiled code itself.
+    return bool(
+        found == expected
+        or (isinstance(found, types.Integer) and isinstance(expected, (types.Integer, types.Float)))
+        or (isinstance(found, types.Float) and isinstance(expected, types.Float))
     )
 
 

@@ -1,0 +1,315 @@
+"""Kernels, helpers and generated routines within one process; between processes see test_routines_processes."""
+
+from __future__ import annotations
+
+import linecache
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.cache import CacheInfo, cache
+from arcgrad.runtime.routines import helper, kernel, kernel_fingerprint, load_routine, without_comments
+
+# Closures hold no kernels here: the tests' kernels are module-level functions, as all must be.
+
+
+@helper
+def halve(x: float) -> float:
+    """Half of x."""
+    return 0.5 * x
+
+
+@kernel("float64(float64[::1], float64)")
+def halved_sum(values: Any, start: float) -> float:
+    result = start
+    for value in values:
+        result += halve(value)
+    return result
+
+
+@kernel("void(int32[::1], float64[:, ::1])")
+def write_first(index: Any, table: Any) -> None:
+    table[index[0], 0] = 7.0
+
+
+@kernel("float64(float64, float64)")
+def quotient(x: float, y: float) -> float:
+    return x / y
+
+
+ROUTINE = """
+from test_routines import halve, halved_sum
+
+def routine(values, start):
+    return halve(halved_sum(values, start))  # LSE[A]
+"""
+SIGNATURE = "float64(float64[::1], float64)"
+
+
+@pytest.fixture(autouse=True)
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("ARCGRAD_CACHE_DIR", str(tmp_path / "cache"))
+    cache.clear()
+    yield tmp_path / "cache"
+    cache.clear()
+
+
+def compiled(before: CacheInfo) -> tuple[int, int, int]:
+    """Kernels compiled, routines compiled, and functions loaded from disk since then."""
+    now = cache.info()
+    return (
+        now.tiers["kernels"].compilations - before.tiers["kernels"].compilations,
+        now.tiers["fused"].compilations - before.tiers["fused"].compilations,
+        now.disk_hits - before.disk_hits,
+    )
+
+
+def test_a_kernel_is_compiled_once_and_then_comes_from_disk(fresh: Path) -> None:
+    before = cache.info()
+    assert halved_sum(np.array([1.0, 2.0]), 1.0) == 2.5
+    assert halved_sum(np.array([3.0]), 1.0) == 2.5
+    assert compiled(before) == (1, 0, 0)
+    seconds = cache.info().compile_seconds - before.compile_seconds
+    assert 0.01 < seconds < 20
+    cache.clear(disk=False)
+    assert halved_sum(np.array([1.0, 2.0]), 1.0) == 2.5
+    assert compiled(before) == (1, 0, 1)
+    cache.clear()
+    assert not list(fresh.rglob("*.code"))
+    assert halved_sum(np.array([1.0, 2.0]), 1.0) == 2.5
+    assert compiled(before) == (2, 0, 1)
+
+
+def test_arguments_are_those_of_the_signature() -> None:
+    values = np.array([1.0, 2.0])
+    values.flags.writeable = False
+    assert halved_sum(values, 1) == 2.5
+    assert halved_sum(values, np.float32(1)) == 2.5
+    table = np.zeros((2, 2))
+    index = np.array([1], dtype=np.int32)
+    index.flags.writeable = False
+    for _ in range(2):
+        assert write_first(index, table) is None
+    assert table[1, 0] == 7.0
+    for wrong in (values.astype(np.float32), np.arange(4.0)[::2], np.arange(2), [1.0, 2.0], np.zeros((1, 1))):
+        with pytest.raises(TypeError, match="No matching definition"):
+            halved_sum(wrong, 1.0)
+
+
+def test_division_by_zero_follows_the_floating_point_rules() -> None:
+    assert quotient(1.0, 0.0) == math.inf
+
+
+def test_helpers_and_kernels_are_plain_python_too() -> None:
+    assert halve(3.0) == 1.5
+    assert halve.__doc__ == "Half of x."
+    assert halved_sum.python(np.array([1.0]), 1.0) == 1.5
+    assert repr(halved_sum).endswith("test_routines.halved_sum: float64(float64[::1], float64)>")
+
+
+def test_both_tiers_of_a_routine_agree(fresh: Path) -> None:
+    before = cache.info()
+    values = np.array([1.0, 2.0])
+    fused = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    plain = load_routine(ROUTINE, tier="kernels", kernel_fingerprint="")
+    assert fused(values, 1.0) == plain(values, 1.0) == 1.25
+    assert compiled(before) == (1, 1, 0)
+    assert len(list(fresh.rglob("*.code"))) == 2
+    assert len(list(fresh.rglob("*.py"))) == 1
+
+
+def test_routines_that_differ_in_comments_only_are_one(fresh: Path) -> None:
+    before = cache.info()
+    first = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    other = ROUTINE.replace("LSE[A]", "LSE[B # '''").replace("    return", "\n    # more\n    return")
+    assert load_routine(other, signature=SIGNATURE, tier="fused", kernel_fingerprint="") is first
+    assert cache.info().tiers["fused"].memory_hits - before.tiers["fused"].memory_hits == 1
+    cache.clear(disk=False)
+    again = load_routine(other, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    assert again is not first
+    assert again(np.array([1.0, 2.0]), 1.0) == 1.25
+    assert compiled(before) == (1, 1, 1)
+    (kept,) = fresh.rglob("*.py")
+    assert kept.read_text() == ROUTINE
+    assert linecache.getline(str(kept), 5).strip().endswith("# LSE[A]")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": ROUTINE.replace("halve(halved_sum", "(halved_sum")},
+        {"kernel_fingerprint": "other"},
+        {"signature": "float64(float64[::1], float32)"},
+        {"fastmath": {"reassoc"}},
+    ],
+)
+def test_whatever_else_differs_makes_another_routine(change: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"source": ROUTINE, "signature": SIGNATURE, "tier": "fused", "kernel_fingerprint": ""}
+    load_routine(**options)
+    before = cache.info()
+    load_routine(**options | change)
+    assert compiled(before) == (0, 1, 0)
+
+
+def test_without_comments_keeps_what_the_code_says() -> None:
+    assert without_comments("def f(x):\n  # a\n  return x  # b\n") == without_comments("def f(x):\n\n    return x\n")
+    for other in (
+        "def f(x):\n    return '# b'\n",
+        "def f(x):\n    return x\n    return x\n",
+        "def f(y):\n    return y\n",
+    ):
+        assert without_comments(other) != without_comments("def f(x):\n    return x\n")
+
+
+def test_a_damaged_source_file_is_rebuilt(fresh: Path) -> None:
+    load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    (kept,) = fresh.rglob("*.py")
+    for damage in (b"def routine(values, start):\n    return 666.0\n", b"(((", b"\xff\xfe", b"", b"  x\n x\n"):
+        kept.write_bytes(damage)
+        cache.clear(disk=False)
+        before = cache.info()
+        routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+        assert routine(np.array([1.0, 2.0]), 1.0) == 1.25
+        assert compiled(before) == (0, 0, 1)
+        assert kept.read_text() == ROUTINE
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign pickle", "other content"])
+def test_damaged_machine_code_is_rebuilt(fresh: Path, damage: str) -> None:
+    load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    files = list(fresh.rglob("*.code"))
+    for path in files:
+        data = path.read_bytes()
+        name = str(path.relative_to(fresh))
+        if damage == "foreign pickle":  # whole, but not what it should be
+            cache.directory.write_code(name, b"\x80\x04N.")
+        elif damage == "other content":
+            cache.directory.write_code(name, b"no pickle")
+        else:
+            cut = {"truncated": data[: len(data) // 2], "flipped": data[:-1] + bytes([data[-1] ^ 1]), "empty": b""}
+            path.write_bytes(cut[damage])
+    cache.clear(disk=False)
+    before = cache.info()
+    routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    assert routine(np.array([1.0, 2.0]), 1.0) == 1.25
+    assert compiled(before) == (1, 1, 0)
+    cache.clear(disk=False)
+    load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    assert compiled(before) == (1, 1, 1)
+
+
+def test_threads_that_load_the_same_routine_compile_it_once() -> None:
+    before = cache.info()
+    answers: list[float] = []
+
+    def load() -> None:
+        routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+        answers.append(routine(np.array([1.0, 2.0]), 1.0) + halved_sum(np.array([1.0]), 0.0))
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [1.75] * 4
+    assert compiled(before) == (1, 1, 0)
+
+
+def test_a_plain_routine_does_not_wait_for_a_compilation() -> None:
+    from arcgrad.runtime import numba_compiler
+
+    loaded = threading.Event()
+
+    def load() -> None:
+        load_routine("def routine(x):\n    return x\n", tier="kernels", kernel_fingerprint="")
+        loaded.set()
+
+    with numba_compiler.global_compiler_lock:
+        threading.Thread(target=load).start()
+        assert loaded.wait(timeout=5)
+
+
+def test_a_source_that_fails_leaves_nothing_behind() -> None:
+    before = set(sys.modules)
+    with pytest.raises(ZeroDivisionError):
+        load_routine("1 / 0\n", tier="kernels", kernel_fingerprint="")
+    with pytest.raises(KeyError):
+        load_routine("def other(x):\n    return x\n", tier="kernels", kernel_fingerprint="")
+    with pytest.raises(Exception, match=r"Untyped global name|is not defined"):
+        load_routine(
+            "def routine(x):\n    return y\n", signature="float64(float64)", tier="fused", kernel_fingerprint=""
+        )
+    assert not [name for name in set(sys.modules) - before if "generated" in name]
+
+
+def test_a_fused_routine_needs_a_signature() -> None:
+    with pytest.raises(InputError, match="needs a signature"):
+        load_routine(ROUTINE, tier="fused", kernel_fingerprint="")
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX only")
+@pytest.mark.parametrize("delay", [0.01, 0.03, 0.06])
+def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -> None:
+    halved_sum(np.array([1.0]), 0.0)  # so that numba is loaded
+    cache.clear()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def load_again_and_again() -> None:
+        while True:  # the alarm comes in the first or, on a fast machine, a later compilation
+            load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+            cache.clear()
+
+    old = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        with pytest.raises(KeyboardInterrupt):
+            load_again_and_again()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+    assert not list(fresh.rglob("*.tmp"))
+    cache.clear()
+    before = cache.info()
+    routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    assert routine(np.array([1.0, 2.0]), 1.0) == 1.25
+    assert compiled(before) == (1, 1, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
+def test_a_child_forked_during_a_compilation_works() -> None:
+    halved_sum(np.array([1.0]), 0.0)
+    compiling = threading.Thread(
+        target=lambda: load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    )
+    compiling.start()
+    time.sleep(0.02)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(30)  # a child that hangs must not hang the tests
+            routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+            other = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="in the child")
+            values = np.array([1.0, 2.0])
+            status = 0 if routine(values, 1.0) == other(values, 1.0) == 1.25 else 2
+        finally:
+            os._exit(status)
+    compiling.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_kernel_librarys_fingerprint_is_a_digest() -> None:
+    assert len(kernel_fingerprint()) == 64
+    assert kernel_fingerprint() == kernel_fingerprint()

@@ -27,6 +27,7 @@ __all__ = [
     "states_array",
     "states_count",
     "tie_array",
+    "to_floats",
     "weights_array",
 ]
 
@@ -169,9 +170,15 @@ def weights_array(value: Any, name: str, length: int | None, counted: str) -> ND
     expected = "a one-dimensional sequence of real numbers"
     if length is not None:
         expected += f", one for each of the {length} {counted}"
-    array = freeze(np.array(_vector(value, name, expected, "fiu", length), dtype=np.float64, order="C"))
+    array = freeze(to_floats(_vector(value, name, expected, "fiu", length), np.float64))
     check_weights(array, name)
     return array
+
+
+def to_floats(array: NDArray[Any], dtype: type[np.floating[Any]], *, copy: bool = True) -> NDArray[Any]:
+    """The array as C-contiguous floats; what is too large for them becomes infinite in silence, to be found later."""
+    with np.errstate(over="ignore"):
+        return np.array(array, dtype=dtype, order="C") if copy else np.ascontiguousarray(array, dtype=dtype)
 
 
 def check_weights(array: NDArray[Any], name: str) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from arcgrad.compiler.topology import Topology
 from arcgrad.grammar.errors import InputError
-from arcgrad.runtime.arrays import as_array, check_weights, describe, freeze
+from arcgrad.runtime.arrays import as_array, check_weights, describe, freeze, to_floats
 from arcgrad.runtime.graph import Graph
 
 __all__ = ["Dense", "dense"]
@@ -52,9 +52,8 @@ class Dense:
             raise InputError(f"{name} has {describe(array)}, but must be {_EXPECTED}")
         if array.size and array.dtype.kind not in "fiu":
             raise InputError(f"{name} has {describe(array)}, but must be {_EXPECTED}")
-        dtype = np.dtype(np.float32 if array.dtype == np.float32 else np.float64)
-        owned = np.array(array, dtype=dtype, order="C") if copy else np.ascontiguousarray(array, dtype=dtype)
-        view = freeze(np.asarray(owned).view(np.ndarray))
+        is_single = array.dtype.kind == "f" and array.dtype.itemsize == 4
+        view = freeze(to_floats(array, np.float32 if is_single else np.float64, copy=copy).view(np.ndarray))
         checked = _check_lengths(lengths, view, name)
         _check_scores(view, checked, name)
         return cls._make(view, checked)

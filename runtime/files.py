@@ -66,7 +66,14 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
         OSError: the file cannot be written.
 
     Example:
-        See ``load``.
+        >>> import arcgrad as ag, tempfile, os
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "chain.att")
+        ...     ag.save(path, ag.linear([3, 1]))
+        ...     print(open(path).read(), end="")
+        0 1 3 3
+        1 2 1 1
+        2
     """
     file = os.fspath(path)
     chosen = _choose(file, format)

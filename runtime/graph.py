@@ -198,8 +198,8 @@ class Graph:
         Example:
             >>> import arcgrad as ag
             >>> print(ag.linear([5, 6], weight=[0.5, 0.0]).to_text("openfst"), end="")
-            0	1	5	5	-0.5
-            1	2	6	6
+            0 1 5 5 -0.5
+            1 2 6 6
             2
         """
         from arcgrad.runtime.files import graph_to_text

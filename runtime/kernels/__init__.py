@@ -1,1 +1,69 @@
-"""."""
+"""The kernel library: compiled functions that evaluate and differentiate packed regions.
+
+Stage: plan → run; called by generated routines. `KERNELS` says which functions serve a region of some shape and semiring.
+Importing this module imports no kernel and no numba.
+
+What all have in common: a region's header begins at ``ints[base]``; workspaces begin at ``work[work0]`` and
+``iwork[iwork0]`` and are as large as ``Region.work`` says; a backward function is called after the forward function with
+the workspace untouched since, and adds to gradients. ``sign`` is −1 for MIN, else 1; values come without it. NaN from a
+forward function means that the region diverges (cyclic) or that a count exceeds 2^53.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["KERNELS", "KernelNames"]
+
+
+class KernelNames(NamedTuple):
+    """Where a region's kernels are.
+
+    Attributes:
+        module: module that holds them.
+        forward: name of the value's function.
+        backward: name of the gradient's function, None where there is none.
+        path: name of the function that writes the best path, None where there is none.
+
+    Functions that take frames are for float64; their names with ``_float32`` appended are for float32.
+    """
+
+    module: str
+    forward: str
+    backward: str | None = None
+    path: str | None = None
+
+
+def _names(file: str, prefix: str, *, gradient: bool = True, path: bool = False) -> KernelNames:
+    return KernelNames(
+        f"arcgrad.runtime.kernels.{file}",
+        f"{prefix}_forward",
+        f"{prefix}_backward" if gradient else None,
+        f"{prefix}_path" if path else None,
+    )
+
+
+_GRAPH_MAX = _names("graph_max", "graph_max", path=True)
+_GRAPH_COUNT = _names("graph_count", "graph_count", gradient=False)
+_TRELLIS_MAX = _names("trellis_max", "trellis_max", path=True)
+_FRAMES_MAX = _names("frames_max", "frames_max", path=True)
+
+KERNELS: dict[tuple[str, str], KernelNames] = {
+    ("lattice", "log"): _names("lattice_log", "lattice_log"),
+    ("lattice", "max"): _GRAPH_MAX,
+    ("lattice", "min"): _GRAPH_MAX,
+    ("lattice", "count"): _GRAPH_COUNT,
+    ("cyclic", "log"): _names("cyclic_log", "cyclic_log"),
+    ("cyclic", "max"): _GRAPH_MAX,
+    ("cyclic", "min"): _GRAPH_MAX,
+    ("cyclic", "count"): _GRAPH_COUNT,
+    ("trellis", "log"): _names("trellis_log", "trellis_log"),
+    ("trellis", "max"): _TRELLIS_MAX,
+    ("trellis", "min"): _TRELLIS_MAX,
+    ("trellis", "count"): _names("frames_count", "trellis_count", gradient=False),
+    ("frames", "log"): _names("frames_log", "frames_log"),
+    ("frames", "max"): _FRAMES_MAX,
+    ("frames", "min"): _FRAMES_MAX,
+    ("frames", "count"): _names("frames_count", "frames_count", gradient=False),
+}
+"""By shape and semiring."""

@@ -1,0 +1,138 @@
+"""What a packed region is, and the pieces that all packers share.
+
+A region is one reduction over one graph. A packer lays everything symbolic about it out in one flat int32 array: a
+header of sizes and relative offsets, then the arrays they point to. Kernels read that array and nothing else, so that
+graphs are data and one compiled kernel serves them all. Each packer's docstring says what its header's places mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.selection import Selection
+from arcgrad.compiler.topology import IntArray
+from arcgrad.grammar.errors import LimitError
+
+__all__ = ["HEADER", "Packing", "Region", "gather_rows", "row_pointers"]
+
+HEADER = 24
+"""Length of every header; a place that a shape has no use for holds 0."""
+
+_INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """One reduction over one graph, ready for its kernels.
+
+    Attributes:
+        kind: shape: "lattice", "cyclic", "trellis" or "frames".
+        semiring: "log", "max", "min" or "count".
+        ints: all symbolic data, int32; offsets in the header count from its first element.
+        n_states: states that lie on an accepting path (as far as labels tell).
+        n_arcs: arcs between them.
+        fixed_work: floats (float64) and integers (int32) of workspace that the kernels need whatever the frames.
+        frame_work: floats and integers of workspace more for each frame.
+    """
+
+    kind: str
+    semiring: str
+    ints: IntArray
+    n_states: int
+    n_arcs: int
+    fixed_work: tuple[int, int]
+    frame_work: tuple[int, int] = (0, 0)
+
+    def work(self, n_frames: int) -> tuple[int, int]:
+        """Workspace of one item with ``n_frames`` frames (0 for graph kinds): numbers of float64 and of int32."""
+        return (
+            self.fixed_work[0] + n_frames * self.frame_work[0],
+            self.fixed_work[1] + n_frames * self.frame_work[1],
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the packed array."""
+        return self.ints.nbytes
+
+
+class Packing:
+    """Builds a region's flat array: numbers and arrays are put under their places in the header."""
+
+    def __init__(self) -> None:
+        self._header = [0] * HEADER
+        self._parts: list[IntArray] = []
+        self._size = HEADER
+
+    def number(self, place: int, value: int) -> None:
+        """Put a number itself into the header."""
+        self._header[place] = value
+
+    def array(self, place: int, values: Sequence[int] | NDArray[np.integer]) -> None:
+        """Append an array and put its offset into the header."""
+        self._header[place] = self._size
+        part = np.ascontiguousarray(values, dtype=np.int32)
+        self._parts.append(part)
+        self._size += len(part)
+
+    def counted(self, place: int, values: Sequence[int] | NDArray[np.integer]) -> None:
+        """Put an array's length at ``place`` and its offset at ``place + 1``."""
+        self.number(place, len(values))
+        self.array(place + 1, values)
+
+    def entries(self, place: int, selection: Selection, leaf_offsets: NDArray[np.int64], arcs: IntArray) -> None:
+        """Put the selected leaf entries of ``arcs``: row pointers' offset at ``place``, entries' at ``place + 1``.
+
+        The row pointers' offset is 0 where every arc has exactly one entry.
+
+        Args:
+            place: first of the two places.
+            selection: entries of every arc of the graph.
+            leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
+            arcs: the graph's arc numbers, in packed order.
+        """
+        local = leaf_offsets[selection.leaf].astype(np.int64) + selection.arc
+        if len(local) and int(local.max()) > _INT32_MAX:
+            raise LimitError(
+                f"the leaves of one equation hold more than {_INT32_MAX} weights, and entries are 32-bit numbers",
+                hint="split the equation, or tie weights",
+            )
+        pointers, rows = gather_rows(selection.offsets, arcs)
+        if len(rows) == len(arcs) and bool(np.all(np.diff(pointers) == 1)):
+            self.number(place, 0)
+        else:
+            self.array(place, pointers)
+        self.array(place + 1, local[rows])
+
+    def ints(self) -> IntArray:
+        """The flat array, read-only."""
+        if self._size > _INT32_MAX:
+            raise LimitError(
+                f"a packed graph would hold {self._size} numbers, but its offsets are 32-bit numbers",
+                hint="build a smaller graph",
+            )
+        flat = np.concatenate([np.array(self._header, dtype=np.int32), *self._parts])
+        flat.flags.writeable = False
+        return flat
+
+
+def row_pointers(rows: NDArray[np.integer], n_rows: int) -> NDArray[np.int64]:
+    """CSR row pointers (n_rows + 1,) of items whose row numbers are ``rows`` (in any order)."""
+    pointers = np.zeros(n_rows + 1, dtype=np.int64)
+    np.cumsum(np.bincount(rows, minlength=n_rows), out=pointers[1:])
+    return pointers
+
+
+def gather_rows(
+    offsets: NDArray[np.int64], rows: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pick rows of a CSR matrix: the new row pointers, and the old positions of the items in their new order."""
+    lengths = offsets[1:][rows] - offsets[:-1][rows]
+    pointers = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=pointers[1:])
+    within = np.arange(pointers[-1], dtype=np.int64) - np.repeat(pointers[:-1], lengths)
+    return pointers, np.repeat(offsets[:-1][rows], lengths) + within

@@ -1,0 +1,103 @@
+"""Packs a graph that is met with a dense chain on one side: time-synchronous, frames are never built into the graph.
+
+Also the dense chain alone ("frames").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.regions.base import Packing, Region, row_pointers
+from arcgrad.compiler.regions.graph import Part
+from arcgrad.compiler.regions.order import topological_order
+from arcgrad.compiler.selection import Selection
+from arcgrad.compiler.topology import EPSILON, Topology
+
+__all__ = ["pack_frames", "pack_trellis"]
+
+
+def pack_trellis(
+    topology: Topology,
+    selection: Selection,
+    leaf_offsets: NDArray[np.int64],
+    side: str,
+    n_columns: int,
+    semiring: str,
+) -> Region | None:
+    """Pack a reduction over a graph composed with a dense chain.
+
+    An arc with label c in ``[0, n_columns)`` on that side consumes one frame and takes its column c; arcs with larger
+    labels match nothing and are dropped; ε arcs move within a frame.
+
+    States are numbered so that every ε arc leads forward. Emitting arcs (sorted by destination) come first, then ε arcs
+    (sorted by destination). Columns are numbered anew, too: only those that occur have a slot.
+
+    Header::
+
+        0 n_states   1 n_arcs   2 n_starts   3 →starts   4 n_accepts   5 →accepts
+        6 →entry row pointers (0: one entry an arc)   7 →entries
+        8 n_emitting   9 →arc sources   10 →arc destinations   11 →the graph's arc numbers
+        12 →slot of each emitting arc   13 n_slots   14 →column of each slot, ascending
+        15 →row pointers of emitting arcs by destination   16 →row pointers of ε arcs by destination
+        17 length of the longest chain of ε arcs
+
+    Args:
+        topology: the graph G.
+        selection: the leaf entries that its arcs add up.
+        leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
+        side: "input" where the dense chain stands on G's input (X ∘ G), "output" where on its output (G ∘ X).
+        n_columns: width of the dense chain.
+        semiring: "log", "max", "min" or "count".
+
+    Returns:
+        the region, or None where ε arcs on accepting paths form a cycle (such a graph has to be built).
+
+    Raises:
+        LimitError: the region does not fit 32-bit offsets.
+    """
+    labels = topology.ilabel if side == "input" else topology.olabel
+    part = Part(topology, np.flatnonzero(labels < n_columns).astype(np.int32))
+    silent = labels[part.arcs] == EPSILON
+    order = topological_order(part.n_states, part.src[silent], part.dst[silent])
+    if order is None:
+        return None
+    part.renumber(order)
+    n_states, n_arcs = part.n_states, len(part.arcs)
+    part.sort_arcs(np.lexsort((part.dst, silent)))
+    n_emitting = n_arcs - int(silent.sum())
+    columns, slots = np.unique(labels[part.arcs[:n_emitting]], return_inverse=True)
+    depth = np.zeros(n_states, dtype=np.int64)
+    for s, d in zip(part.src[n_emitting:].tolist(), part.dst[n_emitting:].tolist(), strict=True):
+        depth[d] = max(depth[d], depth[s] + 1)
+
+    packing = Packing()
+    packing.number(0, n_states)
+    packing.number(1, n_arcs)
+    packing.counted(2, part.start)
+    packing.counted(4, part.accept)
+    packing.entries(6, selection, leaf_offsets, part.arcs)
+    packing.number(8, n_emitting)
+    packing.array(9, part.src)
+    packing.array(10, part.dst)
+    packing.array(11, part.arcs)
+    packing.array(12, slots)
+    packing.counted(13, columns)
+    packing.array(15, row_pointers(part.dst[:n_emitting], n_states))
+    packing.array(16, n_emitting + row_pointers(part.dst[n_emitting:], n_states))
+    packing.number(17, int(depth.max(initial=0)))
+    if semiring == "log":
+        # Arc weights; forward scores of every frame (one more than frames); two rows of gradients; the total.
+        fixed, frame = (n_arcs + 3 * n_states + 1, 0), (n_states, 0)
+    elif semiring == "count":
+        fixed, frame = (2 * n_states, 0), (0, 0)
+    else:
+        # Arc weights and two rows of best weights; a back pointer for each frame and state, the best end and its state.
+        fixed, frame = (n_arcs + 2 * n_states + 1, n_states + 1), (0, n_states)
+    return Region("trellis", semiring, packing.ints(), n_states, n_arcs, fixed, frame)
+
+
+def pack_frames(semiring: str) -> Region:
+    """Pack a reduction over a dense chain alone: the product over frames of the reduction over columns. No header."""
+    per_frame = {"log": (1, 0), "max": (0, 1), "min": (0, 1), "count": (0, 0)}[semiring]
+    return Region("frames", semiring, Packing().ints(), 0, 0, (1, 1), per_frame)

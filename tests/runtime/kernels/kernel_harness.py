@@ -1,0 +1,171 @@
+"""Random graphs, brute-force sums over their paths, and a way to run a region's kernels on them."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arcgrad.compiler.regions import Region
+from arcgrad.compiler.selection import Selection
+from arcgrad.compiler.topology import Topology
+from arcgrad.runtime.kernels import KERNELS
+
+N_SHARED = 3
+BASE, WORK0, IWORK0, SHIFT, G_SHARED, G_SHIFT = 5, 3, 2, 7, 2, 11
+"""Odd offsets everywhere, so that a kernel that forgets one is caught."""
+
+
+@dataclass
+class Result:
+    value: float
+    gradient: np.ndarray
+    frames_gradient: np.ndarray | None
+    path: list[int] | None
+    path_frames: list[int] | None = None
+
+
+def function(region: Region, role: str, dtype: Any = np.float64) -> Callable[..., Any] | None:
+    names = KERNELS[region.kind, region.semiring]
+    name = getattr(names, role)
+    if name is None:
+        return None
+    suffix = "_float32" if dtype == np.float32 and role != "path" else ""
+    return getattr(importlib.import_module(names.module), name + suffix)
+
+
+def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, seed: float = 1.0) -> Result:
+    """Value and gradients by local entry (the first N_SHARED lie in the shared part) and by frame."""
+    rng = np.random.default_rng(0)
+    n_shared = min(N_SHARED, len(local))
+    n_frames = 0 if frames is None else len(frames)
+    floats, integers = region.work(n_frames)
+    work = np.full(WORK0 + floats + 2, 777.0)
+    iwork = np.full(IWORK0 + integers + 2, 777, dtype=np.int32)
+    ints = np.concatenate([rng.integers(0, 9, BASE).astype(np.int32), region.ints])
+    weights = np.full(len(local) + SHIFT, np.nan)
+    weights[:n_shared] = local[:n_shared]
+    weights[n_shared + SHIFT :] = local[n_shared:]
+    gradient = np.zeros(len(local) + max(G_SHARED, G_SHIFT))
+    sign = -1.0 if region.semiring == "min" else 1.0
+    graph = (ints, BASE, weights, n_shared, SHIFT)
+    space = (work, WORK0, iwork, IWORK0, sign)
+    dtype = np.float64 if frames is None else frames.dtype
+    given: tuple[Any, ...] = ()
+    frames_gradient = None
+    if frames is not None:
+        padded = np.full((n_frames + 3, frames.shape[1]), np.nan, dtype=dtype)
+        padded[2 : 2 + n_frames] = frames
+        given = (padded, 2, n_frames)
+        frames_gradient = np.zeros((n_frames + 2, frames.shape[1]), dtype=dtype)
+    forward = function(region, "forward", dtype)
+    value = forward(*graph, *given, *space)
+    backward = function(region, "backward", dtype)
+    if backward is not None:
+        extra = () if frames is None else (frames_gradient, 1, True, True)
+        backward(*graph, *given, *space, seed, gradient, G_SHARED, G_SHIFT, *extra)
+    assert np.all(work[WORK0 + floats :] == 777.0)
+    assert np.all(work[:WORK0] == 777.0)
+    assert np.all(iwork[IWORK0 + integers :] == 777)
+    assert np.all(iwork[:IWORK0] == 777)
+    own = gradient[G_SHIFT + n_shared : G_SHIFT + len(local)]
+    local_gradient = np.concatenate([gradient[G_SHARED : G_SHARED + n_shared], own])
+    if frames_gradient is not None:
+        assert not frames_gradient[0].any()
+        assert not frames_gradient[n_frames + 1].any()
+        frames_gradient = frames_gradient[1 : 1 + n_frames]
+    path = path_frames = None
+    walk = function(region, "path", dtype)
+    if walk is not None and region.kind != "frames":
+        arcs = np.full(200, -9, dtype=np.int32)
+        if region.kind == "trellis":
+            arc_frames = arcs.copy()
+            length = walk(ints, BASE, iwork, IWORK0, n_frames, arcs, arc_frames)
+            path_frames = arc_frames[:length].tolist()
+        else:
+            length = walk(ints, BASE, iwork, IWORK0, arcs)
+        path = arcs[:length].tolist()
+    return Result(value, local_gradient, frames_gradient, path, path_frames)
+
+
+def random_graph(
+    rng: np.random.Generator,
+    *,
+    n_states: int = 6,
+    n_arcs: int = 12,
+    acyclic: bool = True,
+    n_labels: int = 4,
+    epsilon: float = 0.0,
+) -> Topology:
+    """States may be unreachable, arcs parallel; where acyclic, states are shuffled half of the time."""
+    n = int(rng.integers(0, n_states + 1))
+    m = int(rng.integers(0, n_arcs + 1)) if n else 0
+    src, dst = rng.integers(0, max(n, 1), (2, m))
+    if acyclic:
+        src, dst = np.minimum(src, dst), np.maximum(src, dst)
+        keep = src < dst
+        src, dst = src[keep], dst[keep]
+        if rng.random() < 0.5:
+            shuffle = rng.permutation(n)
+            src, dst = shuffle[src], shuffle[dst]
+    m = len(src)
+    label = np.where(rng.random(m) < epsilon, -1, rng.integers(0, n_labels, m))
+    start = np.flatnonzero(rng.random(n) < 0.35)
+    accept = np.flatnonzero(rng.random(n) < 0.35)
+    return Topology.make(n, src, dst, label, label, start, accept)
+
+
+def random_selection(rng: np.random.Generator, n_arcs: int, n_entries: int, identity: bool) -> Selection:
+    if identity:
+        return Selection.identity(0, n_arcs)
+    lengths = rng.integers(0, 4, n_arcs)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    arc = rng.integers(0, max(n_entries, 1), offsets[-1]).astype(np.int32)
+    return Selection(offsets, np.zeros(offsets[-1], dtype=np.int32), arc)
+
+
+def all_paths(graph: Topology, longest: int) -> list[tuple[int, ...]]:
+    """Every accepting path as a tuple of arcs, up to a length."""
+    out: dict[int, list[int]] = {}
+    for arc in range(graph.n_arcs):
+        out.setdefault(int(graph.src[arc]), []).append(arc)
+    accepts = set(graph.accept.tolist())
+    found = []
+    front: list[tuple[int, tuple[int, ...]]] = [(int(s), ()) for s in graph.start]
+    for _ in range(longest + 1):
+        found += [path for state, path in front if state in accepts]
+        front = [(int(graph.dst[arc]), (*path, arc)) for state, path in front for arc in out.get(state, [])]
+    return found
+
+
+def lse(values: list[float]) -> float:
+    best = max(values, default=-math.inf)
+    if best == -math.inf:
+        return best
+    return best + math.log(math.fsum(math.exp(v - best) for v in values))
+
+
+def unroll(graph: Topology, n_frames: int, n_columns: int) -> tuple[Topology, np.ndarray, np.ndarray]:
+    """The graph met with a dense chain, built: the arcs of G and the frame columns (−1: ε) that each arc came from."""
+    n = graph.n_states
+    src, dst, arcs, cells = [], [], [], []
+    for t, arc in itertools.product(range(n_frames + 1), range(graph.n_arcs)):
+        s, d, c = int(graph.src[arc]), int(graph.dst[arc]), int(graph.ilabel[arc])
+        if c == -1:
+            ends, cell = (t * n + s, t * n + d), -1
+        elif t < n_frames and c < n_columns:
+            ends, cell = (t * n + s, (t + 1) * n + d), t * n_columns + c
+        else:
+            continue
+        src.append(ends[0])
+        dst.append(ends[1])
+        arcs.append(arc)
+        cells.append(cell)
+    labels = np.zeros(len(src))
+    built = Topology.make(n * (n_frames + 1), src, dst, labels, None, graph.start, graph.accept + n * n_frames)
+    return built, np.array(arcs, dtype=int), np.array(cells, dtype=int)

@@ -1,0 +1,219 @@
+"""Trellis and frames kernels against enumeration of the paths of the built product."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from kernel_harness import all_paths, lse, random_graph, random_selection, run, unroll
+
+from arcgrad.compiler.regions import pack_frames, pack_graph, pack_trellis
+from arcgrad.compiler.regions.order import topological_order
+from arcgrad.compiler.selection import Selection
+from arcgrad.compiler.topology import Topology
+
+OFFSETS = np.zeros(1, dtype=np.int64)
+N_COLUMNS = 3
+
+
+def trellis_case(seed: int, dtype=np.float64):
+    """A graph without ε cycles, labels 0 … N_COLUMNS (the last matches nothing), and scores with ties or without."""
+    rng = np.random.default_rng(seed)
+    while True:
+        graph = random_graph(rng, n_states=4, n_arcs=9, acyclic=False, n_labels=N_COLUMNS + 1, epsilon=0.3)
+        silent = graph.ilabel == -1
+        if topological_order(graph.n_states, graph.src[silent], graph.dst[silent]) is not None:
+            break
+    identity = seed % 3 == 0
+    n_entries = graph.n_arcs if identity else 7
+    selection = random_selection(rng, graph.n_arcs, n_entries, identity)
+    frames = rng.normal(size=(int(rng.integers(0, 5)), N_COLUMNS))
+    local = rng.normal(size=n_entries)
+    scale = rng.choice([1.0, 1.0, 30.0, 2000.0])
+    frames, local = scale * frames, scale * local
+    if seed % 2:
+        frames, local = np.round(frames), np.round(local)
+    frames[rng.random(frames.shape) < 0.1] = -math.inf
+    local[rng.random(n_entries) < 0.05] = -math.inf
+    frames = frames.astype(dtype)
+    built, arcs, cells = unroll(graph, len(frames), N_COLUMNS)
+    paths = all_paths(built, 25)
+    weight = selection.weights(local, OFFSETS)
+    built_weight = weight[arcs] + np.where(cells >= 0, np.append(frames.ravel(), 0.0)[cells], 0.0)
+    counts = np.zeros((graph.n_arcs, n_entries))
+    np.add.at(counts, (np.repeat(np.arange(graph.n_arcs), np.diff(selection.offsets)), selection.arc), 1.0)
+    return graph, selection, local, frames, paths, built_weight, arcs, cells, counts
+
+
+def gradients(paths, posteriors, arcs, cells, counts, shape):
+    local, frames = np.zeros(counts.shape[1]), np.zeros(shape).ravel()
+    for path, posterior in zip(paths, posteriors, strict=True):
+        for arc in path:
+            local += posterior * counts[arcs[arc]]
+            if cells[arc] >= 0:
+                frames[cells[arc]] += posterior
+    return local, frames.reshape(shape)
+
+
+def sided(graph: Topology, side: str) -> Topology:
+    """The graph with its labels on one side and others on the other."""
+    other = (graph.ilabel + 7) % 5
+    pair = (graph.ilabel, other) if side == "input" else (other, graph.ilabel)
+    return Topology.make(graph.n_states, graph.src, graph.dst, *pair, graph.start, graph.accept)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("seed", range(300))
+def test_trellis_log_is_the_sum_over_paths(seed: int, dtype) -> None:
+    graph, selection, local, frames, paths, weight, arcs, cells, counts = trellis_case(seed, dtype)
+    side = ("input", "output")[seed % 2]
+    region = pack_trellis(sided(graph, side), selection, OFFSETS, side, N_COLUMNS, "log")
+    scores = [math.fsum(weight[list(p)]) if np.all(np.isfinite(weight[list(p)])) else -math.inf for p in paths]
+    expected = lse(scores)
+    result = run(region, local, frames, seed=0.5)
+    tolerance = 1e-12 if dtype == np.float64 else 1e-6
+    assert result.value == pytest.approx(expected, rel=tolerance, abs=tolerance)
+    posteriors = [0.5 * math.exp(s - expected) if expected > -math.inf else 0.0 for s in scores]
+    by_entry, by_frame = gradients(paths, posteriors, arcs, cells, counts, frames.shape)
+    scale = max([1.0, *np.abs(weight[np.isfinite(weight)])])
+    np.testing.assert_allclose(result.gradient, by_entry, rtol=tolerance, atol=tolerance * scale)
+    np.testing.assert_allclose(result.frames_gradient, by_frame, rtol=tolerance, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("semiring", ["max", "min"])
+@pytest.mark.parametrize("seed", range(300))
+def test_trellis_max_is_the_best_path(seed: int, semiring: str) -> None:
+    dtype = (np.float64, np.float32)[seed % 2]
+    graph, selection, local, frames, paths, weight, arcs, cells, counts = trellis_case(seed, dtype)
+    region = pack_trellis(graph, selection, OFFSETS, "input", N_COLUMNS, semiring)
+    sign = 1.0 if semiring == "max" else -1.0
+    result = run(region, local, frames)
+    best = max((sign * sum(weight[list(p)]) for p in paths), default=-math.inf)
+    assert result.value == pytest.approx(sign * best, rel=1e-6 if seed % 2 else 1e-12)
+    if best == -math.inf:
+        assert result.path == []
+        assert not result.gradient.any()
+        assert not result.frames_gradient.any()
+        return
+    arc_frames = np.where(cells >= 0, cells // N_COLUMNS, -1)
+    lookup = {(tuple(arcs[list(p)].tolist()), tuple(arc_frames[list(p)].tolist())): p for p in paths}
+    path = lookup[tuple(result.path), tuple(result.path_frames)]
+    assert sign * sum(weight[list(path)]) == pytest.approx(best, rel=1e-12)
+    by_entry, by_frame = gradients([path], [1.0], arcs, cells, counts, frames.shape)
+    np.testing.assert_array_equal(result.gradient, by_entry)
+    np.testing.assert_array_equal(result.frames_gradient, by_frame)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_trellis_count_is_the_number_of_paths(seed: int) -> None:
+    graph, selection, local, frames, paths, *_ = trellis_case(seed)
+    region = pack_trellis(graph, selection, OFFSETS, "input", N_COLUMNS, "count")
+    assert run(region, local, frames).value == len(paths)
+
+
+def test_epsilon_cycles_are_left_to_the_caller() -> None:
+    graph = Topology.from_arcs(2, [(0, 1, 0), (0, 0, -1)], [0], [1])
+    assert pack_trellis(graph, Selection.none(2), OFFSETS, "input", 3, "log") is None
+    # Where no path goes through it, an ε cycle is no matter.
+    away = Topology.from_arcs(3, [(0, 1, 0), (2, 2, -1)], [0], [1])
+    assert pack_trellis(away, Selection.none(2), OFFSETS, "input", 3, "log") is not None
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0), (0, 0), (1, 1), (4, 3), (3, 17)])
+def test_frames_alone(shape: tuple[int, int], dtype) -> None:
+    frames = np.random.default_rng(1).normal(size=shape).astype(dtype)
+    nothing = np.zeros(0)
+    result = run(pack_frames("log"), nothing, frames, seed=2.0)
+    expected = sum(lse(row.astype(float).tolist()) for row in frames)
+    assert result.value == pytest.approx(expected, rel=1e-6)
+    if expected > -math.inf:
+        softmax = np.exp(frames) / np.exp(frames).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(result.frames_gradient, 2 * softmax, rtol=1e-6)
+    else:
+        assert not result.frames_gradient.any()
+    assert run(pack_frames("count"), nothing, frames).value == float(shape[1]) ** shape[0]
+    for semiring, pick in (("max", np.argmax), ("min", np.argmin)):
+        result = run(pack_frames(semiring), nothing, frames)
+        if shape[1]:
+            columns = pick(frames, axis=1)
+            assert result.value == pytest.approx(float(frames[np.arange(shape[0]), columns].sum()), rel=1e-6)
+            np.testing.assert_array_equal(result.frames_gradient, np.eye(shape[1])[columns])
+        elif shape[0]:
+            assert result.value == (-math.inf if semiring == "max" else math.inf)
+            assert not result.frames_gradient.any()
+
+
+def test_frames_with_columns_of_minus_infinity() -> None:
+    frames = np.array([[0.0, -math.inf], [-math.inf, 1.0]])
+    nothing = np.zeros(0)
+    np.testing.assert_array_equal(run(pack_frames("log"), nothing, frames).frames_gradient, np.eye(2))
+    assert run(pack_frames("min"), nothing, frames).value == -math.inf
+    blocked = np.array([[0.0, 1.0], [-math.inf, -math.inf]])
+    for semiring in ("log", "max"):
+        result = run(pack_frames(semiring), nothing, blocked)
+        assert result.value == -math.inf
+        assert not result.frames_gradient.any()
+
+
+def ctc(labels: list[int]) -> Topology:
+    """The CTC graph of a label sequence, blank 0 (Graves et al., 2006), one state a position."""
+    symbols = [0]
+    for label in labels:
+        symbols += [label, 0]
+    arcs = [(0, 0, 0)]
+    for s in range(1, len(symbols)):
+        arcs += [(s, s, symbols[s]), (s - 1, s, symbols[s])]
+        if s > 1 and symbols[s] != 0 and symbols[s] != symbols[s - 2]:
+            arcs.append((s - 2, s, symbols[s]))
+    return Topology.from_arcs(len(symbols), arcs, [0], [len(symbols) - 2, len(symbols) - 1])
+
+
+def log_domain_forward(graph: Topology, frames: np.ndarray) -> np.ndarray:
+    """Forward scores of the last frame for a graph without ε and weights, by the plain log-domain recursion."""
+    alpha = np.full(graph.n_states, -math.inf)
+    alpha[graph.start] = 0.0
+    for row in frames:
+        new = np.full(graph.n_states, -math.inf)
+        np.logaddexp.at(new, graph.dst, alpha[graph.src] + row[graph.ilabel])
+        alpha = new
+    return alpha
+
+
+@pytest.mark.parametrize("peak", [0.0, 5.0, 10.0, 60.0, 800.0, 1e4])
+def test_early_training_keeps_states_that_lie_far_behind(peak: float) -> None:
+    """Blanks near probability 1, almost as many labels as frames: states differ by more than 1e308 within a frame."""
+    rng = np.random.default_rng(3)
+    graph = ctc(rng.integers(1, 20, 100).tolist())
+    frames = rng.normal(size=(150, 20))
+    frames[:, 0] += peak
+    frames -= np.logaddexp.reduce(frames, axis=1, keepdims=True)
+    region = pack_trellis(graph, Selection.none(graph.n_arcs), OFFSETS, "input", 20, "log")
+    result = run(region, np.zeros(0), frames)
+    expected = np.logaddexp.reduce(log_domain_forward(graph, frames)[graph.accept])
+    assert result.value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(result.frames_gradient.sum(axis=1), 1.0, rtol=1e-9)
+
+
+def test_ragged_items_share_nothing() -> None:
+    """Fewer frames than labels: no path; exactly enough: one."""
+    graph = ctc([1, 2, 3])
+    region = pack_trellis(graph, Selection.none(graph.n_arcs), OFFSETS, "input", 4, "log")
+    frames = np.random.default_rng(0).normal(size=(5, 4))
+    assert run(region, np.zeros(0), frames[:2]).value == -math.inf
+    exact = run(region, np.zeros(0), frames[:3])
+    # The graph starts in its first blank, from which the first label is one arc away.
+    assert exact.value == pytest.approx(frames[0, 1] + frames[1, 2] + frames[2, 3], rel=1e-12)
+
+
+def test_the_built_lattice_agrees_with_the_trellis() -> None:
+    rng = np.random.default_rng(5)
+    graph = ctc([1, 2, 2, 3])
+    frames = rng.normal(size=(9, 4))
+    built, _, cells = unroll(graph, 9, 4)
+    trellis = run(pack_trellis(graph, Selection.none(graph.n_arcs), OFFSETS, "input", 4, "log"), np.zeros(0), frames)
+    selection = Selection(np.arange(built.n_arcs + 1), np.zeros(built.n_arcs, np.int32), cells.astype(np.int32))
+    lattice = run(pack_graph(built, selection, OFFSETS, "log"), frames.ravel())
+    assert lattice.value == pytest.approx(trellis.value, rel=1e-13)
+    np.testing.assert_allclose(lattice.gradient, trellis.frames_gradient.ravel(), rtol=1e-11)

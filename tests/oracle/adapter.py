@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import arcgrad as ag
 import numpy as np
+
+import arcgrad as ag
 from oracle.cases import Case
 from oracle.evaluate import Gradient
+from oracle.graph_cases import GraphCase
 from oracle.leaves import DenseBatch, DenseLeaf, GraphLeaf, Input, Mapping
 
-__all__ = ["arcgrad_inputs", "disagreement"]
+__all__ = ["arcgrad_inputs", "convert", "disagreement", "graph_disagreement"]
 
 VALUE_TOLERANCE = 1e-9
 GRADIENT_TOLERANCE = 1e-7
@@ -96,4 +98,38 @@ def _difference(case: Case, gradient: dict[str, Any], right: Gradient) -> str | 
             bound = GRADIENT_TOLERANCE * np.maximum(1.0, np.abs(other))
             if not np.all(np.abs(np.asarray(one) - other) <= bound):
                 return f"gradient of {name}, item {item}:\n{one}\n  expected\n{other}"
+    return None
+
+
+def graph_disagreement(case: GraphCase, mode: str = "interpret", **compile_options: Any) -> str | None:
+    """Where arcgrad's graph, its gradient for a random cotangent, or its Jacobian departs from the case's."""
+    where = f"graph seed {case.seed}, mode {mode}: {case.text}"
+    equation = ag.compile(case.text, mode=mode, **compile_options)
+    inputs = {name: convert(value) for name, value in case.inputs.items()}
+    cotangent = np.random.default_rng(case.seed).normal(size=len(case.graph.arcs))
+    value, gradient = equation.value_and_grad(**inputs, wrt=case.wrt, cotangent=cotangent)
+    arcs = case.graph.arcs
+    for what, got, expected in (
+        ("states", [value.n_states], [case.graph.n_states]),
+        ("starts", value.start, case.graph.start),
+        ("accepts", value.accept, case.graph.accept),
+        ("sources", value.src, [a.src for a in arcs]),
+        ("destinations", value.dst, [a.dst for a in arcs]),
+        ("input labels", value.ilabel, [a.ilabel for a in arcs]),
+        ("output labels", value.olabel, [a.olabel for a in arcs]),
+    ):
+        if list(got) != list(expected):
+            return f"{where}\n  {what} {list(got)}, expected {list(expected)}"
+    weights = np.array([a.weight for a in arcs])
+    with np.errstate(invalid="ignore"):
+        close = (value.arc_weight == weights) | (np.abs(value.arc_weight - weights) <= 1e-12 * (1 + np.abs(weights)))
+    if not close.all():
+        return f"{where}\n  weights {value.arc_weight}, expected {weights}"
+    for name in case.wrt:
+        expected_jacobian = case.jacobian(name)
+        if not np.allclose(np.ravel(gradient[name]), cotangent @ expected_jacobian, atol=1e-11):
+            return f"{where}\n  gradient of {name} {gradient[name]}, expected {cotangent @ expected_jacobian}"
+        jacobian = equation.jacobian(wrt=name, **inputs)
+        if not np.array_equal(np.reshape(jacobian.toarray(), expected_jacobian.shape), expected_jacobian):
+            return f"{where}\n  Jacobian by {name}\n{jacobian.toarray()}\n  expected\n{expected_jacobian}"
     return None

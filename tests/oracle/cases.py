@@ -103,8 +103,11 @@ class Case:
         )
 
 
-class _Writer:
-    """Draws the equation of one case."""
+class Writer:
+    """Draws the equation of one case.
+
+    Graph inputs are A and B (acceptors), C and D (transducers), X and Y (dense); v and w are scores, m maps labels.
+    """
 
     def __init__(self, rng: random.Random, n_labels: int, sub_scores: bool) -> None:
         self.rng, self.n_labels, self.sub_scores = rng, n_labels, sub_scores
@@ -193,7 +196,8 @@ class _Writer:
         return apply(shape.removesuffix("[{}]"), first)
 
 
-def _draw_inputs(rng: random.Random, names: Iterable[str], style: Style, batch: int | None) -> dict[str, Input]:
+def draw_inputs(rng: random.Random, names: Iterable[str], style: Style, batch: int | None) -> dict[str, Input]:
+    """A value for each input of Writer's names; with ``batch``, at least one has a value for each item."""
     inputs: dict[str, Input] = {}
     kinds = list(names)
     must_vary = rng.choice([n for n in kinds if n != "m"] or [None]) if batch is not None else None
@@ -265,8 +269,8 @@ def generate(
     for attempt in range(_LARGEST_ATTEMPT):
         depth = rng.choice([0, 1, 1, 2, 2, 3, 3, 4, 4, 5]) if attempt < 100 else rng.choice([1, 2])
         style = Style.draw(rng, best=shape[:2] in ("MA", "MI"), minimised=shape in _MINIMISED)
-        tree = _Writer(rng, style.n_labels, sub_scores=shape == "LSE[{}]").top(shape, depth)
-        inputs = _draw_inputs(rng, tree.names(), style, batch)
+        tree = Writer(rng, style.n_labels, sub_scores=shape == "LSE[{}]").top(shape, depth)
+        inputs = draw_inputs(rng, tree.names(), style, batch)
         size = batch_size(inputs)
         error, expected = None, None
         for _ in range(4):

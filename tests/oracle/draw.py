@@ -47,7 +47,7 @@ class Style:
             grid=rng.random() < (0.4 if best else 0.1),
             cycles=rng.choice([0.0, 0.3, 0.9]),
             minimised=minimised,
-            infinite=rng.choice([0.0, 0.0, 0.02, 0.1]) * (0.3 if minimised else 1.0),
+            infinite=rng.choice([0.0, 0.0, 0.05, 0.2] if best else [0.0, 0.0, 0.02, 0.1]),
             spread=rng.choices([1.0, 20.0, 400.0], [90, 6, 4])[0],
             long=rng.random() < 0.06,
         )
@@ -125,13 +125,16 @@ def _limit_radius(
     component = components(n_states, [a[0] for a in arcs], [a[1] for a in arcs])
     on_cycle = [k for k, a in enumerate(arcs) if component[a[0]] == component[a[1]]]
     entries = [k if tie is None else tie[k] for k in on_cycle]
+    finite = [
+        (arcs[k], sign * float(weights[e])) for k, e in zip(on_cycle, entries, strict=True) if weights[e] > -math.inf
+    ]
+    top = max((gain for _, gain in finite), default=0.0)
     matrix = np.zeros((n_states, n_states))
-    for k, entry in zip(on_cycle, entries, strict=True):
-        if math.isfinite(weights[entry]):
-            matrix[arcs[k][0], arcs[k][1]] += math.exp(sign * weights[entry])
+    for arc, gain in finite:
+        matrix[arc[0], arc[1]] += math.exp(gain - top)
     radius = float(np.abs(np.linalg.eigvals(matrix)).max())
-    if radius > LARGEST_RADIUS:
-        amount = math.log(radius / LARGEST_RADIUS)
+    amount = math.log(radius / LARGEST_RADIUS) + top if radius > 0.0 else 0.0
+    if amount > 0.0:
         if style.grid:
             amount = math.ceil(amount * 2) / 2
         for entry in set(entries):

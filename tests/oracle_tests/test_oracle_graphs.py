@@ -174,8 +174,9 @@ def test_intersection_of_a_transducer_is_refused():
 @pytest.mark.parametrize(
     ("tree", "text"),
     [
-        (apply("union", apply("concatenate", leaf("A"), leaf("B")), apply("compose", leaf("C"), apply("closure", leaf("D")))),
-         "A B + C ∘ D*"),
+        (apply("union", apply("concatenate", leaf("A"), leaf("B")), apply("compose", leaf("C"), leaf("D"))),
+         "A B + C ∘ D"),
+        (apply("compose", leaf("C"), apply("closure", leaf("D"))), "C ∘ D*"),
         (apply("compose", apply("intersect", leaf("A"), leaf("B")), leaf("C")), "(A ∩ B) ∘ C"),
         (apply("compose", leaf("A"), apply("compose", leaf("B"), leaf("C"))), "A ∘ (B ∘ C)"),
         (repeat(apply("weight", leaf("A"), score("w")), 2, 3), "(A⟨w⟩){2,3}"),

@@ -128,6 +128,7 @@ class _Writer:
         return self.entries.index(node)
 
 
+_LARGEST = 1.7976931348623157e308
 _SCALARS = "arcgrad.runtime.kernels.scalar"
 
 
@@ -198,9 +199,8 @@ def _forward(
             _import_scalars(writer, code, scalar_functions)
             write(2, f"{name} = {code.format(*operands)}")
         weights_a_graph = step in plan.leaf_numbers
-        failed = f"{name} != {name}" + (f" or {name} == INFINITY" if weights_a_graph else "")
-        if weights_a_graph:
-            writer.call(_SCALARS, "INFINITY")
+        # A graph's weights must be below +inf; the largest finite number stands in for it.
+        failed = f"{name} != {name}" + (f" or {name} > {_LARGEST!r}" if weights_a_graph else "")
         write(2, f"if {failed}:", f"    status[item] = {numbers[step] + 1}", "    continue")
         if weights_a_graph:
             write(2, f"weights[entries[{writer.entry(step)}] + shift] = {name}")

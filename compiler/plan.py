@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from arcgrad.compiler.chains import Meeting, chain_operands, find_meeting, order_chains
 from arcgrad.compiler.ir import Interner, Node, Program, describe, topological
@@ -74,12 +74,15 @@ class Plan:
         regions: reductions in order of evaluation.
         steps: score nodes in order of evaluation, regions among them; inputs and numbers are leaves, not steps.
         outputs: score nodes whose values are wanted: the equation's, or for a graph the scores that weight its arcs.
-        leaves: nodes with entries in the flat vector of leaf weights: graph inputs that are built, score inputs, numbers,
-            and scores that weight graphs; their position is their leaf number.
+        leaves: nodes with entries in the flat vector of leaf weights: score inputs, numbers and scores that weight
+            graphs, then graph inputs that are built; their position is their leaf number.
+        weighting: the leaves that weight a graph's paths.
         dense: names of the dense inputs that are met in regions of their own.
         graph: the graph whose value is wanted, or None for a score.
         notes: what the passes did, (pass, line).
         places: where nodes stand.
+        leaf_numbers: the leaves' positions.
+        memo: for texts emitted from this plan.
     """
 
     root: Node
@@ -91,7 +94,27 @@ class Plan:
     graph: Node | None
     notes: tuple[tuple[str, str], ...]
     places: Mapping[Node, Place]
-    leaf_numbers: Mapping[Node, int] = field(default_factory=dict)
+    leaf_numbers: Mapping[Node, int]
+    weighting: frozenset[Node]
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def leaves_below(self, graph: Node | None) -> frozenset[Node]:
+        """The leaves whose weights enter a graph of this plan."""
+        found = self.memo.get(graph)
+        if found is None:
+            found, stack = set(), [graph] if graph is not None else []
+            seen: set[Node] = set()
+            while stack:
+                node = stack.pop()
+                if node in seen:
+                    continue
+                seen.add(node)
+                if node in self.leaf_numbers:
+                    found.add(node)
+                elif node.type is Type.GRAPH:
+                    stack.extend(node.operands)
+            self.memo[graph] = found = frozenset(found)
+        return found  # type: ignore[no-any-return]
 
 
 def fold_constants(draft: Draft) -> Draft:
@@ -245,7 +268,8 @@ def _finish(draft: Draft) -> Plan:
     leaves = [n for n in graphs if n.is_input]
     score_inputs = {o for s in ordered if s not in regions for o in s.operands} | weighting | set(outputs)
     leaves += [n for n in score_inputs if n.is_input or n.is_number or n in weighting]
-    leaves = sorted(dict.fromkeys(leaves), key=lambda n: n.number)
+    # Scores first: every item then has them at the same local entries, whatever the sizes of its graphs.
+    leaves = sorted(dict.fromkeys(leaves), key=lambda n: (n.type is Type.GRAPH, n.number))
     met = [r.meeting for r in regions.values() if r.meeting is not None]
     dense = sorted({str(m.dense.parameters[0]) for m in met})
     return Plan(
@@ -259,6 +283,7 @@ def _finish(draft: Draft) -> Plan:
         notes=draft.notes,
         places=draft.places,
         leaf_numbers={leaf: i for i, leaf in enumerate(leaves)},
+        weighting=frozenset(weighting),
     )
 
 

@@ -89,6 +89,11 @@ class Topology:
         return self.ilabel is self.olabel or bool(np.array_equal(self.ilabel, self.olabel))
 
     @cached_property
+    def n_labels(self) -> int:
+        """Number of distinct input labels, ε not counted."""
+        return int(np.count_nonzero(np.unique(self.ilabel) >= 0))
+
+    @cached_property
     def fingerprint(self) -> bytes:
         """16 bytes that differ where anything in the topology differs; equal topologies have equal fingerprints."""
         digest = hashlib.blake2b(digest_size=16)
@@ -104,6 +109,6 @@ class Topology:
         """Bytes of all arrays."""
         return sum(a.nbytes for a in (self.src, self.dst, self.ilabel, self.olabel, self.start, self.accept))
 
-    def memo(self, name: str) -> dict[str, Any]:
+    def memo(self, name: str) -> dict[Any, Any]:
         """Scratch for derived data that depends on this topology alone (sorted arc orders, packed regions)."""
         return self._memo.setdefault(name, {})  # type: ignore[no-any-return]

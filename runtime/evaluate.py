@@ -5,18 +5,27 @@ Below the facade and above interpreter and executor.
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arcgrad.compiler.ir import Program
+from arcgrad.compiler.ir import Node, Program, topological
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.binding import Bound, Gradients, bind
 from arcgrad.runtime.interpreter import Trace, interpret, trace
 
+if TYPE_CHECKING:
+    from arcgrad.runtime.jacobian import Jacobian
+    from arcgrad.runtime.report import Explanation
+
 __all__ = ["Evaluator"]
+
+# Seconds that an equation may spend in the interpreter before "auto" compiles its routine.
+PATIENCE = 0.25
+_INTEGRAL = ("count", "add", "subtract", "multiply", "negate", "score_max")
 
 
 class Evaluator:
@@ -26,26 +35,147 @@ class Evaluator:
         self.program = program
         self.mode = mode
         self.limits = limits
+        self._spent = 0.0
+        self._preparer: Any = None
+        self._counts_paths = _is_integral(program.result)
 
     def value(self, given: dict[str, Any]) -> Any:
         """The value in the user's shape."""
         bound = bind(self.program.inputs, given)
-        values, _ = interpret(self.program, bound, self.limits, ())
+        values, _ = self._run(bound, (), None)
         return self._shaped(values, bound)
 
     def value_and_grad(self, given: dict[str, Any], wrt: tuple[str, ...], cotangent: Any) -> tuple[Any, dict[str, Any]]:
         """The value and gradients in the user's shapes."""
         bound = bind(self.program.inputs, given)
-        values, gradients = interpret(self.program, bound, self.limits, wrt, cotangent)
+        values, gradients = self._run(bound, wrt, self._check_cotangent(cotangent, bound))
         return self._shaped(values, bound), Gradients(gradients)
 
     def trace(self, given: dict[str, Any], cotangent: Any) -> Trace:
         """The interpreter's record."""
-        return trace(self.program, bind(self.program.inputs, given), self.limits, cotangent)
+        bound = bind(self.program.inputs, given)
+        checked = self._check_cotangent(cotangent, bound)
+        return trace(self.program, bound, self.limits, None if checked is None else checked[0])
+
+    def jacobian(self, given: dict[str, Any], wrt: tuple[str, ...]) -> dict[str, Jacobian]:
+        """Sparse Jacobians of a graph-valued equation, by input."""
+        from arcgrad.runtime.jacobian import jacobians
+
+        return jacobians(self.program, bind(self.program.inputs, given), self.limits, wrt)
+
+    def explain(self, given: dict[str, Any] | None) -> Explanation:
+        """The plan, and with inputs its sizes."""
+        from arcgrad.runtime.report import explain
+
+        return explain(self, None if given is None else bind(self.program.inputs, given))
+
+    def source(self, given: dict[str, Any]) -> str:
+        """The routine's text for these inputs."""
+        prepared = self.preparer.prepare(bind(self.program.inputs, given))
+        if prepared.emitted is None:
+            return "# A graph-valued equation without scores: its arcs' weights are gathered through the selection.\n"
+        return str(prepared.emitted.source)
+
+    def compile_now(self, given: dict[str, Any]) -> None:
+        """Load or compile the fused routine for inputs like these."""
+        from arcgrad.runtime.executor import load
+
+        prepared = self.preparer.prepare(bind(self.program.inputs, given))
+        if prepared.emitted is not None:
+            load(prepared, "fused")
+
+    @property
+    def preparer(self) -> Any:
+        """The preparer, made when first needed: the interpreter does without."""
+        if self._preparer is None:
+            from arcgrad.runtime.prepare import Preparer
+
+            self._preparer = Preparer(self.program, self.limits)
+        return self._preparer
+
+    def _run(self, bound: Bound, wrt: tuple[str, ...], cotangent: Any) -> tuple[list[Any], dict[str, Any]]:
+        if self.mode == "interpret":
+            return interpret(self.program, bound, self.limits, wrt, cotangent)
+        from arcgrad.runtime.executor import Execution
+
+        prepared = self.preparer.prepare(bound)
+        tier = self.mode if self.mode != "auto" else self._choose(prepared, bound)
+        if tier == "interpret":
+            began = time.perf_counter()
+            result = interpret(self.program, bound, self.limits, wrt, cotangent)
+            self._spent += time.perf_counter() - began
+            return result
+        return Execution(self.program, self.limits, prepared, bound, tier).run(wrt, cotangent)
+
+    def _choose(self, prepared: Any, bound: Bound) -> str:
+        from arcgrad.runtime.tiers import choose_tier
+
+        return choose_tier(prepared, bound, self._spent, PATIENCE)
+
+    def _check_cotangent(self, cotangent: Any, bound: Bound) -> Any:
+        """The cotangent as one entry an item, or None."""
+        if cotangent is None:
+            return None
+        if self.program.result.type is Type.GRAPH:
+            items = [cotangent] if bound.batch is None else cotangent
+            if bound.batch is not None and (not isinstance(items, (list, tuple)) or len(items) != bound.batch):
+                raise InputError(f"cotangent must be a list of {bound.batch} arrays, one for each graph of the batch")
+            return [_numbers(item, "cotangent", None) for item in items]
+        shape = () if bound.batch is None else (bound.batch,)
+        array = _numbers(cotangent, "cotangent", None)
+        if array.shape not in ((), shape):
+            raise InputError(
+                f"cotangent has shape {array.shape}, but the value's is {shape}",
+                hint="a number multiplies every item",
+            )
+        return np.broadcast_to(array, (bound.n_items,))
 
     def _shaped(self, values: list[Any], bound: Bound) -> Any:
-        if bound.batch is None:
-            return values[0]
         if self.program.result.type is Type.GRAPH:
-            return values
-        return np.array(values, dtype=np.float64)
+            return values[0] if bound.batch is None else values
+        if self._counts_paths:
+            whole = [int(v) if v not in (np.inf, -np.inf) else v for v in values]
+            if bound.batch is None:
+                return whole[0]
+            if all(isinstance(v, int) and abs(v) < 2**63 for v in whole):
+                return np.array(whole, dtype=np.int64)
+            exact = all(not isinstance(v, int) or abs(v) <= 2**53 for v in whole)
+            return np.array(whole, dtype=np.float64 if exact else object)
+        return float(values[0]) if bound.batch is None else np.array(values, dtype=np.float64)
+
+
+def _numbers(value: Any, name: str, shape: tuple[int, ...] | None) -> Any:
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is no array of numbers: {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} must hold real numbers, but has dtype {array.dtype}")
+    array = array.astype(np.float64)
+    if not np.all(np.isfinite(array)):
+        raise InputError(f"{name} holds a number that is not finite")
+    return array
+
+
+def _is_integral(root: Node) -> bool:
+    """Whether an equation's value is a whole number made of path counts."""
+    if root.type is not Type.SCORE:
+        return False
+    found = False
+    for node in topological(root):
+        if node.operator == "count":
+            found = True
+    stack, seen = [root], set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.is_number:
+            if not isinstance(node.parameters[0], int):
+                return False
+        elif node.operator not in _INTEGRAL:
+            return False
+        elif node.operator != "count":
+            stack.extend(node.operands)
+    return found

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedE
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph
 from arcgrad.runtime.cache import cache
 
-__all__ = ["SymbolicCache", "SymbolicEvaluator", "SymbolicGraph", "build_node", "path_topology"]
+__all__ = ["SymbolicCache", "SymbolicEvaluator", "SymbolicGraph", "build_node", "path_topology", "raise_transducer"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,8 @@ def build_node(
         )
     for position, topology in enumerate(topologies):
         if entry.needs_acceptor(position) and not topology.is_acceptor:
-            _raise_transducer(node, position, topology, place)
+            side = ("left", "right")[position] if len(node.operands) == 2 else "only"
+            raise_transducer(node.operator, f"its {side}", topology, place)
     parameters = node.parameters
     for operand in node.operands:
         if operand.type is Type.MAPPING:
@@ -130,12 +132,12 @@ def build_node(
         raise
 
 
-def _raise_transducer(node: Node, position: int, topology: Topology, place: Place | None) -> None:
+def raise_transducer(operator: str, which: str, topology: Topology, place: Place | None) -> NoReturn:
+    """The error for a transducer where an acceptor is required; names the first arc that makes it one."""
     arc = int(np.flatnonzero(topology.ilabel != topology.olabel)[0])
-    signs = {"intersect": "∩", "cross": ":"}
-    side = ("left", "right")[position] if len(node.operands) == 2 else "only"
+    sign = {"intersect": "∩", "cross": ":"}.get(operator, operator)
     raise InputError(
-        f"{signs.get(node.operator, node.operator)} needs acceptors, but its {side} operand is a transducer: "
+        f"{sign} needs acceptors, but {which} operand is a transducer: "
         f"arc {arc} has input label {topology.ilabel[arc]} and output label {topology.olabel[arc]}",
         place=place,
         hint="compose transducers with ∘, or take one side with in[…] or out[…]",

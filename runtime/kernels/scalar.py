@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+from arcgrad.runtime.routines import helper
+
 __all__ = [
     "divided",
     "exp_",
@@ -28,6 +30,7 @@ __all__ = [
 _LARGEST_EXPONENT = 709.782712893384
 
 
+@helper
 def log_(x: float) -> float:
     """The natural logarithm: −inf at 0, nan below."""
     if x > 0.0:
@@ -37,6 +40,7 @@ def log_(x: float) -> float:
     return math.nan
 
 
+@helper
 def exp_(x: float) -> float:
     """The exponential, inf where it is beyond float64."""
     if x > _LARGEST_EXPONENT:
@@ -44,6 +48,7 @@ def exp_(x: float) -> float:
     return math.exp(x)
 
 
+@helper
 def logadd(a: float, b: float) -> float:
     """log(exp(a) + exp(b)) without overflow; −inf where both are."""
     greater = a if a >= b else b
@@ -53,6 +58,7 @@ def logadd(a: float, b: float) -> float:
     return greater + math.log1p(math.exp(smaller - greater))
 
 
+@helper
 def share(x: float, value: float) -> float:
     """The part exp(x − value) that a term x has in a sum in the log domain; 0 where x is −inf or the sum infinite."""
     if x == -math.inf or math.isinf(value):
@@ -60,6 +66,7 @@ def share(x: float, value: float) -> float:
     return math.exp(x - value)
 
 
+@helper
 def larger(a: float, b: float) -> float:
     """The larger of two scores; nan where either is."""
     if a >= b:
@@ -69,16 +76,19 @@ def larger(a: float, b: float) -> float:
     return math.nan
 
 
+@helper
 def first_is_larger(a: float, b: float) -> float:
     """The derivative of ``larger`` by its first operand: 1 where that is no smaller, and not −inf."""
     return 1.0 if a >= b and a > -math.inf else 0.0
 
 
+@helper
 def second_is_larger(a: float, b: float) -> float:
     """The derivative of ``larger`` by its second operand: 1 where that alone is greatest."""
     return 1.0 if b > a else 0.0
 
 
+@helper
 def scaled(bar: float, factor: float) -> float:
     """A gradient times a derivative, where 0 on either side wins over an infinity on the other."""
     if bar == 0.0 or factor == 0.0:
@@ -86,6 +96,7 @@ def scaled(bar: float, factor: float) -> float:
     return bar * factor
 
 
+@helper
 def divided(a: float, b: float) -> float:
     """The quotient; nan for division by 0 and for inf / inf."""
     if b == 0.0:
@@ -93,6 +104,7 @@ def divided(a: float, b: float) -> float:
     return a / b
 
 
+@helper
 def reciprocal(x: float) -> float:
     """1 / x, the derivative of the logarithm: +inf at 0."""
     if x == 0.0:
@@ -100,11 +112,13 @@ def reciprocal(x: float) -> float:
     return 1.0 / x
 
 
+@helper
 def product(a: float, b: float) -> float:
     """The product; nan for 0 × inf."""
     return a * b
 
 
+@helper
 def path_product(a: float, b: float) -> float:
     """The sum of two scores, where −inf, which stands for no path, wins over anything."""
     if a == -math.inf or b == -math.inf:
@@ -112,6 +126,7 @@ def path_product(a: float, b: float) -> float:
     return a + b
 
 
+@helper
 def has_path(value: float) -> float:
     """The derivative of ``path_product``: 0 where its value is −inf, else 1."""
     return 0.0 if value == -math.inf else 1.0

@@ -1,0 +1,298 @@
+"""The numeric half: fills in weights and workspaces, runs the emitted routine over the batch, collects gradients.
+
+Prepared call → values and gradients, in the tiers "kernels" (the routine as plain Python over compiled kernels) and
+"fused" (compiled as a whole). What fails inside a routine for some item (divergence, an undefined operation, a count
+beyond 2^53) is evaluated again by the interpreter, whose verdict stands: a value or an error that says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.emit import signature
+from arcgrad.compiler.ir import Program
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.regions.base import Region
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import ArcgradError
+from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.graph import Graph
+from arcgrad.runtime.interpreter import Interpretation, name_item
+from arcgrad.runtime.prepare import Prepared
+from arcgrad.runtime.routines import kernel_fingerprint, load_routine
+from arcgrad.runtime.threads import run_slices
+
+__all__ = ["Execution", "load"]
+
+FloatArray = NDArray[np.float64]
+
+# A batch that is worth threads is cut into at most this many slices, whatever the number of threads, so that sums over
+# the batch are the same for any number of them.
+MAX_SLICES = 16
+# Arc-frames below which a batch stays in one slice.
+SLICING_THRESHOLD = 100_000.0
+# Floats of shared gradient, one copy a slice, that a batch may cost.
+SHARED_GRADIENT_BUDGET = 1 << 25
+
+
+def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
+    """The routine of a prepared call: from memory, from disk, or compiled now."""
+    assert prepared.emitted is not None
+    return load_routine(
+        prepared.emitted.source,
+        signature=signature([prepared.dtypes[name] for name in prepared.plan.dense]),
+        kernel_fingerprint=kernel_fingerprint(),
+        tier="fused" if tier == "fused" else "kernels",
+    )
+
+
+class Execution:
+    """One call of a prepared plan.
+
+    Args:
+        program: the equation, for the interpreter.
+        limits: budget.
+        prepared: the symbolic part.
+        bound: the inputs.
+        tier: "kernels" or "fused".
+    """
+
+    def __init__(self, program: Program, limits: Limits, prepared: Prepared, bound: Bound, tier: str) -> None:
+        self._program = program
+        self._limits = limits
+        self._prepared = prepared
+        self._bound = bound
+        self._tier = tier
+        self._n_items = bound.n_items
+        self.work = sum(_work(packed, self._frame_counts(item)) for item, packed in enumerate(prepared.regions))
+        self._n_slices = self._choose_slices()
+        self._weights = prepared.layout.weights()
+        self._status = np.zeros(self._n_items, dtype=np.int64)
+
+    def _frame_counts(self, item: int) -> list[int]:
+        counts = []
+        for region in self._prepared.plan.regions:
+            if region.meeting is None:
+                counts.append(0)
+            else:
+                dense = self._dense(str(region.meeting.dense.parameters[0]))
+                counts.append(int(dense.counts[0 if dense.shared else item]))
+        return counts
+
+    def _choose_slices(self) -> int:
+        if self.work < SLICING_THRESHOLD:
+            return 1
+        shared = self._prepared.layout.n_shared
+        return max(1, min(self._n_items, MAX_SLICES, SHARED_GRADIENT_BUDGET // max(1, shared)))
+
+    def _dense(self, name: str) -> BoundDense:
+        found = self._bound.inputs[name]
+        assert isinstance(found, BoundDense)
+        return found
+
+    def run(self, wrt: Sequence[str], cotangent: Any) -> tuple[list[Any], dict[str, Any]]:
+        """Values of every item, and gradients by the inputs in ``wrt``; as ``interpreter.interpret`` gives them."""
+        if self._prepared.plan.graph is not None:
+            return self._run_graph(wrt, cotangent)
+        seeds = np.ones((self._n_items, 1))
+        if cotangent is not None:
+            seeds[:, 0] = cotangent
+        gradient = self._new_gradient() if wrt else np.zeros(0)
+        frames_gradients = self._run_routine(seeds, gradient, wrt)
+        values: list[Any] = self._values[:, 0].tolist()
+        collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt}
+        for item in np.flatnonzero(self._status).tolist():
+            values[item] = self._interpret(item, collected, seeds[item, 0])
+        return values, {name: self._shaped(name, parts) for name, parts in collected.items()}
+
+    # -- graph-valued equations ---------------------------------------------------------------------------------------
+
+    def _run_graph(self, wrt: Sequence[str], cotangent: Any) -> tuple[list[Any], dict[str, Any]]:
+        prepared, layout = self._prepared, self._prepared.layout
+        seeds = np.zeros((self._n_items, len(prepared.plan.outputs)))
+        if prepared.plan.steps:
+            self._run_routine(seeds, np.zeros(0), ())
+            for item in np.flatnonzero(self._status).tolist():
+                self._interpret(item, {}, None)  # raises: a score that weights a graph has no finite value
+        values: list[Any] = []
+        gradient = self._new_gradient() if wrt else np.zeros(0)
+        before = (self._n_slices - 1) * layout.n_shared
+        for item, graph in enumerate(prepared.graphs):
+            offsets = layout.flat_offsets(item)
+            values.append(Graph.from_topology(graph.topology, graph.selection.weights(self._weights, offsets)))
+            if wrt:
+                bars = np.ones(graph.topology.n_arcs) if cotangent is None else np.asarray(cotangent[item])
+                flat = graph.selection.scatter(bars, offsets, layout.size)
+                gradient[: layout.n_shared] += flat[: layout.n_shared]
+                gradient[before + layout.n_shared :] += flat[layout.n_shared :]
+        # Slots of scores that weight the graph hold their gradient now; the routine hands it down.
+        frames_gradients = self._run_routine(seeds, gradient, wrt) if wrt and prepared.plan.steps else {}
+        collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt}
+        return values, {name: self._shaped(name, parts) for name, parts in collected.items()}
+
+    # -- the routine --------------------------------------------------------------------------------------------------
+
+    def _new_gradient(self) -> FloatArray:
+        layout = self._prepared.layout
+        return np.zeros(layout.size + (self._n_slices - 1) * layout.n_shared)
+
+    def _run_routine(self, seeds: FloatArray, gradient: FloatArray, wrt: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Run all slices; fills values, status, slots and ``gradient``; gives the gradients by frames."""
+        prepared, layout, plan = self._prepared, self._prepared.layout, self._prepared.plan
+        assert prepared.emitted is not None
+        self._values = np.zeros((self._n_items, len(plan.outputs)))
+        self._status[:] = 0
+        routine = load(prepared, self._tier)
+        ints, bases = _concatenate(prepared.regions, len(plan.regions))
+        work_places, work_size, number_places, number_size = self._workspace()
+        entries = np.array([layout.entry(node) for node in prepared.emitted.entries], dtype=np.int64)
+        wants = np.array([self._wanted(number, wrt) for number in range(len(plan.regions))], dtype=np.bool_)
+        frames_gradients = {name: self._frames_gradient(name, name in wrt) for name in plan.dense}
+        bounds = [round(self._n_items * k / self._n_slices) for k in range(self._n_slices + 1)]
+        g_shifts = layout.shifts + (self._n_slices - 1) * layout.n_shared
+        dense = [self._dense_arguments(name, frames_gradients[name], bounds) for name in plan.dense]
+
+        def call(k: int) -> None:
+            routine(
+                bounds[k], bounds[k + 1], int(bool(wrt)), ints, bases, self._weights, layout.n_shared, layout.shifts,
+                entries, self._values, seeds, gradient, k * layout.n_shared, g_shifts,
+                np.empty(work_size), work_places, np.empty(number_size, dtype=np.int32), number_places,
+                self._status, wants.reshape(-1, 2), *(argument for arguments in dense for argument in arguments),
+            )  # fmt: skip
+
+        parallel = self.work if self._tier == "fused" else 0.0
+        run_slices([partial(call, k) for k in range(self._n_slices)], parallel)
+        return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
+
+    def _workspace(self) -> tuple[NDArray[np.int64], int, NDArray[np.int64], int]:
+        """Where each region's floats and integers begin in the workspace of a slice, and how large that is."""
+        sizes = np.zeros((max(1, self._n_items), len(self._prepared.plan.regions), 2), dtype=np.int64)
+        for item, packed in enumerate(self._prepared.regions):
+            for number, (region, frames) in enumerate(zip(packed, self._frame_counts(item), strict=True)):
+                sizes[item, number] = region.work(frames)
+        largest = sizes.max(axis=0)
+        ends = np.cumsum(largest, axis=0)
+        places = np.ascontiguousarray((ends - largest).T)
+        floats, numbers = (int(n) for n in largest.sum(axis=0))
+        self._limits.check("the workspace of a routine", bytes=8 * floats + 4 * numbers)
+        return places[0], floats, places[1], numbers
+
+    def _wanted(self, number: int, wrt: Sequence[str]) -> tuple[bool, bool]:
+        """Whether gradients by a region's leaf weights and by its frames are asked for."""
+        region = self._prepared.plan.regions[number]
+        below = self._prepared.plan.leaves_below(region.graph)
+        weights = any(not n.is_number and (not n.is_input or n.parameters[0] in wrt) for n in below)
+        frames = region.meeting is not None and region.meeting.dense.parameters[0] in wrt
+        return weights, frames
+
+    def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:
+        """Zeros for the gradient by a dense input: one copy a slice where the batch shares the input."""
+        found = self._dense(name)
+        copies = self._n_slices if found.shared else 1
+        rows = len(found.frames) * copies if wanted else 0
+        return np.zeros((rows, found.n_columns), dtype=found.frames.dtype)
+
+    def _dense_arguments(self, name: str, gradient: NDArray[Any], bounds: list[int]) -> tuple[Any, ...]:
+        found = self._dense(name)
+        if not found.shared:
+            return found.frames, found.starts, found.counts, gradient, found.starts
+        starts = np.zeros(self._n_items, dtype=np.int64)
+        for k in range(self._n_slices):
+            starts[bounds[k] : bounds[k + 1]] = k * len(found.frames)
+        return (
+            found.frames,
+            np.broadcast_to(found.starts, (self._n_items,)).copy(),
+            np.broadcast_to(found.counts, (self._n_items,)).copy(),
+            gradient,
+            starts,
+        )
+
+    def _sum_slices(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
+        found = self._dense(name)
+        if not found.shared or self._n_slices == 1:
+            return rows
+        copies = rows.reshape(self._n_slices, *found.frames.shape)
+        return copies.sum(axis=0, dtype=np.float64).astype(found.frames.dtype)
+
+    # -- gradients ----------------------------------------------------------------------------------------------------
+
+    def _collect(self, name: str, gradient: FloatArray, frames: Mapping[str, NDArray[Any]]) -> list[FloatArray]:
+        """An input's gradient: one array for a shared input, else one an item."""
+        found = self._bound.inputs[name]
+        parts = self._prepared.layout.collect(name, gradient, self._n_slices)
+        n_parts = 1 if found.shared else self._n_items
+        if parts is None:
+            parts = [np.zeros(_size(found, item)) for item in range(n_parts)]
+        if name in frames:
+            assert isinstance(found, BoundDense)
+            for item in range(n_parts):
+                rows = frames[name][found.starts[item] : found.starts[item] + found.counts[item]]
+                parts[item] = parts[item] + rows.reshape(-1) if parts[item].any() else rows.reshape(-1)
+        return parts
+
+    def _interpret(self, item: int, collected: dict[str, list[FloatArray]], seed: float | None) -> Any:
+        """Evaluate one item by the interpreter and add its gradients."""
+        run = Interpretation(self._program, self._bound, item, self._limits)
+        try:
+            result = run.forward(want_gradient=bool(collected))
+        except ArcgradError as error:
+            name_item(error, self._bound, item)
+            raise
+        if collected and seed is not None:
+            run.backward(seed)
+            for name, parts in collected.items():
+                found = run.values[self._program.input_node(name)]
+                bars = np.array([found.bar]) if found.topology is None else found.bars
+                where = 0 if self._bound.inputs[name].shared else item
+                parts[where] = parts[where] + bars
+        return result.number
+
+    def _shaped(self, name: str, parts: list[FloatArray]) -> Any:
+        found = self._bound.inputs[name]
+        if isinstance(found, BoundScore):
+            return found.collect(np.concatenate(parts) if parts else np.zeros(0))
+        if isinstance(found, BoundGraph):
+            return found.collect(parts)
+        gradient = np.zeros(found.frames.shape, dtype=found.frames.dtype)
+        for start, count, part in zip(found.starts, found.counts, parts, strict=True):
+            gradient[start : start + count] = part.reshape(-1, found.n_columns)
+        return found.collect(gradient)
+
+
+def _size(found: BoundGraph | BoundDense | BoundScore, item: int) -> int:
+    if isinstance(found, BoundScore):
+        return 1
+    if isinstance(found, BoundGraph):
+        return found.items[item].n_arcs
+    return int(found.counts[item]) * found.n_columns
+
+
+def _work(packed: tuple[Region, ...], frames: list[int]) -> float:
+    """Arc-frames of one item's regions."""
+    return sum(float(region.n_arcs) * max(1, n) for region, n in zip(packed, frames, strict=True))
+
+
+def _concatenate(
+    regions: list[tuple[Region, ...]], n_regions: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """All packed regions in one array, each once, and (B, n_regions) where they begin."""
+    places: dict[int, int] = {}
+    parts: list[NDArray[np.int32]] = []
+    bases = np.zeros((len(regions), n_regions), dtype=np.int64)
+    size = 0
+    for item, packed in enumerate(regions):
+        for number, region in enumerate(packed):
+            place = places.get(id(region))
+            if place is None:
+                place = places[id(region)] = size
+                parts.append(region.ints)
+                size += len(region.ints)
+            bases[item, number] = place
+    if len(parts) == 1:
+        return parts[0], bases
+    return (np.concatenate(parts) if parts else np.zeros(1, dtype=np.int32)), bases

@@ -1,0 +1,140 @@
+"""Where the leaf weights of one call lie in its flat vector, and their gradients in theirs.
+
+The flat vector holds first the weights of all leaves that the batch shares, then each item's own. Packed regions name
+entries by local numbers: below ``n_shared`` they are shared, others are counted within the item.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.ir import Node
+from arcgrad.compiler.plan import Plan
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
+
+__all__ = ["Layout"]
+
+FloatArray = NDArray[np.float64]
+Offsets = NDArray[np.int64]
+
+
+class Layout:
+    """Offsets of every leaf of a plan, for one call.
+
+    Attributes:
+        n_shared: number of shared entries.
+        shifts: (B,) what an item adds to its own local entries to find them in the flat vector.
+        size: length of the flat vector.
+    """
+
+    def __init__(self, plan: Plan, bound: Bound) -> None:
+        self._plan = plan
+        self._bound = bound
+        n_items = bound.n_items
+        n_leaves = len(plan.leaves)
+        self._is_shared = np.array([self._shared(leaf) for leaf in plan.leaves], dtype=bool)
+        sizes = np.ones((n_items, n_leaves), dtype=np.int64)
+        for number, leaf in enumerate(plan.leaves):
+            if leaf.type is Type.GRAPH:
+                sizes[:, number] = self._graph_sizes(leaf)
+        shared = self._is_shared
+        # Without items (an empty batch) there is nothing to lay out.
+        shared_sizes = np.where(shared, sizes[0], 0) if n_items else np.zeros(n_leaves, dtype=np.int64)
+        self.n_shared = int(shared_sizes.sum())
+        item_sizes = np.where(shared, 0, sizes)
+        local = self.n_shared + np.cumsum(item_sizes, axis=1) - item_sizes
+        self._offsets = np.where(shared, np.cumsum(shared_sizes) - shared_sizes, local)
+        totals = item_sizes.sum(axis=1)
+        self.shifts: Offsets = np.cumsum(totals) - totals
+        self.size = self.n_shared + int(totals.sum())
+
+    def _shared(self, leaf: Node) -> bool:
+        if leaf.is_number:
+            return True
+        return self._bound.inputs[str(leaf.parameters[0])].shared if leaf.is_input else False
+
+    def _graph_sizes(self, leaf: Node) -> NDArray[np.int64] | int:
+        found = self._bound.inputs[str(leaf.parameters[0])]
+        if isinstance(found, BoundDense):
+            return found.counts * found.n_columns
+        assert isinstance(found, BoundGraph)
+        if found.shared:
+            return found.items[0].n_arcs
+        return np.array([graph.n_arcs for graph in found.items], dtype=np.int64)
+
+    def leaf_offsets(self, item: int) -> Offsets:
+        """(n_leaves,) local number of each leaf's first entry."""
+        return self._offsets[item]  # type: ignore[no-any-return]
+
+    def flat_offsets(self, item: int) -> Offsets:
+        """(n_leaves,) place of each leaf's first entry in the flat vector."""
+        return np.where(self._is_shared, self._offsets[item], self._offsets[item] + self.shifts[item])
+
+    def entry(self, leaf: Node) -> int:
+        """Local number of a score leaf's entry: the same for all items, since scores come before graphs."""
+        return int(self._offsets[0, self._plan.leaf_numbers[leaf]]) if len(self._offsets) else 0
+
+    def weights(self) -> FloatArray:
+        """The flat vector, filled in; slots of computed scores hold NaN until a routine writes them.
+
+        Raises:
+            InputError: a score input that weights a graph is +inf.
+        """
+        flat = np.full(self.size, np.nan)
+        for number, leaf in enumerate(self._plan.leaves):
+            if leaf.is_number:
+                value = leaf.parameters[0]
+                assert isinstance(value, (int, float))
+                flat[self._offsets[:1, number]] = value
+            elif leaf.is_input:
+                self._fill(flat, number, str(leaf.parameters[0]))
+        return flat
+
+    def _fill(self, flat: FloatArray, number: int, name: str) -> None:
+        found = self._bound.inputs[name]
+        if isinstance(found, BoundScore):
+            places = self._offsets[:, number] + (0 if found.shared else self.shifts)
+            flat[places] = found.values
+            return
+        for item in range(1 if found.shared else self._bound.n_items):
+            values = found.weights(item)
+            begin = self._offsets[item, number] + (0 if found.shared else self.shifts[item])
+            flat[begin : begin + len(values)] = values
+
+    def check_graph_weights(self, scores: frozenset[Node]) -> None:
+        """Raise InputError where a score input that weights a graph's paths is +inf."""
+        for leaf in scores:
+            if leaf.is_input:
+                found = self._bound.inputs[str(leaf.parameters[0])]
+                assert isinstance(found, BoundScore)
+                bad = np.flatnonzero(found.values == np.inf)
+                if len(bad):
+                    where = "" if found.shared else f" at item {bad[0]}"
+                    raise InputError(
+                        f"input {leaf.parameters[0]} is +inf{where}, but it weights a graph's paths, "
+                        "and weights are below +inf"
+                    )
+
+    def collect(self, name: str, gradient: FloatArray, n_slices: int) -> list[FloatArray] | None:
+        """The gradient of an input's entries, from a flat gradient with ``n_slices`` copies of the shared part.
+
+        Returns:
+            one array, summed over slices, for a shared input; one an item for others; None where it is no leaf.
+        """
+        leaf = next((n for n in self._plan.leaves if n.is_input and n.parameters[0] == name), None)
+        if leaf is None or not self._bound.n_items:
+            return None
+        number = self._plan.leaf_numbers[leaf]
+        found = self._bound.inputs[name]
+        size = 1 if isinstance(found, BoundScore) else 0
+        if found.shared:
+            size = size or int(np.max(self._graph_sizes(leaf)))
+            begin = self._offsets[0, number]
+            copies = gradient[: n_slices * self.n_shared].reshape(n_slices, self.n_shared)
+            return [copies[:, begin : begin + size].sum(axis=0)]
+        sizes = np.broadcast_to(size or self._graph_sizes(leaf), (self._bound.n_items,))
+        begins = self._offsets[:, number] + self.shifts + (n_slices - 1) * self.n_shared
+        return [gradient[b : b + n] for b, n in zip(begins, sizes, strict=True)]

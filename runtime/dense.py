@@ -25,6 +25,12 @@ class Dense:
     """A chain of T steps with one arc per column: step t goes from state t to state t + 1 by label c with score [t, c].
 
     Made by ``ag.dense``. Immutable.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> x = ag.dense([[[0.1, 0.9], [0.8, 0.2]]], lengths=[1])
+        >>> x.n_steps, x.n_columns, x.batch, x.item(0).to_graph().n_arcs
+        (2, 2, 1, 2)
     """
 
     __slots__ = ("__weakref__", "_lengths", "_scores")

@@ -5,6 +5,7 @@ Everything else (``Graph.from_text``, ``ag.load``, ``ag.save``, messages, round-
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,10 +47,14 @@ class Format:
 def warn_inexact(format: str, reasons: Sequence[str]) -> None:
     """Warn, where there are reasons, that an equivalent graph was written in place of the one given."""
     if reasons:
+        # Point at the first caller outside arcgrad: ag.save and Graph.to_text lie at different depths.
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("arcgrad."):
+            level, frame = level + 1, frame.f_back
         warnings.warn(
             f"{format} text cannot express this graph exactly, so an equivalent one was written: " + "; ".join(reasons),
             UserWarning,
-            stacklevel=5,  # the caller of Graph.to_text or ag.save
+            stacklevel=level,
         )
 
 

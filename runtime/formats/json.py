@@ -44,6 +44,8 @@ def read(text: str, file: str = "<text>") -> Graph:
     for key in _KEYS:
         if key not in data:
             raise FormatError(f"the object has no {key!r}; it must have {', '.join(_KEYS)}", file=file)
+    if type(data["n_states"]) is not int:
+        raise FormatError(f"n_states must be an integer, but is {_short(data['n_states'])}", file=file)
     arcs = data["arcs"]
     if not isinstance(arcs, list):
         raise FormatError(f"arcs must be a list, but is {_short(arcs)}", file=file)

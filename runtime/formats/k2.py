@@ -47,6 +47,9 @@ def read(text: str, file: str = "<text>", *, shift: int = 0) -> Graph:
     final = last.state(0, "final state")
     if final == 0:
         last.fail("the final state is 0, but 0 is the start, and k2 has no state that is both", 0)
+    for line in arcs:
+        if len(line.fields) == 1:
+            line.fail("a line with one field is the final state and must be the last line", 0)
     width = len(arcs[0].fields) if arcs else 4
     rows = [_arc(line, width, final, shift) for line in arcs]
     return Graph.from_arcs(rows, (0,), (final,), final + 1)
@@ -54,12 +57,10 @@ def read(text: str, file: str = "<text>", *, shift: int = 0) -> Graph:
 
 def _arc(line: Line, width: int, final: int, shift: int) -> tuple[int, int, int, int, float]:
     count = len(line.fields)
-    if count == 1:
-        line.fail("a line with one field is the final state and must be the last line", 0)
     if count not in (4, 5) or count != width:
         expected = {4: "'src dst label score'", 5: "'src dst label aux_label score'"}
         what = f"{expected[width]}, as on the first line" if width in expected else f"{expected[4]} or {expected[5]}"
-        line.fail(f"expected an arc, {what}, but found {count} fields", min(count, 5))
+        line.fail(f"expected an arc, {what}, but found {count} fields", min(count, width if width in expected else 5))
     src = line.integer(0, "source state", 0, final - 1, hint=f"state {final}, the final state, can be left by no arc")
     dst = line.integer(1, "destination state", 0, final, hint=f"the last line says that {final} is the largest state")
     score = line.real(count - 1, "score")

@@ -42,9 +42,9 @@ def read(data: bytes, file: str = "<bytes>") -> Graph:
             if "arcgrad_graph" not in archive:
                 raise FormatError("an .npz archive, but not of an arcgrad graph", file=file)
             version = archive["arcgrad_graph"]
-            if version.shape != () or version != _VERSION:
+            if not isinstance(version, np.ndarray) or version.shape != () or version != _VERSION:
                 raise FormatError(f"version {version} of the form; this arcgrad reads version {_VERSION}", file=file)
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
             missing = [name for name in _NEEDED if name not in arrays]
             if missing:
                 raise FormatError(f"the archive has no array {missing[0]!r}", file=file)

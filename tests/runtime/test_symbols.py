@@ -88,7 +88,7 @@ def test_equality_hash_pickle_and_copy() -> None:
     assert table != SymbolTable("abc")
     assert table != "abc"
     assert pickle.loads(pickle.dumps(CODE_POINTS)) is CODE_POINTS
-    assert CODE_POINTS != SymbolTable([])
+    assert SymbolTable([]) != CODE_POINTS
 
 
 def test_epsilon_of_openfst_files() -> None:

@@ -29,7 +29,6 @@ LITERALS = {"ε": "EPSILON", "eps": "EPSILON", "ɛ": "EPSILON", "empty": "EMPTY"
 
 _IN_NAMES = DECORATIONS | ACCENTS.keys() | GREEK.keys()
 _COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
-_TRAILING_SUBSCRIPT = re.compile(r"(?<=[^_])_+(\d+)\Z")
 
 
 @lru_cache(maxsize=4096)
@@ -197,9 +196,7 @@ def plain_spelling(raw: str, offset: int = 0) -> str:
                 expected=("a letter, a digit or `_`",),
                 found=describe_character(character),
             )
-    name = unicodedata.normalize("NFKC", "".join(parts))
-    while (joined := _TRAILING_SUBSCRIPT.sub(r"\1", name)) != name:
-        name = joined
+    name = _with_subscript_joined(unicodedata.normalize("NFKC", "".join(parts)))
     if not name or closers or not is_name_start(name[0]) or not all(map(is_name_character, name)):
         raise Mistake(
             f"{quoted(raw)} is not a name",
@@ -208,6 +205,16 @@ def plain_spelling(raw: str, offset: int = 0) -> str:
             expected=("a name",),
         )
     return name
+
+
+def _with_subscript_joined(name: str) -> str:
+    """``A_1`` → ``A1``, for every trailing subscript: ``A_1_2`` → ``A12``; a name of `_` and digits keeps its start."""
+    start = len(name)
+    while start and (name[start - 1] == "_" or name[start - 1].isdecimal()):
+        start -= 1
+    if start == 0:
+        start = len(name) - len(name.lstrip("_"))
+    return name if name.endswith("_") else name[:start] + name[start:].replace("_", "")
 
 
 def normalise_name(text: str) -> str:

@@ -108,7 +108,7 @@ def test_missing_files_and_folders_are_os_errors(tmp_path: Path) -> None:
         load(tmp_path / "x.gtn")
     with pytest.raises(FileNotFoundError):
         save(tmp_path / "no" / "x.gtn", GRAPH)
-    with pytest.raises(OSError, match="directory|denied"):
+    with pytest.raises(OSError, match=r"directory|denied"):
         load(tmp_path)
 
 

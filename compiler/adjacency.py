@@ -214,7 +214,7 @@ def induced(topology: Topology, kept: Mask) -> tuple[Topology, IntArray]:
     number = np.cumsum(kept) - 1
     arcs = np.flatnonzero(kept[topology.src] & kept[topology.dst])
     ilabel = topology.ilabel[arcs]
-    olabel = None if topology.ilabel is topology.olabel else topology.olabel[arcs]
+    olabel = None if topology.is_acceptor else topology.olabel[arcs]
     result = Topology.make(
         int(kept.sum()),
         number[topology.src[arcs]],

@@ -63,7 +63,9 @@ class Limits:
                 amount = f"at least {count}" if at_least else str(count)
                 raise LimitError(
                     f"{what} would have {amount} {name}, but the limit is {limit}",
-                    hint=f"raise it with limits=ag.Limits({name}={count})",
+                    hint=f"raise it with limits=ag.Limits({name}={count})"
+                    if name == "bytes" or count <= _LARGEST_INT32
+                    else f"no graph can have more than {_LARGEST_INT32} {name}",
                 )
 
 

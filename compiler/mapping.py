@@ -63,7 +63,7 @@ class LabelMapping:
         except ValueError:  # ragged sequences
             raise _wrong_kind(name, type(value).__name__) from None
         if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
-            raise _wrong_kind(name, f"{type(value).__name__} of shape {array.shape} and dtype {array.dtype}")
+            raise _wrong_kind(name, f"{type(value).__name__}, shape {array.shape} and dtype {array.dtype}")
         outside = array[(array < EPSILON) | (array > _LARGEST_LABEL)] if array.size else array
         if outside.size:
             raise _out_of_range(name, "maps a label to", int(outside[0]))
@@ -133,6 +133,6 @@ def _out_of_range(name: str, verb: str, label: int) -> InputError:
 
 def _wrong_kind(name: str, found: str) -> InputError:
     return InputError(
-        f"{name} is a {found}, but a label mapping was expected",
+        f"{name} is of type {found}, but a label mapping was expected",
         hint="give a dict {label: new label}, or a 1-D array of whole numbers whose entry i is what label i becomes",
     )

@@ -23,8 +23,10 @@ Check = Callable[[int], None]
 # A frontier is expanded in pieces of about this many arcs of A, so that a level's candidates never fill the memory.
 _PIECE = 1 << 18
 
-# A state pair is matched from B's side where A has more than this many times B's arcs, as at the root of a lexicon.
+# A state pair is matched from B's side where A has more than _FEW_ARCS arcs more than this many times those of B, as at
+# the root of a lexicon. That side's moves need sorting.
 _LOPSIDED = 8
+_FEW_ARCS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +92,7 @@ class Matcher:
     def moves(self, pairs: Pairs, check: Check) -> Moves:
         """All moves from these pairs; ``check`` is called with a number of moves before they are written out."""
         right_degree = self.right_index.degree(pairs.right)
-        lopsided = self.left_arcs.degree(pairs.left) > _LOPSIDED * (right_degree + 1)
+        lopsided = self.left_arcs.degree(pairs.left) > _FEW_ARCS + _LOPSIDED * right_degree
         if not lopsided.any():
             return self._from_left(pairs, check)
         left_part, right_part = np.flatnonzero(~lopsided), np.flatnonzero(lopsided)

@@ -1,10 +1,12 @@
 """Numbers for keys in the order in which they are first met: the visited set of a breadth-first construction.
 
-Stands under composition. Two stores with one behaviour: a table over all possible keys where that is small, else sorted
-runs of growing length.
+Stands under composition. Two stores with one behaviour: a table with an entry per possible key where that is small, else
+a hash table, both vectorised over the keys of a breadth-first level.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,69 +15,97 @@ __all__ = ["Numbering", "numbering"]
 
 LongArray = NDArray[np.int64]
 
-# Entries of the largest table. It is zeroed lazily by the operating system, so only pages that are touched cost memory.
+# Entries of the largest plain table. The operating system zeroes it lazily: only pages that are touched cost memory.
 _LARGEST_TABLE = 1 << 25
 
+# Keys moved at once when the hash table grows, to bound scratch memory.
+_PIECE = 1 << 20
 
-class Numbering:
-    """Numbers keys 0, 1, 2, … by first occurrence; this store keeps all keys in sorted runs.
+# 2⁶⁴ divided by the golden ratio, odd: multiplication by it spreads neighbouring keys (Knuth, TAOCP 3, section 6.4).
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
-    A lookup searches each run. Runs are merged so that each is more than twice as long as the next, so there are
-    logarithmically many and a key is moved logarithmically often.
-    """
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._runs: list[tuple[LongArray, LongArray]] = []
+class Numbering(Protocol):
+    """Gives keys the numbers 0, 1, 2, … by first occurrence. ``count`` is how many it has given."""
+
+    count: int
 
     def add(self, keys: LongArray) -> tuple[LongArray, LongArray]:
-        """Number these keys.
+        """Number these keys, which are ≥ 0.
 
         Returns:
             (n,) the number of each key, and the keys not met before, in the order of their new numbers.
         """
-        numbers = np.full(len(keys), -1, dtype=np.int64)
-        for run_keys, run_numbers in self._runs:
-            position = np.minimum(np.searchsorted(run_keys, keys), len(run_keys) - 1)
-            numbers = np.where(run_keys[position] == keys, run_numbers[position], numbers)
-        unseen = np.flatnonzero(numbers < 0)
-        sorted_keys, first, inverse = np.unique(keys[unseen], return_index=True, return_inverse=True)
-        by_occurrence = np.argsort(first)
-        fresh = np.empty(len(first), dtype=np.int64)
-        fresh[by_occurrence] = self.count + np.arange(len(first))
-        numbers[unseen] = fresh[inverse]
-        self.count += len(first)
-        if len(first):
-            self._store(sorted_keys, fresh)
-        return numbers, sorted_keys[by_occurrence]
-
-    def _store(self, keys: LongArray, numbers: LongArray) -> None:
-        while self._runs and len(self._runs[-1][0]) <= 2 * len(keys):
-            older_keys, older_numbers = self._runs.pop()
-            keys, numbers = np.concatenate([older_keys, keys]), np.concatenate([older_numbers, numbers])
-            order = np.argsort(keys, kind="stable")
-            keys, numbers = keys[order], numbers[order]
-        self._runs.append((keys, numbers))
+        ...
 
 
-class _TableNumbering(Numbering):
-    """The same over a table with one entry per possible key: 0 where not met, else its number + 1."""
+class _Table:
+    """An entry per possible key: 0 where not met, else its number + 1."""
 
     def __init__(self, n_keys: int) -> None:
-        super().__init__()
-        self._table = np.zeros(n_keys, dtype=np.int32)
+        self.count = 0
+        self._entries = np.zeros(n_keys, dtype=np.int32)
 
     def add(self, keys: LongArray) -> tuple[LongArray, LongArray]:
-        unseen = keys[self._table[keys] == 0]
+        unseen = keys[self._entries[keys] == 0]
         # Assigning to repeated indices keeps the last value; backwards, that is the first occurrence.
         occurrence = np.arange(1, len(unseen) + 1, dtype=np.int32)
-        self._table[unseen[::-1]] = occurrence[::-1]
-        new = unseen[self._table[unseen] == occurrence]
-        self._table[new] = np.arange(self.count + 1, self.count + len(new) + 1, dtype=np.int32)
+        self._entries[unseen[::-1]] = occurrence[::-1]
+        new = unseen[self._entries[unseen] == occurrence]
+        self._entries[new] = np.arange(self.count + 1, self.count + len(new) + 1, dtype=np.int32)
         self.count += len(new)
-        return self._table[keys].astype(np.int64) - 1, new
+        return self._entries[keys].astype(np.int64) - 1, new
+
+
+class _HashTable:
+    """Open addressing with linear probing, at most half full; all keys of a call probe in step.
+
+    So all occurrences of one key look at the same slot in the same round, and the first of them claims it.
+    """
+
+    def __init__(self, capacity: int = 1 << 16) -> None:
+        self.count = 0
+        self._allocate(capacity)
+
+    def _allocate(self, capacity: int) -> None:
+        self._keys = np.empty(capacity, dtype=np.int64)
+        self._entries = np.zeros(capacity, dtype=np.int32)  # 0: free; n > 0: number n − 1; n < 0: being claimed
+        self._shift = np.uint64(64 - (capacity.bit_length() - 1))
+
+    def add(self, keys: LongArray) -> tuple[LongArray, LongArray]:
+        while 2 * (self.count + len(keys)) > len(self._keys):
+            self._grow()
+        slots, claims = self._place(keys)
+        self._entries[slots[claims]] = np.arange(self.count + 1, self.count + len(claims) + 1, dtype=np.int32)
+        self.count += len(claims)
+        return self._entries[slots].astype(np.int64) - 1, keys[claims]
+
+    def _place(self, keys: LongArray) -> tuple[LongArray, LongArray]:
+        """The slot of each key, and which of ``keys`` claimed a free slot, in order."""
+        slots = ((keys.astype(np.uint64) * _MULTIPLIER) >> self._shift).astype(np.int64)
+        pending, claimed = np.arange(len(keys)), np.zeros(len(keys), dtype=np.bool_)
+        while len(pending):
+            here = slots[pending]
+            free = self._entries[here] == 0
+            claimants, wanted = pending[free], here[free]
+            self._entries[wanted[::-1]] = -1 - claimants[::-1]  # backwards, so that the first occurrence wins
+            won = self._entries[wanted] == -1 - claimants
+            self._keys[wanted[won]] = keys[claimants[won]]
+            claimed[claimants[won]] = True
+            pending = pending[self._keys[here] != keys[pending]]
+            slots[pending] = (slots[pending] + 1) & (len(self._keys) - 1)
+        return slots, np.flatnonzero(claimed)
+
+    def _grow(self) -> None:
+        used = np.flatnonzero(self._entries)
+        keys, entries = self._keys[used], self._entries[used]
+        self._allocate(2 * len(self._keys))
+        for begin in range(0, len(keys), _PIECE):
+            piece = slice(begin, begin + _PIECE)
+            slots, _ = self._place(keys[piece])
+            self._entries[slots] = entries[piece]
 
 
 def numbering(n_keys: int) -> Numbering:
     """An empty numbering of keys ``0 … n_keys − 1``."""
-    return _TableNumbering(n_keys) if n_keys <= _LARGEST_TABLE else Numbering()
+    return _Table(n_keys) if n_keys <= _LARGEST_TABLE else _HashTable()

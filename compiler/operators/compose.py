@@ -50,11 +50,11 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
     Raises:
         LimitError: as soon as more states or arcs were met than the limits allow; ``what`` is the message's subject.
     """
+    limits.check(what, states=len(left.start) * len(right.start), at_least=True)
     states, matcher = _StatePairs(left, right), Matcher(left, right)
     left_dst, right_dst = np.append(left.dst, -1), np.append(right.dst, -1)
     start_left = np.repeat(left.start.astype(np.int64), len(right.start))
     start_right = np.tile(right.start.astype(np.int64), len(left.start))
-    limits.check(what, states=len(left.start) * len(right.start), at_least=True)
     _, frontier = states.add(Pairs(start_left, start_right, np.zeros_like(start_left)))
     n_starts = len(states)
 

@@ -18,7 +18,8 @@ _ALL = ("lse", "max", "min", "count")
 
 def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limits) -> Built:
     (a,) = topologies
-    topology = Topology.make(a.n_states, a.src, a.dst, a.olabel, a.ilabel, a.start, a.accept)
+    olabel = None if a.is_acceptor else a.ilabel
+    topology = Topology.make(a.n_states, a.src, a.dst, a.olabel, olabel, a.start, a.accept)
     return Built(topology, (np.arange(a.n_arcs, dtype=np.int32),))
 
 

@@ -161,7 +161,7 @@ def _within(operand: Term, term: Term) -> bool:
 
 
 def _shown(term: Term) -> str:
-    from arcgrad.grammar.unparse import unparse
+    from arcgrad.grammar import unparse
 
     text = unparse(term.expression)
     return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}…`"

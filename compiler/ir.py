@@ -194,7 +194,7 @@ def describe(node: Node, names: Mapping[Node, str] | None = None, limit: int = 2
         names: nodes to show by a name.
         limit: expressions of more nodes than this (once unfolded) are cut with an ellipsis.
     """
-    from arcgrad.grammar.unparse import unparse
+    from arcgrad.grammar import unparse
 
     nowhere = Span(0, 0)
     built: dict[Node, syntax.Expression] = {}

@@ -123,6 +123,9 @@ class LeastRecentlyUsed(Generic[T]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
     def get_or_build(self, key: Hashable, build: Callable[[], T]) -> tuple[T, bool]:
         """The value of a key, and whether this call built it.
 

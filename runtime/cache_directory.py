@@ -128,6 +128,13 @@ class CacheDirectory:
         """Write a file of text; whether it could be written."""
         return self._write(name, text.encode())
 
+    def has(self, pattern: str) -> bool:
+        """Whether there is a file of that name, in which ``*`` stands for any characters."""
+        try:
+            return next(self.path.glob(pattern), None) is not None
+        except OSError:
+            return False
+
     def remove(self, name: str) -> None:
         """Delete a file, where that is possible."""
         with contextlib.suppress(OSError):

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluator"]
 
-# Seconds that an equation may spend in the interpreter before "auto" compiles its routine.
-PATIENCE = 0.25
 _INTEGRAL = ("count", "add", "subtract", "multiply", "negate", "score_max")
 
 
@@ -97,20 +95,18 @@ class Evaluator:
         if self.mode == "interpret":
             return interpret(self.program, bound, self.limits, wrt, cotangent)
         from arcgrad.runtime.executor import Execution
-
-        prepared = self.preparer.prepare(bound)
-        tier = self.mode if self.mode != "auto" else self._choose(prepared, bound)
-        if tier == "interpret":
-            began = time.perf_counter()
-            result = interpret(self.program, bound, self.limits, wrt, cotangent)
-            self._spent += time.perf_counter() - began
-            return result
-        return Execution(self.program, self.limits, prepared, bound, tier).run(wrt, cotangent)
-
-    def _choose(self, prepared: Any, bound: Bound) -> str:
         from arcgrad.runtime.tiers import choose_tier
 
-        return choose_tier(prepared, bound, self._spent, PATIENCE)
+        prepared = self.preparer.prepare(bound)
+        tier = self.mode if self.mode != "auto" else choose_tier(prepared, self._spent)
+        began = time.perf_counter()
+        if tier == "interpret":
+            result = interpret(self.program, bound, self.limits, wrt, cotangent)
+        else:
+            result = Execution(self.program, self.limits, prepared, bound, tier).run(wrt, cotangent)
+        if tier != "fused":
+            self._spent += time.perf_counter() - began
+        return result
 
     def _check_cotangent(self, cotangent: Any, bound: Bound) -> Any:
         """The cotangent as one entry an item, or None."""

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.emit import signature
 from arcgrad.compiler.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.regions.base import Region
@@ -24,7 +23,7 @@ from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.graph import Graph
 from arcgrad.runtime.interpreter import Interpretation, name_item
 from arcgrad.runtime.prepare import Prepared
-from arcgrad.runtime.routines import kernel_fingerprint, load_routine
+from arcgrad.runtime.routines import load_routine
 from arcgrad.runtime.threads import run_slices
 
 __all__ = ["Execution", "load"]
@@ -44,10 +43,7 @@ def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
     """The routine of a prepared call: from memory, from disk, or compiled now."""
     assert prepared.emitted is not None
     return load_routine(
-        prepared.emitted.source,
-        signature=signature([prepared.dtypes[name] for name in prepared.plan.dense]),
-        kernel_fingerprint=kernel_fingerprint(),
-        tier="fused" if tier == "fused" else "kernels",
+        prepared.emitted.source, signature=prepared.signature, tier="fused" if tier == "fused" else "kernels"
     )
 
 
@@ -69,20 +65,10 @@ class Execution:
         self._bound = bound
         self._tier = tier
         self._n_items = bound.n_items
-        self.work = sum(_work(packed, self._frame_counts(item)) for item, packed in enumerate(prepared.regions))
+        self.work = sum(prepared.work)
         self._n_slices = self._choose_slices()
         self._weights = prepared.layout.weights()
         self._status = np.zeros(self._n_items, dtype=np.int64)
-
-    def _frame_counts(self, item: int) -> list[int]:
-        counts = []
-        for region in self._prepared.plan.regions:
-            if region.meeting is None:
-                counts.append(0)
-            else:
-                dense = self._dense(str(region.meeting.dense.parameters[0]))
-                counts.append(int(dense.counts[0 if dense.shared else item]))
-        return counts
 
     def _choose_slices(self) -> int:
         if self.work < SLICING_THRESHOLD:
@@ -171,9 +157,10 @@ class Execution:
 
     def _workspace(self) -> tuple[NDArray[np.int64], int, NDArray[np.int64], int]:
         """Where each region's floats and integers begin in the workspace of a slice, and how large that is."""
-        sizes = np.zeros((max(1, self._n_items), len(self._prepared.plan.regions), 2), dtype=np.int64)
-        for item, packed in enumerate(self._prepared.regions):
-            for number, (region, frames) in enumerate(zip(packed, self._frame_counts(item), strict=True)):
+        prepared = self._prepared
+        sizes = np.zeros((max(1, self._n_items), len(prepared.plan.regions), 2), dtype=np.int64)
+        for item, packed in enumerate(prepared.regions):
+            for number, (region, frames) in enumerate(zip(packed, prepared.frame_counts[item], strict=True)):
                 sizes[item, number] = region.work(frames)
         largest = sizes.max(axis=0)
         ends = np.cumsum(largest, axis=0)
@@ -270,11 +257,6 @@ def _size(found: BoundGraph | BoundDense | BoundScore, item: int) -> int:
     if isinstance(found, BoundGraph):
         return found.items[item].n_arcs
     return int(found.counts[item]) * found.n_columns
-
-
-def _work(packed: tuple[Region, ...], frames: list[int]) -> float:
-    """Arc-frames of one item's regions."""
-    return sum(float(region.n_arcs) * max(1, n) for region, n in zip(packed, frames, strict=True))
 
 
 def _concatenate(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from arcgrad.compiler.emit import Emitted, emit
+from arcgrad.compiler.emit import Emitted, emit, signature
 from arcgrad.compiler.ir import Node, Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Size
@@ -27,7 +27,7 @@ from arcgrad.runtime import reference
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.cache import cache
 from arcgrad.runtime.interpreter import Interpretation, name_item
-from arcgrad.runtime.kernels import KERNELS
+from arcgrad.runtime.kernels import KERNELS, KernelNames
 from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
 from arcgrad.runtime.symbolic import SymbolicEvaluator, SymbolicGraph, raise_transducer
@@ -46,6 +46,7 @@ class Prepared:
         emitted: the routine's text; None where the plan has no step.
         dtypes: "float32" or "float64" of each dense input met in a region.
         graphs: for each item, the built graph of a graph-valued equation.
+        frame_counts: for each item, the frames of each region (0 where it meets no dense input).
     """
 
     plan: Plan
@@ -54,6 +55,25 @@ class Prepared:
     emitted: Emitted | None
     dtypes: dict[str, str]
     graphs: list[SymbolicGraph]
+    frame_counts: list[list[int]]
+
+    @property
+    def signature(self) -> str:
+        """Numba's signature of the routine."""
+        return signature([self.dtypes[name] for name in self.plan.dense])
+
+    @property
+    def work(self) -> list[float]:
+        """Arc-frames of each item's regions: what a routine's time is about proportional to."""
+        return [
+            sum(float(region.n_arcs) * max(1, n) for region, n in zip(packed, frames, strict=True))
+            for packed, frames in zip(self.regions, self.frame_counts, strict=True)
+        ]
+
+    @property
+    def kernels(self) -> list[KernelNames]:
+        """The kernels of each region."""
+        return [KERNELS[region.kind, region.semiring] for region in self.regions[0]] if self.regions else []
 
 
 class _CannotMeet(Exception):  # noqa: N818 - a signal within this module
@@ -155,7 +175,18 @@ class _Preparation:
                     regions[item] = (*packed[:number], closed, *packed[number + 1 :])
         dtypes = {name: str(self._dense(name).frames.dtype) for name in plan.dense}
         emitted = self._emit(regions, dtypes) if plan.steps else None
-        return Prepared(plan, self._layout, regions, emitted, dtypes, graphs)
+        frame_counts = [self._frame_counts(item) for item in range(bound.n_items)]
+        return Prepared(plan, self._layout, regions, emitted, dtypes, graphs, frame_counts)
+
+    def _frame_counts(self, item: int) -> list[int]:
+        counts = []
+        for region in self._plan.regions:
+            if region.meeting is None:
+                counts.append(0)
+            else:
+                dense = self._dense(str(region.meeting.dense.parameters[0]))
+                counts.append(int(dense.counts[0 if dense.shared else item]))
+        return counts
 
     def _pack(self, region: RegionPlan, item: int, as_cyclic: bool) -> Region:
         if region.graph is None:

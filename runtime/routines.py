@@ -45,7 +45,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.cache import LeastRecentlyUsed, Tier, cache
 
-__all__ = ["Helper", "Kernel", "helper", "kernel", "kernel_fingerprint", "load_routine", "without_comments"]
+__all__ = ["Helper", "Kernel", "helper", "is_ready", "kernel", "kernel_fingerprint", "load_routine", "without_comments"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -135,6 +135,13 @@ class Kernel(Generic[P, R]):
         from arcgrad.runtime import numba_compiler
 
         return numba_compiler.type_of_dispatcher(self.load())
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a call answers at once: the code is loaded, or lies on disk (unless it is of an older version)."""
+        if self._compiled is not None:
+            return True
+        return cache.directory.has(f"kernels/{self.python.__module__}.{self.python.__qualname__}-*.code")
 
     def __repr__(self) -> str:
         return f"<kernel {self.python.__module__}.{self.python.__qualname__}: {self.signature}>"
@@ -250,8 +257,7 @@ def load_routine(
     if tier == "fused" and signature is None:
         raise InputError("load_routine needs a signature to compile a routine of tier 'fused'")
     flags = frozenset(fastmath)
-    identity = (_FORMAT, tier, name, signature, kernel_fingerprint, sorted(flags), without_comments(source))
-    key = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
+    key = _key(source, tier, name, signature, kernel_fingerprint, tuple(sorted(flags)))
 
     def build() -> Callable[..., Any]:
         text, filename = _keep_source(source, key) if tier == "fused" else (source, f"<arcgrad routine {key}>")
@@ -276,6 +282,20 @@ def load_routine(
     if not built:
         cache.count_memory_hit(tier)
     return routine
+
+
+def is_ready(source: str, *, name: str = "routine", signature: str) -> bool:
+    """Whether `load_routine` gives the routine of tier "fused" without compiling: it is in memory or on disk."""
+    key = _key(source, "fused", name, signature, "", ())
+    return key in _loaded or cache.directory.has(f"routines/{key}-*.code")
+
+
+@functools.lru_cache(maxsize=1024)
+def _key(
+    source: str, tier: Tier, name: str, signature: str | None, kernel_fingerprint: str, flags: tuple[str, ...]
+) -> str:
+    identity = (_FORMAT, tier, name, signature, kernel_fingerprint, list(flags), without_comments(source))
+    return hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
 
 
 def _keep_source(source: str, key: str) -> tuple[str, str]:

@@ -1,20 +1,46 @@
-"""Which tier answers a call in mode "auto": the fastest one that costs no wait, until waiting pays."""
+"""Which tier answers a call in mode "auto": the fastest one that costs no wait, until waiting pays.
+
+A routine in memory or on disk is taken. Otherwise small work is interpreted at once, larger work runs over the kernel
+library where that needs no compiling, and what has cost more than a routine's compilation is worth gets compiled.
+"""
 
 from __future__ import annotations
 
-from arcgrad.runtime.binding import Bound
+import importlib
+
 from arcgrad.runtime.prepare import Prepared
+from arcgrad.runtime.routines import Kernel, is_ready
 
-__all__ = ["choose_tier"]
+__all__ = ["PATIENCE", "choose_tier"]
+
+# Seconds that an equation may spend in the slower tiers before its routine is compiled.
+PATIENCE = 0.25
+# The interpreter's seconds an arc-frame, and the most that one call may take before kernels are worth loading.
+_INTERPRETED = 4e-6
+_AT_ONCE = 0.1
 
 
-def choose_tier(prepared: Prepared, bound: Bound, spent: float, patience: float) -> str:
-    """The tier of a call.
+def choose_tier(prepared: Prepared, spent: float) -> str:
+    """The tier of a call: "interpret", "kernels" or "fused".
 
     Args:
         prepared: the call.
-        bound: its inputs.
-        spent: seconds that the equation has spent in the interpreter.
-        patience: how many of them are worth a compilation.
+        spent: seconds that the equation has spent in slower tiers so far.
     """
-    return "fused"
+    if prepared.emitted is None:
+        return "kernels"  # no routine: weights are gathered and that is all
+    if is_ready(prepared.emitted.source, signature=prepared.signature) or spent > PATIENCE:
+        return "fused"
+    if sum(prepared.work) * _INTERPRETED <= _AT_ONCE:
+        return "interpret"
+    return "kernels" if _kernels_are_ready(prepared) else "fused"
+
+
+def _kernels_are_ready(prepared: Prepared) -> bool:
+    for names in prepared.kernels:
+        module = importlib.import_module(names.module)
+        for name in (names.forward, names.backward):
+            kernel = getattr(module, name) if name is not None else None
+            if isinstance(kernel, Kernel) and not kernel.is_ready:
+                return False
+    return True

@@ -326,3 +326,44 @@ def _elaborate(text: str, symbols: Any, definitions: str | None, limits: Limits)
 
 def _restore(text: str, symbols: Any, definitions: str | None, mode: Mode, limits: Limits) -> Equation:
     return compile_equation(text, symbols, definitions, mode, limits=limits)
+
+
+def warmup(
+    equations: str | Equation | Iterable[str | Equation],
+    inputs: Mapping[str, Any] | None = None,
+    /,
+    *,
+    gradient: bool = True,
+    **named: Any,
+) -> None:
+    """Compile now, or load from disk, the routines that these equations need for inputs like the given ones.
+
+    Values of the inputs do not matter, only their kinds: which are dense and of which dtype, and whether graphs have
+    cycles.
+
+    Args:
+        equations: one equation or several that take the same inputs.
+        inputs: inputs as a mapping.
+        gradient: also run the gradient once.
+        named: inputs by name.
+
+    Raises:
+        EquationError, InputError: see ``compile`` and ``Equation``.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> ag.warmup("LSE[A]", A=ag.linear([1, 2]))
+    """
+    given = {**(inputs or {}), **named}
+    for each in [equations] if isinstance(equations, (str, Equation)) else equations:
+        text, symbols, definitions, limits = each, None, None, None
+        if isinstance(each, Equation):
+            text = each.text
+            symbols, definitions, _, limits = each._options
+        assert isinstance(text, str)
+        equation = compile_equation(text, symbols, definitions, "fused", limits=limits)
+        own = {name: value for name, value in given.items() if name in equation.inputs} or given
+        if gradient:
+            equation.value_and_grad(own)
+        else:
+            equation(own)

@@ -33,7 +33,7 @@ class Evaluator:
         self.program = program
         self.mode = mode
         self.limits = limits
-        self._spent = 0.0
+        self.spent = 0.0
         self._preparer: Any = None
         self._counts_paths = _is_integral(program.result)
 
@@ -98,14 +98,14 @@ class Evaluator:
         from arcgrad.runtime.tiers import choose_tier
 
         prepared = self.preparer.prepare(bound)
-        tier = self.mode if self.mode != "auto" else choose_tier(prepared, self._spent)
+        tier = self.mode if self.mode != "auto" else choose_tier(prepared, self.spent)
         began = time.perf_counter()
         if tier == "interpret":
             result = interpret(self.program, bound, self.limits, wrt, cotangent)
         else:
             result = Execution(self.program, self.limits, prepared, bound, tier).run(wrt, cotangent)
         if tier != "fused":
-            self._spent += time.perf_counter() - began
+            self.spent += time.perf_counter() - began
         return result
 
     def _check_cotangent(self, cotangent: Any, bound: Bound) -> Any:

@@ -141,6 +141,14 @@ _BINARY_LEVELS = {
 }
 # A left operand that binds as tightly but may not stand before this operator without parentheses.
 _NEVER_LEFT = {("compose", "intersect"), ("intersect", "compose"), ("concatenate", "divide")}
+
+
+def _ends_with_star(quotient: Expression) -> bool:
+    """Whether the divisor is a closure: only then may a juxtaposed factor follow, as in ``a / b * c``."""
+    divisor = quotient.operands[1] if isinstance(quotient, Operation) else quotient
+    return isinstance(divisor, Operation) and divisor.tag == "closure"
+
+
 _SUPERSCRIPTS = frozenset({"repeat", "inverse", "closure", "plus"})
 
 
@@ -151,7 +159,8 @@ def _operation(node: Operation, style: _Style) -> tuple[int, list[_Part]]:
         return _SUM, ["-", (left, _CHAIN)]
     if tag in _BINARY_LEVELS:
         level, right_level = _BINARY_LEVELS[tag]
-        left_level = level + 1 if (tag, left_tag) in _NEVER_LEFT else level
+        apart = (tag, left_tag) in _NEVER_LEFT and not (left_tag == "divide" and _ends_with_star(left))
+        left_level = level + 1 if apart else level
         right = node.operands[1]
         infix = style.infix[tag]
         if tag in ("multiply", "divide") and isinstance(right, Operation) and right.tag == "negate":

@@ -93,7 +93,7 @@ LEAVES: st.SearchStrategy[Expression] = st.one_of(
 _INFIX = ["union", "difference", "compose", "intersect", "concatenate", "multiply", "divide", "cross", "weight"]
 
 
-def _grow(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
+def grow(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
     return st.one_of(
         st.builds(operation, st.sampled_from(_INFIX), inner, inner),
         st.builds(operation, st.sampled_from(_INFIX), inner, inner),
@@ -108,4 +108,4 @@ def _grow(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]
     )
 
 
-TREES: st.SearchStrategy[Expression] = st.recursive(LEAVES, _grow, max_leaves=12)
+TREES: st.SearchStrategy[Expression] = st.recursive(LEAVES, grow, max_leaves=12)

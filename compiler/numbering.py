@@ -1,7 +1,7 @@
 """Numbers for keys in the order in which they are first met: the visited set of a breadth-first construction.
 
-Stands under composition. Two stores with one behaviour: a table with an entry per possible key where that is small, else
-a hash table, both vectorised over the keys of a breadth-first level.
+Stands under composition. Two stores with one behaviour: a table with an entry per possible key where that is small, or
+else a hash table; both vectorised over the keys of a breadth-first level.
 """
 
 from __future__ import annotations

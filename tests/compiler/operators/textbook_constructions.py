@@ -49,7 +49,7 @@ class NaiveGraph:
 def random_graph(
     source: random.Random, *, acceptor: bool = False, epsilon: float = 0.3, states: int = 4, arcs: int = 7
 ) -> NaiveGraph:
-    """A small graph: possibly empty, cyclic, with ε on either side, parallel arcs, self-loops, several starts and accepts."""
+    """A small graph: maybe empty or cyclic, with ε, parallel arcs, self-loops, several starts and accepts."""
     n = source.randrange(states + 1)
     if n == 0:
         return NaiveGraph(0, (), (), ())

@@ -181,7 +181,8 @@ def _operation(node: Operation, style: _Style) -> tuple[int, list[_Part]]:
     else:
         mark = " *" if node.spaced else style.postfix[tag]
     # `A³⁴` would be A to the 34th; two superscripts on a symbol are an error in LaTeX.
-    digits = mark[:1] in SUPERSCRIPT_DIGITS and left_tag in ("repeat", "inverse")
+    ends_in_digits = left_tag == "inverse" or (isinstance(left, Operation) and len(set(left.parameters)) == 1)
+    digits = mark[:1] in SUPERSCRIPT_DIGITS and ends_in_digits
     doubled = style.one_superscript and mark.startswith("^") and left_tag in _SUPERSCRIPTS
     return _POSTFIX, [(left, _ATOM if digits or doubled else _POSTFIX), mark]
 

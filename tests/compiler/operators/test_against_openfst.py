@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 from textbook_constructions import NaiveGraph, random_graph
@@ -70,9 +71,11 @@ def totals(arcs, starts: dict[int, float], finals: dict[int, float]) -> dict[tup
 
 
 def acyclic(source: random.Random) -> tuple[NaiveGraph, list[float]]:
-    graph = random_graph(source, states=5, arcs=20, epsilon=0.4)
-    arcs = tuple(a for a in graph.arcs if a.src < a.dst)
-    graph = NaiveGraph(graph.n, arcs, graph.start, graph.accept)
+    graph = random_graph(source, states=5, arcs=9, epsilon=0.4)
+    forward = (replace(a, src=min(a.src, a.dst), dst=max(a.src, a.dst)) for a in graph.arcs)
+    arcs = tuple(a for a in forward if a.src < a.dst)
+    if graph.n:  # mostly graphs that have paths: those without are tested elsewhere
+        graph = NaiveGraph(graph.n, arcs, graph.start or (0,), graph.accept or (graph.n - 1,))
     return graph, [source.randrange(-16, 17) / 8 for _ in arcs]  # pynini passes weights as short decimals
 
 
@@ -97,7 +100,7 @@ def by_openfst(name: str, a, b):
 @pytest.mark.parametrize("name", ["compose", "union", "concatenate", "inverse", "project_output", "reverse"])
 def test_same_weight_of_every_pair_of_strings(name: str) -> None:
     source = random.Random(name)
-    found_paths = 0
+    found_pairs = 0
     for _ in range(400):
         (a, a_weights), (b, b_weights) = acyclic(source), acyclic(source)
         fsts = [to_openfst(g.n, weighted(g, w), g.start, g.accept) for g, w in ((a, a_weights), (b, b_weights))]
@@ -118,5 +121,5 @@ def test_same_weight_of_every_pair_of_strings(name: str) -> None:
         assert found.keys() == expected.keys()
         for strings, total in expected.items():
             assert found[strings] == pytest.approx(total, rel=1e-12), strings
-        found_paths += len(expected)
-    assert found_paths > 500
+        found_pairs += len(expected)
+    assert found_pairs > 200

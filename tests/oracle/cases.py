@@ -10,7 +10,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -269,6 +269,10 @@ def generate(
     for attempt in range(_LARGEST_ATTEMPT):
         depth = rng.choice([0, 1, 1, 2, 2, 3, 3, 4, 4, 5]) if attempt < 100 else rng.choice([1, 2])
         style = Style.draw(rng, best=shape[:2] in ("MA", "MI"), minimised=shape in _MINIMISED)
+        if not want_paths and rng.random() < 0.5:
+            style = replace(
+                style, infinite=rng.choice([0.4, 0.9])
+            )  # so that some graphs have paths, but none of finite weight
         tree = Writer(rng, style.n_labels, sub_scores=shape == "LSE[{}]").top(shape, depth)
         inputs = draw_inputs(rng, tree.names(), style, batch)
         size = batch_size(inputs)

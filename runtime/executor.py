@@ -16,28 +16,17 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.ir import Program
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.regions.base import Region
-from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.graph import Graph
 from arcgrad.runtime.interpreter import Interpretation, name_item
-from arcgrad.runtime.prepare import Prepared
+from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.routines import load_routine
 from arcgrad.runtime.threads import run_slices
 
 __all__ = ["Execution", "load"]
 
 FloatArray = NDArray[np.float64]
-
-# A batch that is worth threads is cut into at most this many slices, whatever the number of threads, so that sums over
-# the batch are the same for any number of them.
-MAX_SLICES = 16
-# Arc-frames below which a batch stays in one slice.
-SLICING_THRESHOLD = 100_000.0
-# Floats of shared gradient, one copy a slice, that a batch may cost.
-SHARED_GRADIENT_BUDGET = 1 << 25
-
 
 def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
     """The routine of a prepared call: from memory, from disk, or compiled now."""
@@ -65,16 +54,9 @@ class Execution:
         self._bound = bound
         self._tier = tier
         self._n_items = bound.n_items
-        self.work = sum(prepared.work)
-        self._n_slices = self._choose_slices()
-        self._weights = prepared.layout.weights()
+        self._n_slices = len(prepared.slices) - 1
+        self._weights = prepared.layout.weights(bound)
         self._status = np.zeros(self._n_items, dtype=np.int64)
-
-    def _choose_slices(self) -> int:
-        if self.work < SLICING_THRESHOLD:
-            return 1
-        shared = self._prepared.layout.n_shared
-        return max(1, min(self._n_items, MAX_SLICES, SHARED_GRADIENT_BUDGET // max(1, shared)))
 
     def _dense(self, name: str) -> BoundDense:
         found = self._bound.inputs[name]
@@ -134,40 +116,27 @@ class Execution:
         self._values = np.zeros((self._n_items, len(plan.outputs)))
         self._status[:] = 0
         routine = load(prepared, self._tier)
-        ints, bases = _concatenate(prepared.regions, len(plan.regions))
-        work_places, work_size, number_places, number_size = self._workspace()
-        entries = np.array([layout.entry(node) for node in prepared.emitted.entries], dtype=np.int64)
+        ints, bases = prepared.packed
+        floats, float_places, numbers, number_places = prepared.workspace
         wants = np.array([self._wanted(number, wrt) for number in range(len(plan.regions))], dtype=np.bool_)
         frames_gradients = {name: self._frames_gradient(name, name in wrt) for name in plan.dense}
-        bounds = [round(self._n_items * k / self._n_slices) for k in range(self._n_slices + 1)]
-        g_shifts = layout.shifts + (self._n_slices - 1) * layout.n_shared
+        bounds = prepared.slices
         dense = [self._dense_arguments(name, frames_gradients[name], bounds) for name in plan.dense]
 
         def call(k: int) -> None:
             routine(
                 bounds[k], bounds[k + 1], int(bool(wrt)), ints, bases, self._weights, layout.n_shared, layout.shifts,
-                entries, self._values, seeds, gradient, k * layout.n_shared, g_shifts,
-                np.empty(work_size), work_places, np.empty(number_size, dtype=np.int32), number_places,
+                prepared.entries, self._values, seeds, gradient, k * layout.n_shared, prepared.gradient_shifts,
+                np.empty(floats), float_places, np.empty(numbers, dtype=np.int32), number_places,
                 self._status, wants.reshape(-1, 2), *(argument for arguments in dense for argument in arguments),
             )  # fmt: skip
 
-        parallel = self.work if self._tier == "fused" else 0.0
-        run_slices([partial(call, k) for k in range(self._n_slices)], parallel)
+        if self._n_slices == 1:
+            call(0)
+        else:
+            parallel = prepared.work if self._tier == "fused" else 0.0
+            run_slices([partial(call, k) for k in range(self._n_slices)], parallel)
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
-
-    def _workspace(self) -> tuple[NDArray[np.int64], int, NDArray[np.int64], int]:
-        """Where each region's floats and integers begin in the workspace of a slice, and how large that is."""
-        prepared = self._prepared
-        sizes = np.zeros((max(1, self._n_items), len(prepared.plan.regions), 2), dtype=np.int64)
-        for item, packed in enumerate(prepared.regions):
-            for number, (region, frames) in enumerate(zip(packed, prepared.frame_counts[item], strict=True)):
-                sizes[item, number] = region.work(frames)
-        largest = sizes.max(axis=0)
-        ends = np.cumsum(largest, axis=0)
-        places = np.ascontiguousarray((ends - largest).T)
-        floats, numbers = (int(n) for n in largest.sum(axis=0))
-        self._limits.check("the workspace of a routine", bytes=8 * floats + 4 * numbers)
-        return places[0], floats, places[1], numbers
 
     def _wanted(self, number: int, wrt: Sequence[str]) -> tuple[bool, bool]:
         """Whether gradients by a region's leaf weights and by its frames are asked for."""
@@ -257,24 +226,3 @@ def _size(found: BoundGraph | BoundDense | BoundScore, item: int) -> int:
     if isinstance(found, BoundGraph):
         return found.items[item].n_arcs
     return int(found.counts[item]) * found.n_columns
-
-
-def _concatenate(
-    regions: list[tuple[Region, ...]], n_regions: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """All packed regions in one array, each once, and (B, n_regions) where they begin."""
-    places: dict[int, int] = {}
-    parts: list[NDArray[np.int32]] = []
-    bases = np.zeros((len(regions), n_regions), dtype=np.int64)
-    size = 0
-    for item, packed in enumerate(regions):
-        for number, region in enumerate(packed):
-            place = places.get(id(region))
-            if place is None:
-                place = places[id(region)] = size
-                parts.append(region.ints)
-                size += len(region.ints)
-            bases[item, number] = place
-    if len(parts) == 1:
-        return parts[0], bases
-    return (np.concatenate(parts) if parts else np.zeros(1, dtype=np.int32)), bases

@@ -32,14 +32,14 @@ class Layout:
 
     def __init__(self, plan: Plan, bound: Bound) -> None:
         self._plan = plan
-        self._bound = bound
+        self._numbers = {str(leaf.parameters[0]): n for n, leaf in enumerate(plan.leaves) if leaf.is_input}
         n_items = bound.n_items
         n_leaves = len(plan.leaves)
-        self._is_shared = np.array([self._shared(leaf) for leaf in plan.leaves], dtype=bool)
+        self._is_shared = np.array([_shared(leaf, bound) for leaf in plan.leaves], dtype=bool)
         sizes = np.ones((n_items, n_leaves), dtype=np.int64)
         for number, leaf in enumerate(plan.leaves):
             if leaf.type is Type.GRAPH:
-                sizes[:, number] = self._graph_sizes(leaf)
+                sizes[:, number] = _graph_sizes(leaf, bound)
         shared = self._is_shared
         # Without items (an empty batch) there is nothing to lay out.
         shared_sizes = np.where(shared, sizes[0], 0) if n_items else np.zeros(n_leaves, dtype=np.int64)
@@ -50,20 +50,12 @@ class Layout:
         totals = item_sizes.sum(axis=1)
         self.shifts: Offsets = np.cumsum(totals) - totals
         self.size = self.n_shared + int(totals.sum())
-
-    def _shared(self, leaf: Node) -> bool:
-        if leaf.is_number:
-            return True
-        return self._bound.inputs[str(leaf.parameters[0])].shared if leaf.is_input else False
-
-    def _graph_sizes(self, leaf: Node) -> NDArray[np.int64] | int:
-        found = self._bound.inputs[str(leaf.parameters[0])]
-        if isinstance(found, BoundDense):
-            return found.counts * found.n_columns
-        assert isinstance(found, BoundGraph)
-        if found.shared:
-            return found.items[0].n_arcs
-        return np.array([graph.n_arcs for graph in found.items], dtype=np.int64)
+        self._sizes = sizes
+        # Where each leaf begins in the flat vector: one place where it is shared, else one an item.
+        flat = self._offsets + np.where(shared, 0, self.shifts[:, None])
+        self._begins: list[list[int]] = [
+            flat[: 1 if shared[n] else n_items, n].tolist() for n in range(n_leaves)
+        ]
 
     def leaf_offsets(self, item: int) -> Offsets:
         """(n_leaves,) local number of each leaf's first entry."""
@@ -77,38 +69,30 @@ class Layout:
         """Local number of a score leaf's entry: the same for all items, since scores come before graphs."""
         return int(self._offsets[0, self._plan.leaf_numbers[leaf]]) if len(self._offsets) else 0
 
-    def weights(self) -> FloatArray:
-        """The flat vector, filled in; slots of computed scores hold NaN until a routine writes them.
-
-        Raises:
-            InputError: a score input that weights a graph is +inf.
-        """
-        flat = np.full(self.size, np.nan)
+    def weights(self, bound: Bound) -> FloatArray:
+        """The flat vector, filled in; slots of computed scores hold NaN until a routine writes them."""
+        flat = np.empty(self.size)
         for number, leaf in enumerate(self._plan.leaves):
+            begins = self._begins[number]
             if leaf.is_number:
-                value = leaf.parameters[0]
-                assert isinstance(value, (int, float))
-                flat[self._offsets[:1, number]] = value
-            elif leaf.is_input:
-                self._fill(flat, number, str(leaf.parameters[0]))
+                flat[begins] = leaf.parameters[0]
+            elif not leaf.is_input:
+                flat[begins] = np.nan
+            else:
+                found = bound.inputs[str(leaf.parameters[0])]
+                if isinstance(found, BoundScore):
+                    flat[begins] = found.values
+                    continue
+                for item, begin in enumerate(begins):
+                    values = found.weights(item)
+                    flat[begin : begin + len(values)] = values
         return flat
 
-    def _fill(self, flat: FloatArray, number: int, name: str) -> None:
-        found = self._bound.inputs[name]
-        if isinstance(found, BoundScore):
-            places = self._offsets[:, number] + (0 if found.shared else self.shifts)
-            flat[places] = found.values
-            return
-        for item in range(1 if found.shared else self._bound.n_items):
-            values = found.weights(item)
-            begin = self._offsets[item, number] + (0 if found.shared else self.shifts[item])
-            flat[begin : begin + len(values)] = values
-
-    def check_graph_weights(self, scores: frozenset[Node]) -> None:
+    def check_graph_weights(self, bound: Bound) -> None:
         """Raise InputError where a score input that weights a graph's paths is +inf."""
-        for leaf in scores:
+        for leaf in self._plan.weighting:
             if leaf.is_input:
-                found = self._bound.inputs[str(leaf.parameters[0])]
+                found = bound.inputs[str(leaf.parameters[0])]
                 assert isinstance(found, BoundScore)
                 bad = np.flatnonzero(found.values == np.inf)
                 if len(bad):
@@ -124,17 +108,33 @@ class Layout:
         Returns:
             one array, summed over slices, for a shared input; one an item for others; None where it is no leaf.
         """
-        leaf = next((n for n in self._plan.leaves if n.is_input and n.parameters[0] == name), None)
-        if leaf is None or not self._bound.n_items:
+        number = self._numbers.get(name)
+        if number is None or not len(self._sizes):
             return None
-        number = self._plan.leaf_numbers[leaf]
-        found = self._bound.inputs[name]
-        size = 1 if isinstance(found, BoundScore) else 0
-        if found.shared:
-            size = size or int(np.max(self._graph_sizes(leaf)))
-            begin = self._offsets[0, number]
-            copies = gradient[: n_slices * self.n_shared].reshape(n_slices, self.n_shared)
-            return [copies[:, begin : begin + size].sum(axis=0)]
-        sizes = np.broadcast_to(size or self._graph_sizes(leaf), (self._bound.n_items,))
-        begins = self._offsets[:, number] + self.shifts + (n_slices - 1) * self.n_shared
-        return [gradient[b : b + n] for b, n in zip(begins, sizes, strict=True)]
+        begins, sizes = self._begins[number], self._sizes[:, number]
+        if not self._is_shared[number]:
+            before = (n_slices - 1) * self.n_shared
+            return [gradient[before + b : before + b + n] for b, n in zip(begins, sizes.tolist(), strict=True)]
+        here = slice(begins[0], begins[0] + int(sizes[0]))
+        if n_slices == 1:
+            return [gradient[here]]
+        copies = gradient[: n_slices * self.n_shared].reshape(n_slices, self.n_shared)
+        return [copies[:, here].sum(axis=0)]
+
+
+def _shared(leaf: Node, bound: Bound) -> bool:
+    """Whether all items have the same weights in a leaf."""
+    if leaf.is_number:
+        return True
+    return bound.inputs[str(leaf.parameters[0])].shared if leaf.is_input else False
+
+
+def _graph_sizes(leaf: Node, bound: Bound) -> NDArray[np.int64] | int:
+    """Numbers of weights of a graph leaf: one for all items, or one each."""
+    found = bound.inputs[str(leaf.parameters[0])]
+    if isinstance(found, BoundDense):
+        return found.counts * found.n_columns
+    assert isinstance(found, BoundGraph)
+    if found.shared:
+        return found.items[0].n_arcs
+    return np.array([graph.n_arcs for graph in found.items], dtype=np.int64)

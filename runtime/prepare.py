@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from arcgrad.compiler.emit import Emitted, emit, signature
+from arcgrad.compiler.chains import Meeting
+from arcgrad.compiler.emit import Emitted, emit
 from arcgrad.compiler.ir import Node, Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Size
@@ -21,59 +22,20 @@ from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
 from arcgrad.compiler.regions.base import Region
 from arcgrad.compiler.regions.graph import pack_graph
 from arcgrad.compiler.regions.trellis import pack_frames, pack_trellis
+from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime import reference
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.cache import cache
 from arcgrad.runtime.interpreter import Interpretation, name_item
-from arcgrad.runtime.kernels import KERNELS, KernelNames
+from arcgrad.runtime.kernels import KERNELS
 from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
+from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.symbolic import SymbolicEvaluator, SymbolicGraph, raise_transducer
 
-__all__ = ["Preparer", "Prepared"]
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Everything about a call that does not depend on weights (but for PATH, whose topology does).
-
-    Attributes:
-        plan: what the inputs' kinds ask for.
-        layout: where leaf weights lie.
-        regions: for each item, its packed regions.
-        emitted: the routine's text; None where the plan has no step.
-        dtypes: "float32" or "float64" of each dense input met in a region.
-        graphs: for each item, the built graph of a graph-valued equation.
-        frame_counts: for each item, the frames of each region (0 where it meets no dense input).
-    """
-
-    plan: Plan
-    layout: Layout
-    regions: list[tuple[Region, ...]]
-    emitted: Emitted | None
-    dtypes: dict[str, str]
-    graphs: list[SymbolicGraph]
-    frame_counts: list[list[int]]
-
-    @property
-    def signature(self) -> str:
-        """Numba's signature of the routine."""
-        return signature([self.dtypes[name] for name in self.plan.dense])
-
-    @property
-    def work(self) -> list[float]:
-        """Arc-frames of each item's regions: what a routine's time is about proportional to."""
-        return [
-            sum(float(region.n_arcs) * max(1, n) for region, n in zip(packed, frames, strict=True))
-            for packed, frames in zip(self.regions, self.frame_counts, strict=True)
-        ]
-
-    @property
-    def kernels(self) -> list[KernelNames]:
-        """The kernels of each region."""
-        return [KERNELS[region.kind, region.semiring] for region in self.regions[0]] if self.regions else []
+__all__ = ["Preparer"]
 
 
 class _CannotMeet(Exception):  # noqa: N818 - a signal within this module
@@ -92,9 +54,36 @@ class Preparer:
         self.limits = limits
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
         self._lock = threading.Lock()
+        self._meets_paths = any(not n.is_input and not n.is_number and n.operator == "path" for n in program.nodes)
+        # Prepared calls by the topologies' identities; the topologies are kept with them, so that these stay theirs.
+        self._prepared: OrderedDict[tuple[Any, ...], tuple[list[Topology], Prepared]] = OrderedDict()
 
     def prepare(self, bound: Bound) -> Prepared:
-        """Plan, build, pack and emit."""
+        """Plan, build, pack and emit, or find again what was prepared for inputs of the same topologies.
+
+        Raises:
+            InputError: a score input that weights a graph's paths is +inf, or a transducer stands where an acceptor must.
+            LimitError: a graph or the workspace exceeds the budget.
+        """
+        topologies: list[Topology] = []
+        key = _identity(bound, topologies)
+        with self._lock:
+            known = self._prepared.get(key)
+            if known is not None:
+                self._prepared.move_to_end(key)
+        if known is not None:
+            cache.count("prepared calls reused")
+            known[1].layout.check_graph_weights(bound)
+            return known[1]
+        prepared = self._prepare(bound)
+        if not self._meets_paths:  # best paths depend on weights
+            with self._lock:
+                self._prepared[key] = topologies, prepared
+                if len(self._prepared) > 32:
+                    self._prepared.popitem(last=False)
+        return prepared
+
+    def _prepare(self, bound: Bound) -> Prepared:
         built: frozenset[str] = frozenset()
         while True:
             try:
@@ -120,6 +109,22 @@ class Preparer:
                 if len(self._plans) > 64:
                     self._plans.popitem(last=False)
             return found
+
+
+def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
+    """What a prepared call depends on; the topologies that it names by their ids are appended to ``topologies``."""
+    key: list[Any] = [bound.batch]
+    for found in bound.inputs.values():
+        if isinstance(found, BoundGraph):
+            own = [graph.topology for graph in found.items]
+            topologies += own
+            key += (found.shared, *map(id, own))
+        elif isinstance(found, BoundDense):
+            key += (found.shared, found.counts.tobytes(), found.n_columns, found.frames.dtype.char)
+        else:
+            key.append(found.shared)
+    key += (mapping.fingerprint for mapping in bound.mappings.values())
+    return tuple(key)
 
 
 def _shape(found: BoundGraph | BoundDense | BoundScore, built: bool) -> InputShape:
@@ -157,7 +162,7 @@ class _Preparation:
 
     def run(self) -> Prepared:
         plan, bound = self._plan, self._bound
-        self._layout.check_graph_weights(plan.weighting)
+        self._layout.check_graph_weights(bound)
         regions: list[tuple[Region, ...]] = []
         graphs: list[SymbolicGraph] = []
         for item in range(bound.n_items):
@@ -176,7 +181,11 @@ class _Preparation:
         dtypes = {name: str(self._dense(name).frames.dtype) for name in plan.dense}
         emitted = self._emit(regions, dtypes) if plan.steps else None
         frame_counts = [self._frame_counts(item) for item in range(bound.n_items)]
-        return Prepared(plan, self._layout, regions, emitted, dtypes, graphs, frame_counts)
+        widths = [0 if r.meeting is None else self._met(r.meeting).n_columns for r in plan.regions]
+        prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, frame_counts, widths)
+        floats, _, numbers, _ = prepared.workspace
+        self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
+        return prepared
 
     def _frame_counts(self, item: int) -> list[int]:
         counts = []
@@ -184,7 +193,7 @@ class _Preparation:
             if region.meeting is None:
                 counts.append(0)
             else:
-                dense = self._dense(str(region.meeting.dense.parameters[0]))
+                dense = self._met(region.meeting)
                 counts.append(int(dense.counts[0 if dense.shared else item]))
         return counts
 
@@ -196,7 +205,7 @@ class _Preparation:
         meeting = region.meeting
         columns = -1
         if meeting is not None:
-            columns = self._dense(str(meeting.dense.parameters[0])).n_columns
+            columns = self._met(meeting).n_columns
             if meeting.acceptors and not graph.topology.is_acceptor:
                 operand = region.node.operands[0]
                 raise_transducer("intersect", "one", graph.topology, self._plan.places.get(operand))
@@ -219,6 +228,9 @@ class _Preparation:
         memo[key] = packed
         return packed
 
+    def _met(self, meeting: Meeting) -> BoundDense:
+        return self._dense(str(meeting.dense.parameters[0]))
+
     def _dense(self, name: str) -> BoundDense:
         found = self._bound.inputs[name]
         assert isinstance(found, BoundDense)
@@ -239,7 +251,7 @@ class _Preparation:
     def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | None:
         """The best path of a graph that stands under PATH, at the present weights."""
         if self._weights is None:
-            self._weights = self._layout.weights()
+            self._weights = self._layout.weights(self._bound)
         weights, offsets = self._weights, self._layout.flat_offsets(item)
         for number in np.unique(graph.selection.leaf).tolist():
             leaf = self._plan.leaves[number]

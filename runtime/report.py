@@ -13,7 +13,7 @@ from arcgrad.compiler.plan import InputShape, Plan, make_plan
 from arcgrad.compiler.types import Type
 from arcgrad.runtime.binding import Bound
 from arcgrad.runtime.cache import cache
-from arcgrad.runtime.prepare import Prepared
+from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.tiers import choose_tier
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _costs(prepared: Prepared, bound: Bound) -> list[str]:
     lines.append(
         f"{len(prepared.regions)} item{'s' * (len(prepared.regions) != 1)}, {len(distinct)} distinct packed region"
         f"{'s' * (len(distinct) != 1)} of {sum(r.nbytes for r in distinct.values())} bytes, "
-        f"{sum(prepared.work):.0f} arc-frames, {8 * prepared.layout.size} bytes of leaf weights"
+        f"{prepared.work:.0f} arc-frames, {8 * prepared.layout.size} bytes of leaf weights"
     )
     counters = cache.info().counters
     shown = ", ".join(f"{name}: {count}" for name, count in sorted(counters.items()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 
-from arcgrad.runtime.prepare import Prepared
+from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.routines import Kernel, is_ready
 
 __all__ = ["PATIENCE", "choose_tier"]
@@ -31,7 +31,7 @@ def choose_tier(prepared: Prepared, spent: float) -> str:
         return "kernels"  # no routine: weights are gathered and that is all
     if is_ready(prepared.emitted.source, signature=prepared.signature) or spent > PATIENCE:
         return "fused"
-    if sum(prepared.work) * _INTERPRETED <= _AT_ONCE:
+    if prepared.work * _INTERPRETED <= _AT_ONCE:
         return "interpret"
     return "kernels" if _kernels_are_ready(prepared) else "fused"
 

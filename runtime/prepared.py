@@ -1,0 +1,130 @@
+"""A prepared call: everything about it that does not depend on weights, laid out as its routine takes it.
+
+Made by ``prepare``, used by ``executor``. A call on graphs of known topology finds its Prepared again and only fills in
+weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.emit import Emitted, signature
+from arcgrad.compiler.plan import Plan
+from arcgrad.compiler.regions.base import Region
+from arcgrad.runtime.kernels import KERNELS, KernelNames
+from arcgrad.runtime.layout import Layout
+from arcgrad.runtime.symbolic import SymbolicGraph
+
+__all__ = ["Prepared"]
+
+# A batch that is worth threads is cut into at most this many slices, whatever the number of threads, so that sums over
+# the batch are the same for any number of them.
+MAX_SLICES = 16
+# Arc-frames below which a batch stays in one slice.
+SLICING_THRESHOLD = 100_000.0
+# Floats of shared gradient, one copy a slice, that a batch may cost.
+SHARED_GRADIENT_BUDGET = 1 << 25
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The symbolic part of a call (of one that meets PATH, also the best paths).
+
+    Attributes:
+        plan: what the inputs' kinds ask for.
+        layout: where leaf weights lie.
+        regions: for each item, its packed regions.
+        emitted: the routine's text; None where the plan has no step.
+        dtypes: "float32" or "float64" of each dense input met in a region.
+        graphs: for each item, the built graph of a graph-valued equation.
+        frame_counts: for each item, the frames of each region (0 where it meets no dense input).
+        widths: columns of the dense input that each region meets (0: none).
+    """
+
+    plan: Plan
+    layout: Layout
+    regions: list[tuple[Region, ...]]
+    emitted: Emitted | None
+    dtypes: dict[str, str]
+    graphs: list[SymbolicGraph]
+    frame_counts: list[list[int]]
+    widths: list[int]
+
+    @property
+    def n_items(self) -> int:
+        """Number of items of the batch."""
+        return len(self.frame_counts)
+
+    @cached_property
+    def signature(self) -> str:
+        """Numba's signature of the routine."""
+        return signature([self.dtypes[name] for name in self.plan.dense])
+
+    @cached_property
+    def work(self) -> float:
+        """Arc-frames of all regions and items: what a routine's time is about proportional to."""
+        return sum(
+            float(region.n_arcs or width) * max(1, n)
+            for packed, frames in zip(self.regions, self.frame_counts, strict=True)
+            for region, width, n in zip(packed, self.widths, frames, strict=True)
+        )
+
+    @property
+    def kernels(self) -> list[KernelNames]:
+        """The kernels of each region."""
+        return [KERNELS[region.kind, region.semiring] for region in self.regions[0]] if self.regions else []
+
+    @cached_property
+    def slices(self) -> list[int]:
+        """Bounds of the slices of the batch: slice k has items ``slices[k]`` to ``slices[k + 1]``."""
+        n = 1
+        if self.work >= SLICING_THRESHOLD:
+            shared = SHARED_GRADIENT_BUDGET // max(1, self.layout.n_shared)
+            n = max(1, min(self.n_items, MAX_SLICES, shared))
+        return [round(self.n_items * k / n) for k in range(n + 1)]
+
+    @cached_property
+    def packed(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """All packed regions in one array, each once, and (B, n_regions) where they begin."""
+        places: dict[int, int] = {}
+        parts: list[NDArray[np.int32]] = []
+        bases = np.zeros((self.n_items, len(self.plan.regions)), dtype=np.int64)
+        size = 0
+        for item, packed in enumerate(self.regions):
+            for number, region in enumerate(packed):
+                place = places.get(id(region))
+                if place is None:
+                    place = places[id(region)] = size
+                    parts.append(region.ints)
+                    size += len(region.ints)
+                bases[item, number] = place
+        if len(parts) == 1:
+            return parts[0], bases
+        return (np.concatenate(parts) if parts else np.zeros(1, dtype=np.int32)), bases
+
+    @cached_property
+    def workspace(self) -> tuple[int, NDArray[np.int64], int, NDArray[np.int64]]:
+        """Floats of workspace of a slice, and where each region's begin; the same for integers."""
+        sizes = np.zeros((max(1, self.n_items), len(self.plan.regions), 2), dtype=np.int64)
+        for item, packed in enumerate(self.regions):
+            for number, (region, frames) in enumerate(zip(packed, self.frame_counts[item], strict=True)):
+                sizes[item, number] = region.work(frames)
+        largest = sizes.max(axis=0)
+        places = np.ascontiguousarray((np.cumsum(largest, axis=0) - largest).T)
+        floats, numbers = (int(n) for n in largest.sum(axis=0))
+        return floats, places[0], numbers, places[1]
+
+    @cached_property
+    def entries(self) -> NDArray[np.int64]:
+        """Leaf entries of the scores that arithmetic reads or writes, as the routine takes them."""
+        assert self.emitted is not None
+        return np.array([self.layout.entry(node) for node in self.emitted.entries], dtype=np.int64)
+
+    @cached_property
+    def gradient_shifts(self) -> NDArray[np.int64]:
+        """As the layout's shifts, for the gradient, which holds a copy of the shared part for each slice."""
+        return self.layout.shifts + (len(self.slices) - 2) * self.layout.n_shared

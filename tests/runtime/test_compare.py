@@ -147,6 +147,14 @@ def test_isomorphic_agrees_with_all_permutations_where_tolerances_overlap() -> N
     assert answers.count(False) > 40
 
 
+def test_every_label_counts() -> None:
+    a = Graph([0, 0], [1, 2], [5, 6], [7, 8])
+    assert isomorphic(a, Graph([0, 0], [2, 1], [5, 6], [7, 8]))
+    assert not isomorphic(a, Graph([0, 0], [2, 1], [5, 6], [7, 9]))
+    assert not isomorphic(a, Graph([0, 0], [2, 1], [5, 6], [8, 7]))
+    assert not isomorphic(a, Graph([0, 0], [2, 1], [5, 9], [7, 8]))
+
+
 def test_unreachable_states_and_parallel_arcs_count() -> None:
     assert not isomorphic(Graph([], [], [], n_states=2), Graph([], [], [], n_states=3))
     twice, apart = Graph([0, 0], [1, 1], [5, 5], n_states=3), Graph([0, 0], [1, 2], [5, 5])

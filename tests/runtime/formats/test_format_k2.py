@@ -76,6 +76,19 @@ def test_malformed(text: str, line: int, column: int, message: str) -> None:
 def test_what_k2_cannot_express_is_rebuilt_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="a new last state becomes the one final state"):
         assert write(Graph.from_arcs([(0, 1, 5, 0.5)], [0], [0, 1])) == "0 1 5 0.5\n0 2 -1 0.0\n1 2 -1 0.0\n2\n"
+    for arcs, accept in (
+        ([(0, 1, -1), (1, 0, 5)], [1]),  # the accept is left by an arc
+        ([(0, 1, 5)], [1]),  # it is entered by a label
+        ([(0, 1, -1), (0, 2, 5)], [1]),  # it is not last
+        ([(0, 1, 5)], []),
+        ([], [0]),
+    ):
+        g = Graph.from_arcs(arcs, [0], accept)
+        with pytest.warns(UserWarning, match="a new last state becomes the one final state"):
+            text = write(g)
+        n = g.n_states
+        expected = [(s, d, label, 0.0) for s, d, label in arcs] + [(a, n, -1, 0.0) for a in accept]
+        assert equal(read(text), Graph.from_arcs(expected, [0], [n], n + 1))
     with pytest.warns(UserWarning, match="2 starts become one"):
         assert write(Graph.from_arcs([(0, 2, -1), (1, 2, -1)], [0, 1], [2])) == (
             "0 1 0 0.0\n0 2 0 0.0\n1 3 -1 0.0\n2 3 -1 0.0\n3\n"

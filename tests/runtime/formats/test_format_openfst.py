@@ -41,6 +41,24 @@ def test_a_final_arc_that_is_not_last_stays_an_arc() -> None:
     assert write(loops) == "0\t1\t5\t5\n1\t1\t0\t0\t-0.5\n1\n"
 
 
+@pytest.mark.parametrize(
+    ("arcs", "start", "accept"),
+    [
+        ([(0, 1, 5), (0, 2, -1, 0.5), (0, 3, -1, 0.25)], 0, [2, 3]),  # two final costs of one state
+        ([(0, 1, 5), (1, 2, -1, 0.5)], 0, [1, 2]),  # a final cost beside being an accept
+        ([(0, 1, 5), (0, 2, 5), (0, 2, -1, 0.5)], 0, [2]),  # an accept that another arc enters
+        ([(0, 1, 5), (2, 1, 5), (0, 2, -1, 0.5)], 0, [2]),  # an accept that an arc leaves
+        ([(0, 1, 5), (0, 2, -1, 0.5)], 2, [2]),  # an accept that is the start
+        ([(0, 1, 5), (0, 2, -1, 7, 0.5)], 0, [2]),  # not ε on both sides
+        ([(0, 1, 5), (0, 2, -1, -1, 0.0)], 0, [2]),  # no cost
+        ([(0, 1, 5), (0, 2, -1, -np.inf)], 0, [2]),  # the cost that means no final state
+    ],
+)
+def test_what_is_no_final_cost(arcs: list[tuple[float, ...]], start: int, accept: list[int]) -> None:
+    g = Graph.from_arcs(arcs, [start], accept)
+    assert equal(read(write(g)), g)
+
+
 def test_infinite_costs() -> None:
     g = read("0 1 5 5 Infinity\n0 Infinity\n1 inf\n2")
     assert g.weight.tolist() == [-np.inf]

@@ -30,8 +30,8 @@ _MODES = ("auto", "interpret", "kernels", "fused")
 class Equation:
     """A parsed, type-checked and optimised equation. Made by ``ag.compile``; call it with its inputs.
 
-    Graphs are ``ag.Graph``, ``ag.dense`` or an array of scores (T, C); a batch is a list of graphs or an array (B, T, C);
-    scores are numbers, or arrays (B,) in a batch. Inputs are given by keyword, or as one positional mapping.
+    Graphs are ``ag.Graph``, ``ag.dense`` or an array of scores (T, C); a batch is a list of graphs or an array
+    (B, T, C); scores are numbers, or arrays (B,) in a batch. Inputs are given by keyword, or as one positional mapping.
 
     Attributes:
         text: as given.
@@ -63,7 +63,7 @@ class Equation:
         """The equation's value.
 
         Returns:
-            A float for a score (an int for a COUNT), a Graph for a graph; for a batch an array (B,) or a list of graphs.
+            A float for a score (an int for a COUNT), a Graph for a graph; for a batch (B,) or a list of graphs.
 
         Raises:
             InputError, DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
@@ -95,7 +95,7 @@ class Equation:
 
         Returns:
             The value as when called, and a dict from input name to gradient: (n_arcs,) for a graph ((n_parameters,)
-            where it is tied), the shape of the scores for a dense input, a float or (B,) for a score, a list for a list.
+            where it is tied), the shape of the scores for a dense input, a float or (B,) for a score, lists for lists.
             In a batch the gradient is that of the sum of the items' values; a shared input's gradient is summed.
 
         Raises:
@@ -181,7 +181,7 @@ class Equation:
         return check_gradient(self._evaluator, self._given(inputs, named), self._names(wrt), step, tolerance)
 
     def explain(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Explanation:
-        """The plan: what was rewritten, fused, hoisted and cached; with inputs, also states, arcs, operations and bytes.
+        """The plan: what was rewritten, fused, hoisted, cached; with inputs, also states, arcs, operations and bytes.
 
         Example:
             >>> import arcgrad as ag
@@ -272,11 +272,11 @@ def compile_equation(
 
     Args:
         text: an equation or program in the language of docs/language.md, in Unicode, ASCII or LaTeX.
-        symbols: an ``ag.SymbolTable`` (or what makes one) in which literals such as ``"abc"`` look up their labels; None:
+        symbols: an ``ag.SymbolTable`` (or what makes one) in which literals such as ``"abc"`` look up labels; None:
             Unicode code points.
         definitions: text of definitions that the equation may use.
-        mode: "auto" answers at once and compiles where that pays; "fused" compiles now; "kernels" runs the plan over the
-            kernel library; "interpret" is the reference interpreter.
+        mode: "auto" answers at once and compiles where that pays; "fused" compiles now; "kernels" runs the plan over
+            the kernel library; "interpret" is the reference interpreter.
         limits: budgets of states, arcs and bytes; None: ``ag.Limits()``.
 
     Raises:

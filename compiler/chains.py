@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from arcgrad.compiler.ir import Interner, Node, topological
-from arcgrad.compiler.operators import Category, Size
+from arcgrad.compiler.operators import Size
 from arcgrad.compiler.types import Type
 
 __all__ = ["Meeting", "chain_operands", "estimate", "find_meeting", "order_chains"]
@@ -37,7 +37,7 @@ class Meeting:
 
 
 def chain_operands(node: Node) -> list[Node]:
-    """Operands of a chain of one operator (∘ or ∩), left to right; nested parentheses of the same operator are opened."""
+    """Operands of a chain of one operator (∘ or ∩), left to right; nested ones of the same operator are opened."""
     if node.operator not in CHAINS:
         return [node]
     found: list[Node] = []
@@ -115,7 +115,7 @@ def order_chains(root: Node, sizes: Mapping[str, Size], interner: Interner) -> N
         return root
     sides = [estimate(operand, sizes) for operand in operands]
     compose = interner.apply(root.operator, operands[:2]).definition
-    assert compose.size is not None and compose.category is Category.STRUCTURAL
+    assert compose.size is not None
     n = len(operands)
     # best[i, j]: (total arcs built, size of the result, split) for operands i … j.
     best: dict[tuple[int, int], tuple[float, Size, int]] = {(i, i): (0.0, sides[i], i) for i in range(n)}

@@ -137,7 +137,7 @@ class _Resolver:
                     )
                 return operands[0]
             case "concatenate" if not is_score:
-                left, right = term.operands
+                left = term.operands[0]
                 if left.head == "closure" and left.parameters[0] is True:
                     raise EquationError(
                         "`*` between graphs is no operator: after a graph it is the closure",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Generator, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Category, named_operators, operators
@@ -160,12 +160,13 @@ class Expander:
                 hint=f"for example {entry.example}" if entry.example else None,
             )
         operands = []
-        positions = [i for i in range(given) if entry.variadic or i not in _literal_positions(entry.name, fixed, literals)]
+        literal_at = _literal_positions(entry.name, fixed, literals)
+        positions = [i for i in range(given) if entry.variadic or i not in literal_at]
         for i in positions:
             operands.append((yield self._expand(call.arguments[i], scope, text)))
         numbers = tuple(
             _whole_number(call.arguments[i], text, f"the number {entry.parameter_names[k]}")
-            for k, i in enumerate(_literal_positions(entry.name, fixed, literals))
+            for k, i in enumerate(literal_at)
         )
         if entry.variadic:  # binary operators, nested to the left
             term = operands[0]
@@ -202,7 +203,7 @@ _Step = Generator[Any, Term, Term]
 def _run(generator: Generator[_Step, Term, Term]) -> Term:
     """Runs generators that yield the generators whose results they need, without Python's recursion."""
     stack: list[Generator[_Step, Term, Term]] = [generator]
-    value: Union[Term, None] = None
+    value: Term | None = None
     while stack:
         try:
             stack.append(stack[-1].send(value) if value is not None else next(stack[-1]))

@@ -1,6 +1,6 @@
 """Planning: IR and what is known of the inputs → a plan: regions, score steps, leaves. Data for executor and emitter.
 
-The passes are a named tuple of functions, each of which takes a draft and gives the next one; the draft is verified after
+The passes are a named tuple of functions, each of which takes a draft and gives the next one; drafts are verified after
 each. ``explain`` shows what every pass did.
 """
 
@@ -100,10 +100,9 @@ class Plan:
 
     def leaves_below(self, graph: Node | None) -> frozenset[Node]:
         """The leaves whose weights enter a graph of this plan."""
-        found = self.memo.get(graph)
-        if found is None:
-            found, stack = set(), [graph] if graph is not None else []
-            seen: set[Node] = set()
+        if graph not in self.memo:
+            found, seen = set(), set()
+            stack = [graph] if graph is not None else []
             while stack:
                 node = stack.pop()
                 if node in seen:
@@ -113,8 +112,9 @@ class Plan:
                     found.add(node)
                 elif node.type is Type.GRAPH:
                     stack.extend(node.operands)
-            self.memo[graph] = found = frozenset(found)
-        return found  # type: ignore[no-any-return]
+            self.memo[graph] = frozenset(found)
+        leaves: frozenset[Node] = self.memo[graph]
+        return leaves
 
 
 def fold_constants(draft: Draft) -> Draft:
@@ -231,7 +231,7 @@ def verify(draft: Draft) -> None:
             continue
         entry = node.definition
         wanted = entry.operands if not entry.variadic else (entry.operands[-1],) * len(node.operands)
-        if len(wanted) != len(node.operands) or any(o.type is not w for o, w in zip(node.operands, wanted, strict=True)):
+        if tuple(o.type for o in node.operands) != tuple(wanted):
             raise AssertionError(f"a pass made an ill-typed node: {node}")
         if any(o.number >= node.number for o in node.operands):
             raise AssertionError(f"a pass made a node out of order: {node}")

@@ -1,4 +1,4 @@
-"""Selections: which leaf weights each arc of a built graph adds up. A selection is the textbook's Jacobian, kept sparse.
+"""Selections: which leaf weights each arc of a built graph adds up. A selection is the textbook's Jacobian, sparse.
 
 An operator gives local selections (one array per operand); this module composes them down to the leaves.
 """
@@ -58,7 +58,7 @@ class Selection:
         """Arc weights (n_arcs,), given all leaves in one flat vector in which leaf i begins at ``leaf_offsets[i]``."""
         if len(self.arc) == 0:
             return np.zeros(self.n_arcs)
-        values = leaf_weights[leaf_offsets[self.leaf] + self.arc]
+        values: NDArray[np.float64] = leaf_weights[leaf_offsets[self.leaf] + self.arc]
         if len(values) == self.n_arcs and self.is_one_to_one:
             return values
         result = np.zeros(self.n_arcs)

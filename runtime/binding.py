@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,8 @@ class BoundDense:
     def scores(self, item: int) -> NDArray[Any]:
         """(T, C) scores of that item, cut to its length."""
         b = 0 if self.shared else item
-        return cast("NDArray[Any]", self.frames[self.starts[b] : self.starts[b] + self.counts[b]])
+        rows: NDArray[Any] = self.frames[self.starts[b] : self.starts[b] + self.counts[b]]
+        return rows
 
     def topology(self, item: int) -> Topology:
         """The chain that the item stands for."""

@@ -173,7 +173,8 @@ class Execution:
         if not found.shared or self._n_slices == 1:
             return rows
         copies = rows.reshape(self._n_slices, *found.frames.shape)
-        return copies.sum(axis=0, dtype=np.float64).astype(found.frames.dtype)
+        total: NDArray[Any] = copies.sum(axis=0, dtype=np.float64).astype(found.frames.dtype)
+        return total
 
     # -- gradients ----------------------------------------------------------------------------------------------------
 

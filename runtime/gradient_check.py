@@ -126,12 +126,13 @@ def _total(evaluator: Evaluator, given: dict[str, Any]) -> float:
     return float(np.sum(value))
 
 
-def _parts(
-    name: str, value: Any, gradient: Any
-) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64], Replace]]:
+Part = tuple[str, NDArray[np.float64], NDArray[np.float64], Replace]
+
+
+def _parts(name: str, value: Any, gradient: Any) -> list[Part]:
     """(label, weights, gradient, weights → input) of an input, one for each item of a list."""
     if isinstance(value, (list, tuple)):
-        parts = []
+        parts: list[Part] = []
         for item, (each, bars) in enumerate(zip(value, gradient, strict=True)):
             for label, weights, inner, replaced in _parts(f"{name}[{item}]", each, bars):
 

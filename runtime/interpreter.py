@@ -19,11 +19,11 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Category
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.compiler.types import Type
-from arcgrad.grammar.errors import ArcgradError, InputError, UndefinedError, UnsupportedError
+from arcgrad.grammar.errors import ArcgradError, InputError, UndefinedError
 from arcgrad.runtime import reference
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.graph import Graph
-from arcgrad.runtime.symbolic import EMPTY_TOPOLOGY, build_node, path_topology
+from arcgrad.runtime.symbolic import EMPTY_TOPOLOGY, build_node, not_there_yet, path_topology
 
 __all__ = ["Interpretation", "Trace", "TraceNode", "interpret", "name_item", "trace"]
 
@@ -119,11 +119,7 @@ class Interpretation:
                 case Category.ARITHMETIC:
                     return self._arithmetic(node, operands)
                 case _:
-                    entry = node.definition
-                    raise UnsupportedError(
-                        f"{entry.names[0] if entry.names else entry.name} is not there yet: this version parses and "
-                        "type-checks it, but cannot evaluate it",
-                    )
+                    raise not_there_yet(node, place)
         except ArcgradError as error:
             if error.place is None:
                 error.place = place
@@ -249,7 +245,10 @@ def interpret(
         except ArcgradError as error:
             name_item(error, bound, item)
             raise
-        values.append(result.number if result.topology is None else Graph.from_topology(result.topology, result.weights))
+        if result.topology is None:
+            values.append(result.number)
+        else:
+            values.append(Graph.from_topology(result.topology, result.weights))
         if wrt:
             run.backward(_item_cotangent(cotangent, item, result))
         for name in wrt:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,4 +178,4 @@ def _score_gradient(program: Program, bound: Bound, limits: Limits, score: Node,
     value = run.values.get(program.input_node(name))
     if value is None:
         return np.zeros(0)
-    return np.array([value.bar]) if value.topology is None else cast("NDArray[np.float64]", value.bars)
+    return np.array([value.bar]) if value.topology is None else value.bars

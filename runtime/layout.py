@@ -59,7 +59,8 @@ class Layout:
 
     def leaf_offsets(self, item: int) -> Offsets:
         """(n_leaves,) local number of each leaf's first entry."""
-        return self._offsets[item]  # type: ignore[no-any-return]
+        row: Offsets = self._offsets[item]
+        return row
 
     def flat_offsets(self, item: int) -> Offsets:
         """(n_leaves,) place of each leaf's first entry in the flat vector."""
@@ -75,7 +76,9 @@ class Layout:
         for number, leaf in enumerate(self._plan.leaves):
             begins = self._begins[number]
             if leaf.is_number:
-                flat[begins] = leaf.parameters[0]
+                value = leaf.parameters[0]
+                assert isinstance(value, (int, float))
+                flat[begins] = value
             elif not leaf.is_input:
                 flat[begins] = np.nan
             else:

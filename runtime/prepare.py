@@ -1,6 +1,6 @@
 """Preparation of a call: bound inputs → plan → built graphs → packed regions → text of the routine.
 
-All that depends on topologies and kinds only; every step is remembered, so that a call with known graphs repeats nothing.
+All that depends on topologies and kinds only; every step is remembered, so a call with known graphs repeats nothing.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Preparer:
         """Plan, build, pack and emit, or find again what was prepared for inputs of the same topologies.
 
         Raises:
-            InputError: a score input that weights a graph's paths is +inf, or a transducer stands where an acceptor must.
+            InputError: a score input that weights a graph's paths is +inf, or a transducer for an acceptor.
             LimitError: a graph or the workspace exceeds the budget.
         """
         topologies: list[Topology] = []
@@ -214,7 +214,8 @@ class _Preparation:
         found = memo.get(key) if graph.key is not None else None
         if found is not None:
             cache.count("regions reused")
-            return found  # type: ignore[no-any-return]
+            known: Region = found
+            return known
         cache.count("regions packed")
         if meeting is None:
             packed = pack_graph(graph.topology, graph.selection, offsets, region.semiring, as_cyclic=as_cyclic)
@@ -242,11 +243,10 @@ class _Preparation:
         else:
             kinds = tuple((_expected_kind(r), r.semiring) for r in self._plan.regions)
         key = (kinds, tuple(dtypes.items()))
-        found = self._plan.memo.get(key)
-        if found is None:
-            found = emit(self._plan, [KERNELS[kind] for kind in kinds], dtypes, scalar_functions)
-            self._plan.memo[key] = found
-        return found  # type: ignore[no-any-return]
+        if key not in self._plan.memo:
+            self._plan.memo[key] = emit(self._plan, [KERNELS[kind] for kind in kinds], dtypes, scalar_functions)
+        emitted: Emitted = self._plan.memo[key]
+        return emitted
 
     def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | None:
         """The best path of a graph that stands under PATH, at the present weights."""

@@ -289,7 +289,7 @@ def best_path(topology: Topology, weights: FloatArray, sign: float = 1.0) -> tup
     path: list[int] = []
     states = [s for s in graph.start if best[s] == value]
     here = value
-    while not (here[1] == 0):
+    while here[1] != 0:
         arc, state, here = min(
             (arc, other, after)
             for s in states

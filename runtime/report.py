@@ -68,7 +68,10 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
     program = evaluator.program
     if bound is None:
         shapes = {name: InputShape(_KINDS[type_]) for name, type_ in program.inputs.items()}
-        plan, prepared, costs, tier = make_plan(program, shapes), None, (), None
+        plan = make_plan(program, shapes)
+        prepared: Prepared | None = None
+        costs: tuple[str, ...] = ()
+        tier: str | None = None
     else:
         prepared = evaluator.preparer.prepare(bound)
         plan = prepared.plan

@@ -26,7 +26,15 @@ from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedE
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph
 from arcgrad.runtime.cache import cache
 
-__all__ = ["SymbolicCache", "SymbolicEvaluator", "SymbolicGraph", "build_node", "path_topology", "raise_transducer"]
+__all__ = [
+    "SymbolicCache",
+    "SymbolicEvaluator",
+    "SymbolicGraph",
+    "build_node",
+    "not_there_yet",
+    "path_topology",
+    "raise_transducer",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +119,7 @@ def build_node(
     """
     entry = node.definition
     if entry.build is None:
-        raise UnsupportedError(
-            f"{entry.names[0] if entry.names else entry.name} is not there yet: this version parses and type-checks it, "
-            "but cannot evaluate it",
-            place=place,
-        )
+        raise not_there_yet(node, place)
     for position, topology in enumerate(topologies):
         if entry.needs_acceptor(position) and not topology.is_acceptor:
             side = ("left", "right")[position] if len(node.operands) == 2 else "only"
@@ -130,6 +134,16 @@ def build_node(
         if error.place is None:
             error.place = place
         raise
+
+
+def not_there_yet(node: Node, place: Place | None) -> UnsupportedError:
+    """The error for an operator that a later version evaluates."""
+    entry = node.definition
+    return UnsupportedError(
+        f"{entry.names[0] if entry.names else entry.name} is not there yet: "
+        "this version parses and type-checks it, but cannot evaluate it",
+        place=place,
+    )
 
 
 def raise_transducer(operator: str, which: str, topology: Topology, place: Place | None) -> NoReturn:

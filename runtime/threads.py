@@ -26,7 +26,7 @@ _lock = threading.Lock()
 
 
 def n_threads() -> int:
-    """How many threads evaluations use: ``ARCGRAD_THREADS``, else torch's setting where torch is loaded, else the cores.
+    """How many threads evaluations use: ``ARCGRAD_THREADS``, else torch's setting where it is loaded, else the cores.
 
     Raises:
         InputError: ``ARCGRAD_THREADS`` is no positive whole number.

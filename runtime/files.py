@@ -66,11 +66,11 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
         OSError: the file cannot be written.
 
     Example:
-        >>> import arcgrad as ag, tempfile, os
+        >>> import arcgrad as ag, tempfile, pathlib
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = os.path.join(folder, "chain.att")
+        ...     path = pathlib.Path(folder, "chain.att")
         ...     ag.save(path, ag.linear([3, 1]))
-        ...     print(open(path).read(), end="")
+        ...     print(path.read_text(), end="")
         0 1 3 3
         1 2 1 1
         2

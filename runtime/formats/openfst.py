@@ -81,7 +81,7 @@ class _Rows:
             )
         src, dst = line.state(0, "source state"), line.state(1, "destination state")
         hint = None
-        if any(character.isalpha() for character in line.fields[2]):
+        if line.fields[2][0].isalpha() or line.fields[2][0] == "<":
             hint = "labels must be numbers here; print the file without symbol tables, or encode the symbols"
         ilabel = line.label(2, "label" if self.one_label else "input label", epsilon=0, shift=self.shift, hint=hint)
         olabel = ilabel if self.one_label else line.label(3, "output label", epsilon=0, shift=self.shift, hint=hint)

@@ -199,7 +199,7 @@ DEEP = 10_000
         "A ∘ (" * DEEP + "A" + ")" * DEEP,
         "A" + "*" * DEEP,
         "A " * DEEP,
-        're"' + "(a|b" * DEEP + ")*" * DEEP + '"',
+        're"' + "(" * DEEP + "a" + ")*" * DEEP + '"',
         "f[" + "A, " * DEEP + "A]",
     ],
     ids=[

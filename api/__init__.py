@@ -30,9 +30,10 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from arcgrad.runtime.cache import cache
+    from arcgrad.runtime.compare import equal, isomorphic
     from arcgrad.runtime.dense import Dense, dense
-    from arcgrad.runtime.formats import load, save
-    from arcgrad.runtime.graph import Graph, equal, isomorphic, linear
+    from arcgrad.runtime.files import load, save
+    from arcgrad.runtime.graph import Graph, linear
     from arcgrad.runtime.symbols import SymbolTable
 
     __version__: str
@@ -81,11 +82,11 @@ _HOMES = {
     "cache": "arcgrad.runtime.cache",
     "compile": "arcgrad.equation:compile_equation",
     "dense": "arcgrad.runtime.dense",
-    "equal": "arcgrad.runtime.graph",
-    "isomorphic": "arcgrad.runtime.graph",
+    "equal": "arcgrad.runtime.compare",
+    "isomorphic": "arcgrad.runtime.compare",
     "linear": "arcgrad.runtime.graph",
-    "load": "arcgrad.runtime.formats",
-    "save": "arcgrad.runtime.formats",
+    "load": "arcgrad.runtime.files",
+    "save": "arcgrad.runtime.files",
     "warmup": "arcgrad.equation",
 }
 

@@ -1,0 +1,307 @@
+"""The REPL, ``arcgrad repl``: type an equation, see its value, gradient and plan.
+
+A Session holds what was loaded and defined and answers one entry at a time; ``run_repl`` reads entries, prints answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
+
+from arcgrad.grammar.errors import ArcgradError, EquationError, InputError, Place, Span
+from arcgrad.terminal import describe_error, read_input, show_gradient, show_value, warnings_to
+
+if TYPE_CHECKING:
+    from arcgrad.equation import Equation
+    from arcgrad.grammar.syntax import Program
+
+__all__ = ["PROMPT", "Session", "run_repl"]
+
+PROMPT = "arcgrad> "
+
+HELP = """\
+EQUATION               its value, such as  LSE[(A1 + A2) ∘ X*]
+NAME = EXPRESSION      define a name; NAME[P, Q] = EXPRESSION defines an operator
+:load NAME VALUE       give an input: a number, a graph file (.att .gtn .txt .k2 .json .npz),
+                       an array (.npy) for a dense input, or a mapping of labels 1:2,3:4
+:names                 what is loaded and defined
+:grad [NAME …]         the gradient of the latest equation
+:trace                 every intermediate result of the latest equation
+:explain [EQUATION]    how it is evaluated
+:latex [EQUATION]      it in LaTeX
+:help  :quit"""
+
+
+class Session:
+    """Names, inputs and the latest equation of one conversation.
+
+    Example:
+        >>> from arcgrad.repl import Session
+        >>> session = Session()
+        >>> session.answer('two = "a" + "b"')
+        >>> session.answer("COUNT[two{3}]")
+        '8'
+    """
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, Any] = {}
+        self.definitions: dict[str, _Definition] = {}
+        self._latest: str | None = None
+
+    def answer(self, entry: str) -> str | None:
+        """Do what an entry (one line) says; the text to print, or None.
+
+        Raises:
+            ArcgradError: the entry is wrong; places are those in the entry, or in the definition that it uses.
+            OSError: a file cannot be read.
+            EOFError: the entry ends the session.
+        """
+        try:
+            return self._answer(entry.strip())
+        except ArcgradError as error:
+            # Definitions stand on lines before the entry, which nobody typed: point into the one line that matters.
+            if error.place is not None and "\n" in error.place.text:
+                place = error.place
+                error.place = Place(place.line_text, Span(place.column - 1, place.end_column - 1))
+            raise
+
+    def _answer(self, entry: str) -> str | None:
+        if not entry or entry.startswith("#"):
+            return None
+        if entry.startswith(":"):
+            name, _, rest = entry[1:].partition(" ")
+            if name not in _COMMANDS:
+                raise InputError(f"there is no command :{name}", hint=":help lists them")
+            return _COMMANDS[name](self, rest.strip())
+        program = _parse(entry)
+        if program.result is None:
+            self._define(program)
+            return None
+        equation, inputs = self._equation(entry)
+        value = equation(inputs)
+        self._latest = entry
+        return show_value(value)
+
+    def _help(self, rest: str) -> str:
+        return HELP
+
+    def _quit(self, rest: str) -> None:
+        raise EOFError
+
+    def _load(self, rest: str) -> None:
+        from arcgrad.grammar import normalise_name
+
+        words = rest.split()
+        if len(words) not in (2, 3):
+            raise InputError(f":load takes a name and a value, but got {rest!r}", hint=":load A a.txt")
+        name = normalise_name(words[0])
+        self.inputs[name] = read_input(*words[1:])
+        self.definitions.pop(name, None)
+
+    def _names(self, rest: str) -> str:
+        lines = [definition.text for definition in self.definitions.values()]
+        lines += [f"{name}: {value!r}" for name, value in self.inputs.items()]
+        return "\n".join(lines) or "nothing is loaded or defined"
+
+    def _gradient(self, rest: str) -> str:
+        equation, inputs = self._equation("")
+        names = rest.replace(",", " ").split()
+        _, gradient = equation.value_and_grad(inputs, wrt=names or None)
+        return show_gradient(inputs, gradient) or "the equation has no inputs"
+
+    def _trace(self, rest: str) -> str:
+        equation, inputs = self._equation(rest)
+        return str(equation.trace(inputs))
+
+    def _explain(self, rest: str) -> str:
+        equation, inputs = self._equation(rest)
+        return str(equation.explain(inputs))
+
+    def _latex(self, rest: str) -> str:
+        return self._compile(rest).latex
+
+    def _equation(self, entry: str) -> tuple[Equation, dict[str, Any]]:
+        """The equation that an entry (empty: the latest one) stands for, and the inputs that it needs."""
+        equation = self._compile(entry)
+        missing = [name for name in equation.inputs if name not in self.inputs]
+        if missing:
+            raise InputError(
+                f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no value",
+                hint=f":load {missing[0]} FILE reads one; {missing[0]} = EXPRESSION defines one",
+            )
+        return equation, {name: self.inputs[name] for name in equation.inputs}
+
+    def _compile(self, entry: str) -> Equation:
+        from arcgrad.equation import compile_equation
+
+        entry = entry or self._latest or ""
+        if not entry:
+            raise InputError("no equation was evaluated yet", hint="type one first, such as LSE[A]")
+        program = _parse(entry)
+        own = {statement.name for statement in program.statements}
+        needed = _needed(_names_in(program) - own, self.definitions)
+        return compile_equation("\n".join([*(self.definitions[name].text for name in needed), entry]))
+
+    def _define(self, program: Program) -> None:
+        """Remember statements, once they are known to make sense together with those before."""
+        from arcgrad.grammar.syntax import Assignment
+
+        changed = dict(self.definitions)
+        for statement in program.statements:
+            text = program.text[statement.span.start : statement.span.end]
+            changed[statement.name] = _Definition(text, frozenset(_names_in(statement)))
+            if statement.name in _needed(changed[statement.name].names, changed):
+                place = program.place(statement.name_span)
+                raise EquationError(f"{statement.name} would be defined by itself", place=place)
+        before, self.definitions = self.definitions, changed
+        try:
+            for statement in program.statements:
+                if isinstance(statement, Assignment):
+                    self._compile(statement.name)
+        except ArcgradError:
+            self.definitions = before
+            raise
+        for statement in program.statements:
+            self.inputs.pop(statement.name, None)
+
+
+_COMMANDS: dict[str, Callable[[Session, str], str | None]] = {
+    "help": Session._help,
+    "load": Session._load,
+    "names": Session._names,
+    "grad": Session._gradient,
+    "trace": Session._trace,
+    "explain": Session._explain,
+    "latex": Session._latex,
+    "quit": Session._quit,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Definition:
+    """A statement as typed, and the names that its right side uses."""
+
+    text: str
+    names: frozenset[str]
+
+
+def _parse(entry: str) -> Program:
+    """Definitions, or an equation; where the entry is neither, the error of the reading that got further."""
+    from arcgrad.compiler.elaborate import operator_names
+    from arcgrad.grammar import parse, parse_definitions
+
+    names = operator_names()
+    try:
+        return parse(entry, names)
+    except EquationError as as_equation:
+        try:
+            return parse_definitions(entry, names)
+        except EquationError as as_definitions:
+            both = (as_equation, as_definitions)
+            raise max(both, key=lambda error: -1 if error.place is None else error.place.span.start) from None
+
+
+def _names_in(tree: Any) -> set[str]:
+    """The names that a syntax tree uses; of a definition without those of its parameters."""
+    from arcgrad.grammar.syntax import Assignment, Call, Definition, Name
+
+    if isinstance(tree, Definition):
+        return _names_in(tree.body) - {parameter.name for parameter in tree.parameters}
+    if isinstance(tree, Assignment):
+        return _names_in(tree.expression)
+    found = set()
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (Definition, Assignment)):
+            found |= _names_in(node)
+        elif isinstance(node, tuple):
+            waiting += node
+        elif dataclasses.is_dataclass(node):
+            if isinstance(node, (Name, Call)):
+                found.add(node.name)
+            waiting += (getattr(node, field.name) for field in dataclasses.fields(node))
+    return found
+
+
+def _needed(names: set[str] | frozenset[str], definitions: dict[str, _Definition]) -> list[str]:
+    """The definitions that these names lead to, each after those that it uses."""
+    order: list[str] = []
+    seen: set[str] = set()
+    waiting = [(name, False) for name in sorted(names, reverse=True)]
+    while waiting:
+        name, done = waiting.pop()
+        if done:
+            order.append(name)
+        elif name in definitions and name not in seen:
+            seen.add(name)
+            waiting.append((name, True))
+            waiting += ((used, False) for used in sorted(definitions[name].names, reverse=True))
+    return order
+
+
+def run_repl(stdin: TextIO | None = None, stdout: TextIO | None = None) -> None:
+    """Read entries and print their answers until ``:quit`` or the end of the input.
+
+    Args:
+        stdin: where entries come from; None: the terminal, with line editing where that is installed.
+        stdout: where prompts, answers and errors go; None: the standard output.
+
+    Example:
+        >>> import io
+        >>> from arcgrad.repl import run_repl
+        >>> run_repl(io.StringIO('COUNT["a"{1,3}]\\n'))
+        arcgrad> 3
+        arcgrad>
+    """
+    output = sys.stdout if stdout is None else stdout
+    read = _reader(stdin, output)
+    if stdin is None:
+        print("arcgrad: type an equation, :help for help, :quit or Ctrl-D to leave", file=output)
+    session = Session()
+    while True:
+        try:
+            entry = read()
+        except KeyboardInterrupt:
+            print(file=output)
+            continue
+        except EOFError:
+            print(file=output)
+            return
+        try:
+            with warnings_to(output):
+                answer = session.answer(entry)
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            answer = "interrupted"
+        except (ArcgradError, OSError) as error:
+            answer = f"error: {describe_error(error)}"
+        if answer is not None:
+            print(answer, file=output, flush=True)
+
+
+def _reader(stdin: TextIO | None, output: TextIO) -> Callable[[], str]:
+    if stdin is not None or not sys.stdin.isatty():
+        stream = sys.stdin if stdin is None else stdin
+
+        def read_line() -> str:
+            print(PROMPT, end="", file=output, flush=True)
+            line = stream.readline()
+            if not line:
+                raise EOFError
+            return line
+
+        return read_line
+    try:
+        from prompt_toolkit import PromptSession
+    except ImportError:
+        import contextlib
+
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401  (gives input() line editing and history)
+        return lambda: input(PROMPT)
+    session: PromptSession[str] = PromptSession()
+    return lambda: session.prompt(PROMPT)

@@ -1,0 +1,135 @@
+"""What the command line and the REPL share: inputs read from words a user types; values, gradients, errors printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from arcgrad.grammar.errors import FormatError, InputError
+
+__all__ = ["describe_error", "read_input", "show_gradient", "show_value", "warnings_to"]
+
+_MAPPING = re.compile(r"-?\d+:-?\d+(,-?\d+:-?\d+)*")
+_MOST_LINES = 200
+
+
+def read_input(word: str, format: str | None = None) -> Any:
+    """The input of an equation that a word stands for.
+
+    Args:
+        word: a number; a label mapping ``1:2,3:4``; or the name of a file. ``.npy`` holds an array: scores (T, C) or
+            (B, T, C) of a dense input, or a number, or (B,) numbers. Any other file holds a graph.
+        format: of graph files; None goes by the suffix, as ``ag.load`` does, and takes ``.txt`` for GTN's text.
+
+    Raises:
+        InputError: the file does not hold what was expected.
+        OSError: it cannot be read.
+    """
+    try:
+        return float(word)
+    except ValueError:
+        pass
+    if _MAPPING.fullmatch(word) and not os.path.exists(word):
+        return {int(a): int(b) for a, b in (pair.split(":") for pair in word.split(","))}
+    suffix = os.path.splitext(word)[1].lower()
+    if suffix == ".npy":
+        return _read_array(word)
+    from arcgrad.runtime.files import load
+
+    return load(word, format or ("gtn" if suffix == ".txt" else None))
+
+
+def _read_array(file: str) -> Any:
+    import numpy as np
+
+    from arcgrad.runtime.dense import dense
+
+    try:
+        array = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise FormatError(f"no array of numbers in NumPy's .npy form: {error}", file=file) from None
+    if array.dtype.kind not in "fiu" or array.ndim > 3:
+        raise InputError(
+            f"{file} has shape {array.shape} and dtype {array.dtype}, but must hold real numbers: scores (T, C) or "
+            "(B, T, C), or score inputs () or (B,)"
+        )
+    return dense(array) if array.ndim >= 2 else array.astype(np.float64)
+
+
+def show_value(value: Any, format: str = "gtn") -> str:
+    """A result as text: scores as Python writes them, graphs in a text format, one item of a batch after the other.
+
+    Args:
+        value: what an Equation returned.
+        format: of graphs.
+    """
+    from arcgrad.runtime.graph import Graph
+
+    if isinstance(value, Graph):
+        return value.to_text(format).rstrip("\n")
+    if isinstance(value, list):
+        return "\n".join(f"# item {i}\n{show_value(item, format)}" for i, item in enumerate(value)) or "# no items"
+    if hasattr(value, "tolist"):
+        return "\n".join(map(repr, value.tolist())) if value.ndim else repr(value.item())
+    return repr(value)
+
+
+def show_gradient(inputs: Mapping[str, Any], gradient: Mapping[str, Any]) -> str:
+    """Gradients as a table for each input: a line for each arc of a graph, the array for anything else."""
+    blocks = []
+    for name, values in gradient.items():
+        given = next((v for k, v in inputs.items() if k == name), None)
+        blocks.append(f"gradient by {name}\n{_gradient_lines(given, values)}")
+    return "\n".join(blocks)
+
+
+def _gradient_lines(given: Any, values: Any) -> str:
+    import numpy as np
+
+    from arcgrad.runtime.graph import Graph
+
+    if isinstance(given, list):
+        pairs = zip(given, values, strict=True)
+        return "\n".join(f"# item {i}\n{_gradient_lines(g, v)}" for i, (g, v) in enumerate(pairs))
+    if isinstance(given, Graph) and given.tie is None:
+        rows = [("arc", "from", "to", "label", "weight", "gradient")]
+        for k in range(min(given.n_arcs, _MOST_LINES)):
+            labels = [_label(given.ilabel[k]), _label(given.olabel[k])]
+            label = labels[0] if labels[0] == labels[1] else ":".join(labels)
+            numbers = [f"{given.arc_weight[k]:.6g}", f"{values[k]:.6g}"]
+            rows.append((str(k), str(given.src[k]), str(given.dst[k]), label, *numbers))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  " + "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+        if given.n_arcs > _MOST_LINES:
+            lines.append(f"  … and {given.n_arcs - _MOST_LINES} more arcs")
+        return "\n".join(lines)
+    text = np.array2string(np.asarray(values), precision=6, suppress_small=False, max_line_width=110, threshold=1000)
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def _label(label: Any) -> str:
+    return "ε" if label < 0 else str(label)
+
+
+def describe_error(error: Exception) -> str:
+    """An error in words for people: without Python's class names, with carets where it has a place in an equation."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+@contextmanager
+def warnings_to(stream: TextIO) -> Iterator[None]:
+    """Print warnings as one line each, without the place in the source that is no user's business."""
+
+    def show(message: Any, *_: Any) -> None:
+        print(f"warning: {message}", file=stream)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,177 @@
+"""The REPL: definitions, inputs, commands, and errors that end nothing."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import arcgrad as ag
+from arcgrad.cli import main
+from arcgrad.repl import PROMPT, Session, run_repl
+
+A = ag.Graph([0, 0, 1], [1, 1, 2], [5, 6, 7], weight=[0.5, 0.25, 0.0], accept=[2])
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    monkeypatch.chdir(tmp_path)
+    ag.save("a.att", A)
+    session = Session()
+    session.answer(":load A a.att")
+    return session
+
+
+def talk(*entries: str) -> str:
+    output = io.StringIO()
+    run_repl(io.StringIO("".join(f"{entry}\n" for entry in entries)), output)
+    return output.getvalue()
+
+
+def test_prompt_answers_and_end_of_input() -> None:
+    assert PROMPT == "arcgrad> "
+    assert talk('COUNT["a"{1,3}]', "") == "arcgrad> 3\narcgrad> arcgrad> \n"
+    assert talk(":quit", "1 + 1") == "arcgrad> "
+
+
+def test_value_and_gradient_of_a_loaded_graph(session: Session) -> None:
+    assert session.answer("LSE[A] - 1") == repr(float(np.logaddexp(0.5, 0.25)) - 1)
+    assert "0.562177" in str(session.answer(":grad"))
+    assert session.answer(":grad A") == session.answer(":grad")
+
+
+def test_definitions_are_put_together_when_used(session: Session) -> None:
+    assert session.answer("B = A A") is None
+    assert session.answer("twice[P] = P + P  # a definition") is None
+    assert session.answer("C = twice[B]; D = C") is None
+    assert session.answer("COUNT[D]") == "8"
+    assert session.answer("B = A") is None  # what uses B follows
+    assert session.answer("COUNT[D]") == "4"
+    assert session.answer("E = D + A; COUNT[E]") == "6"  # names of one entry
+    assert "E" not in session.definitions
+    assert session.answer(":names") == (
+        "B = A\ntwice[P] = P + P\nC = twice[B]\nD = C\nA: Graph(3 states, 3 arcs, acceptor, start 0, accept 2)"
+    )
+
+
+def test_a_definition_and_an_input_replace_each_other(session: Session) -> None:
+    session.answer('A = "xyz"')
+    assert session.answer("COUNT[A]") == "1"
+    session.answer(":load A a.att")
+    assert session.answer("COUNT[A]") == "2"
+
+
+def test_spellings_of_a_name_are_one(session: Session) -> None:
+    session.answer(":load \\mathcal{B}_1 2.5")
+    assert session.answer("B₁ + 1") == "3.5"
+    session.answer("\\alpha = 2 B_1")
+    assert session.answer("α") == "5.0"
+
+
+def test_other_inputs(session: Session) -> None:
+    np.save("x.npy", np.zeros((2, 3)))
+    session.answer(":load X x.npy")
+    assert session.answer("COUNT[X]") == "9"
+    session.answer(":load m 5:1,6:1,7:2")
+    assert str(session.answer("relabel[A, m]")).splitlines()[2:] == ["0 1 1 1 0.5", "0 1 1 1 0.25", "1 2 2 2 0.0"]
+
+
+def test_commands_on_the_latest_equation(session: Session) -> None:
+    session.answer("LSE[A + A]")
+    assert "G1 = A + A" in str(session.answer(":trace"))
+    assert "LSE[A + A]" in str(session.answer(":explain"))
+    assert "MAX[A]" in str(session.answer(":explain MAX[A]"))
+    assert "\\mathcal{A} + \\mathcal{A}" in str(session.answer(":latex"))
+    assert ":load NAME VALUE" in str(session.answer(":help"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("LSE[A", "`[` is never closed\nat line 1, column 4:\n  LSE[A\n     ^"),
+        ("LSE[Q]", "Q has no value\nhint: :load Q FILE reads one"),
+        ("P + Q", "P, Q have no value"),
+        ("A = B A", "A would be defined by itself\nat line 1, column 1:\n  A = B A\n  ^"),
+        ("x = ", "at line 1, column 4"),
+        ("x = LSE[A] + A", "takes two"),
+        ("B + LSE[A]", "at line 1, column 1:\n  B + LSE[A]"),
+        (":load A", ":load takes a name and a value"),
+        (":load A nofile", "nofile"),
+        (":what", "there is no command :what"),
+        (":grad Z", "'Z' is no input"),
+    ],
+)
+def test_errors_leave_the_session_as_it_was(session: Session, entry: str, message: str) -> None:
+    session.answer("B = A A")
+    session.answer("LSE[A]")
+    before = session.answer(":names")
+    output = io.StringIO()
+    with pytest.raises((ag.ArcgradError, OSError)) as caught:
+        session.answer(entry)
+    print(caught.value, file=output)
+    assert message in output.getvalue()
+    assert session.answer(":names") == before
+    assert session.answer("COUNT[B]") == "4"
+
+
+@pytest.mark.parametrize("command", [":grad", ":trace", ":explain", ":latex"])
+def test_commands_need_an_equation(command: str) -> None:
+    with pytest.raises(ag.InputError, match="no equation was evaluated yet"):
+        Session().answer(command)
+
+
+def test_error_in_a_definition_points_into_it(session: Session) -> None:
+    session.answer("big = A{1000000}")
+    with pytest.raises(ag.LimitError) as caught:
+        session.answer("PATH[big big big big big big big big big big big big]")
+    assert caught.value.place is None or "\n" not in caught.value.place.text
+
+
+def test_errors_are_printed_and_the_conversation_goes_on() -> None:
+    assert talk("LSE[", "1 + 1") == (
+        "arcgrad> error: `[` is never closed\nat line 1, column 4:\n  LSE[\n     ^\narcgrad> 2\narcgrad> \n"
+    )
+
+
+def test_interrupts_end_the_entry_not_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Impatient(io.StringIO):
+        def readline(self, size: int = -1) -> str:  # type: ignore[override]
+            line = super().readline(size)
+            if line == "interrupt\n":
+                raise KeyboardInterrupt
+            return line
+
+    def evaluate(session: Session, entry: str) -> str:
+        if entry == "long\n":
+            raise KeyboardInterrupt
+        return "done"
+
+    monkeypatch.setattr(Session, "answer", evaluate)
+    output = io.StringIO()
+    run_repl(Impatient("interrupt\nlong\nshort\n"), output)
+    assert output.getvalue() == "arcgrad> \narcgrad> interrupted\narcgrad> done\narcgrad> \n"
+
+
+def test_command_reads_piped_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("2 + 3\n"))
+    assert main(["repl"]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "arcgrad> 5"
+
+
+def test_line_editing_with_prompt_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt_toolkit = pytest.importorskip("prompt_toolkit")
+    application = prompt_toolkit.application
+    pipes = pytest.importorskip("prompt_toolkit.input")
+    outputs = pytest.importorskip("prompt_toolkit.output")
+    monkeypatch.setattr(sys, "stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
+    output = io.StringIO()
+    with (
+        pipes.create_pipe_input() as pipe,
+        application.create_app_session(input=pipe, output=outputs.DummyOutput()),
+    ):
+        pipe.send_text("2 + 4\x7f3\r\x04")  # a correction, then Ctrl-D
+        run_repl(stdout=output)
+    assert output.getvalue().splitlines()[1:] == ["5", ""]

@@ -102,7 +102,7 @@ class Matcher:
         left_arc = np.concatenate([left_moves.left_arc, right_moves.left_arc])
         right_arc = np.concatenate([left_moves.right_arc, right_moves.right_arc])
         rank = np.where(left_arc < 0, self.left.n_arcs, left_arc)
-        order = np.lexsort((right_arc, rank, owner))
+        order = np.lexsort((rank, owner))  # stable: for each arc of A, those of B are in order already
         return Moves(owner[order], left_arc[order], right_arc[order])
 
     def _from_left(self, pairs: Pairs, check: Check) -> Moves:

@@ -16,7 +16,6 @@ OPERATOR = Operator(
     laws=(
         Law("MAX[PATH[A]]", "MAX[A]", (), "the best path weighs what the best path weighs"),
         Law("LSE[PATH[A]]", "MAX[A]", (), "the sum over one path is its weight"),
-        Law("MIN[PATH[A]]", "-(-MAX[A])", (), "one path is best and worst at once; holds where A has a path"),
     ),
     example="PATH[A ∘ B]",
     reference="Viterbi, Error bounds for convolutional codes and an asymptotically optimum decoding algorithm (1967)",

@@ -29,7 +29,7 @@ OPERATOR = Operator(
     derivatives=_derivatives,
     code="{0} - {1}",
     gradient_code=("{bar}", "-{bar}"),
-    laws=(Law("LSE[A] - LSE[B]", "LSE[A] + -LSE[B]", (), "its definition"),),
+    laws=(Law("LSE[A] - LSE[B]", "LSE[A] + (-LSE[B])", (), "its definition"),),
     example="LSE[A ∘ B] - LSE[A]",
     reference="IEEE Std 754-2019, section 6.1 (infinities) and 7.2 (invalid operations)",
 )

@@ -230,7 +230,7 @@ def verify(draft: Draft) -> None:
         if node.is_input or node.is_number:
             continue
         entry = node.definition
-        wanted = entry.operands if not entry.variadic else (entry.operands[-1],) * len(node.operands)
+        wanted = entry.operands if not entry.variadic else entry.operands[-1:] * len(node.operands)
         if tuple(o.type for o in node.operands) != tuple(wanted):
             raise AssertionError(f"a pass made an ill-typed node: {node}")
         if any(o.number >= node.number for o in node.operands):

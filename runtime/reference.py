@@ -203,26 +203,36 @@ def _close_component(graph: _Graph, component: list[int], entering: dict[int, fl
         alpha[pivot] = star + _logsum([entering[pivot], *(alpha[p] + w for p, w in predecessors.items())])
 
 
-def _divergence(graph: _Graph, members: set[int], state: int, reduction: str, why: str) -> DivergenceError:
-    """Names a shortest cycle through ``state`` within its component."""
+def _shortest_path(graph: _Graph, members: set[int], begin: int, end: int) -> tuple[list[int], list[float]]:
+    """Arcs and weights of a path of fewest arcs within a component; empty where both ends are one state."""
     parent: dict[int, tuple[int, int, float]] = {}
-    frontier = [state]
-    while state not in parent:
+    frontier = [begin]
+    while end != begin and end not in parent:
         following = []
         for current in frontier:
             for arc, other, weight in graph.out[current]:
-                if other in members and other not in parent:
+                if other in members and other not in parent and other != begin:
                     parent[other] = (arc, current, weight)
                     following.append(other)
         frontier = following
     arcs: list[int] = []
     weights: list[float] = []
-    current = state
-    while not arcs or current != state:
-        arc, current, weight = parent[current]
+    while end != begin:
+        arc, end, weight = parent[end]
         arcs.append(arc)
         weights.append(weight)
-    return divergence_error(reduction, why, arcs[::-1], weights[::-1], state)
+    return arcs[::-1], weights[::-1]
+
+
+def _divergence(graph: _Graph, members: set[int], state: int, reduction: str, why: str) -> DivergenceError:
+    """Names a shortest cycle through ``state`` within its component."""
+    cycles = []
+    for arc, other, weight in graph.out[state]:
+        if other in members:
+            arcs, weights = _shortest_path(graph, members, other, state)
+            cycles.append(([arc, *arcs], [weight, *weights]))
+    arcs, weights = min(cycles, key=lambda cycle: len(cycle[0]))
+    return divergence_error(reduction, why, arcs, weights, state)
 
 
 def divergence_error(
@@ -317,18 +327,23 @@ def _relax(graph: _Graph, state: int, best: list[tuple[float, int] | None]) -> b
 def _relax_component(
     graph: _Graph, component: list[int], best: list[tuple[float, int] | None], reduction: str, sign: float
 ) -> None:
+    members = set(component)
+    word = "greater" if sign > 0 else "smaller"
+    why = f"makes the path's weight ever {word}"
+    for state in component:
+        # Under MIN an arc of weight −inf is an ordinary one: any cycle through it has weight −inf.
+        for arc, other, weight in graph.out[state]:
+            if other in members and weight == math.inf:
+                arcs, weights = _shortest_path(graph, members, other, state)
+                raise divergence_error(reduction, why, [arc, *arcs], [w * sign for w in (weight, *weights)], state)
     for _ in range(len(component) + 1):
         changed = [state for state in component if _relax(graph, state, best)]
         if not changed:
             return
-    members = set(component)
     cycle = _improving_cycle(graph, members, best, changed[0])
     if cycle is not None:
         arcs, weights, state = cycle
-        word = "greater" if sign > 0 else "smaller"
-        raise divergence_error(
-            reduction, f"makes the path's weight ever {word}", arcs, [w * sign for w in weights], state
-        )
+        raise divergence_error(reduction, why, arcs, [w * sign for w in weights], state)
     # Rounding alone kept the loop going: the values are within rounding of the truth. Settle them by fewest arcs.
     for state in component:
         _relax(graph, state, best)

@@ -39,6 +39,7 @@ SHAPES = {
     "max[MAX[{}], w]": 3,
 }
 
+_BARE = ("LSE[{}]", "MAX[{}]", "MIN[{}]", "COUNT[{}]")
 _MINIMISED = ("MIN[{}]",)
 _LARGEST_ATTEMPT = 200
 
@@ -109,8 +110,13 @@ class Writer:
     Graph inputs are A and B (acceptors), C and D (transducers), X and Y (dense); v and w are scores, m maps labels.
     """
 
-    def __init__(self, rng: random.Random, n_labels: int, sub_scores: bool) -> None:
-        self.rng, self.n_labels, self.sub_scores = rng, n_labels, sub_scores
+    def __init__(
+        self, rng: random.Random, n_labels: int, *, sub_scores: bool = False, dense_anywhere: bool = True
+    ) -> None:
+        self.rng, self.n_labels, self.dense_anywhere = rng, n_labels, dense_anywhere
+        inner = apply("LSE", leaf(rng.choice("AB")))
+        # One for the whole equation, since each number of inner scores makes a routine of its own.
+        self.sub_score = rng.choice([inner, apply("negate", inner)]) if sub_scores else None
         self.seen: dict[bool, list[Tree]] = {True: [], False: []}
 
     def graph(self, depth: int, acceptor: bool = False) -> Tree:
@@ -133,7 +139,7 @@ class Writer:
             return apply("empty")
         if kind < 0.09:
             return linear(*(self.rng.randrange(self.n_labels) for _ in range(self.rng.randint(1, 3))))
-        if kind < 0.19:
+        if kind < 0.19 and self.dense_anywhere:
             return self.dense()
         return leaf(self.rng.choice("AB" if acceptor else "ABCD"))
 
@@ -148,6 +154,8 @@ class Writer:
             "reverse": 4, "input": 2, "output": 2, "weight": 7, "compose": 11, "dense": 16, "intersect": 5,
             "connect": 2, "relabel": 3,
         }  # fmt: skip
+        if not self.dense_anywhere:
+            del choices["dense"]
         if not acceptor:
             choices |= {"cross": 4, "relabel_input": 2, "relabel_output": 2}
         op = rng.choices(list(choices), list(choices.values()))[0]
@@ -155,7 +163,7 @@ class Writer:
             first = self.graph(below, acceptor)
             if acceptor:
                 return apply(rng.choice(["intersect", "compose"]), first, self.dense())
-            return apply("compose", *([first, self.dense()] if rng.random() < 0.7 else [self.dense(), first]))
+            return self.with_dense(first)
         if op == "repeat":
             least, most = rng.choice(
                 [(0, 0), (2, 2), (2, 2), (3, 3), (0, 1), (0, 2), (1, 2), (2, 3), (1, None), (2, None)]
@@ -173,15 +181,29 @@ class Writer:
 
     def weight(self) -> Tree:
         kind = self.rng.random()
-        if self.sub_scores and kind < 0.3:
-            inner = apply("LSE", leaf(self.rng.choice("AB")))
-            return inner if kind < 0.2 else apply("negate", inner)
+        if self.sub_score is not None and kind < 0.4:
+            return self.sub_score
         return score(self.rng.choice("vw")) if kind < 0.7 else number(self.rng.choice([0.5, -1.25, -2.0]))
 
+    def with_dense(self, graph: Tree) -> Tree:
+        """The graph composed with a dense input, on either side."""
+        return apply("compose", *([graph, self.dense()] if self.rng.random() < 0.7 else [self.dense(), graph]))
+
+    def operand(self, depth: int, dense: bool) -> Tree:
+        """What a reduction is taken of: where dense inputs may not be anywhere, one is on top or there is none."""
+        if self.dense_anywhere or not dense:
+            return self.graph(depth)
+        return self.with_dense(self.graph(depth - 1))
+
     def top(self, shape: str, depth: int) -> Tree:
-        first = self.graph(depth)
+        """The whole equation."""
+        dense = self.rng.random() < 0.45
+        if shape in _BARE and self.rng.random() < 0.03:
+            return apply(shape.removesuffix("[{}]"), self.dense())
+        first = self.operand(depth, dense)
         if shape == "LSE[{}] - LSE[{}]":
-            second = apply("compose", self.graph(1), first) if self.rng.random() < 0.3 else self.graph(depth - 1)
+            nested = self.rng.random() < 0.3
+            second = apply("compose", self.graph(1), first) if nested else self.operand(depth - 1, dense)
             return apply("subtract", apply("LSE", first), apply("LSE", second))
         if shape == "MAX[{}] - LSE[{}]":
             return apply("subtract", apply("MAX", first), apply("LSE", first))
@@ -270,10 +292,12 @@ def generate(
         depth = rng.choice([0, 1, 1, 2, 2, 3, 3, 4, 4, 5]) if attempt < 100 else rng.choice([1, 2])
         style = Style.draw(rng, best=shape[:2] in ("MA", "MI"), minimised=shape in _MINIMISED)
         if not want_paths and rng.random() < 0.5:
-            style = replace(
-                style, infinite=rng.choice([0.4, 0.9])
-            )  # so that some graphs have paths, but none of finite weight
-        tree = Writer(rng, style.n_labels, sub_scores=shape == "LSE[{}]").top(shape, depth)
+            # So that some graphs have paths, but none of finite weight.
+            style = replace(style, infinite=rng.choice([0.4, 0.9]))
+        # Dense inputs below unions and concatenations split a score into ever other sums of scores, each a routine.
+        anywhere = shape in ("LSE[{}]", "MAX[{}]", "COUNT[{}]") and rng.random() < 0.2
+        sub_scores = shape == "LSE[{}]" and not anywhere and rng.random() < 0.3
+        tree = Writer(rng, style.n_labels, sub_scores=sub_scores, dense_anywhere=anywhere).top(shape, depth)
         inputs = draw_inputs(rng, tree.names(), style, batch)
         size = batch_size(inputs)
         error, expected = None, None

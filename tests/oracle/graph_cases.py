@@ -48,7 +48,7 @@ def generate_graph(seed: int) -> GraphCase:
     rng = random.Random(f"graph {seed}")
     while True:
         style = Style.draw(rng, best=False, minimised=False)
-        tree = Writer(rng, style.n_labels, sub_scores=False).graph(rng.randint(1, 5))
+        tree = Writer(rng, style.n_labels).graph(rng.randint(1, 5))
         inputs = draw_inputs(rng, tree.names(), style, None)
         if not any(isinstance(x, (GraphLeaf, DenseLeaf)) for x in inputs.values()):
             continue

@@ -12,9 +12,12 @@ from arcgrad.compiler.regions.base import Packing, Region, row_pointers
 from arcgrad.compiler.regions.graph import Part
 from arcgrad.compiler.regions.order import topological_order
 from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import EPSILON, Topology
+from arcgrad.compiler.topology import EPSILON, IntArray, Topology
 
 __all__ = ["pack_frames", "pack_trellis"]
+
+_CHUNK = 1024
+_MOST_DIAGONALS = 12
 
 
 def pack_trellis(
@@ -41,6 +44,14 @@ def pack_trellis(
         12 →slot of each emitting arc   13 n_slots   14 →column of each slot, ascending
         15 →row pointers of emitting arcs by destination   16 →row pointers of ε arcs by destination
         17 length of the longest chain of ε arcs
+        18 n_diagonals, a multiple of 3, or 0: the format of the inner loop (log)
+        19 →offsets dst − src of the diagonals   20 the largest of them, absolute
+        21 n_cells, the numbers that the inner loop multiplies by   22 →cell of each arc
+        23 →slot of each state (diagonals)
+
+    Diagonals: where every state is entered with one label only, without ε, and few differences dst − src occur, as in CTC,
+    the arcs of one difference make a padded row of cells, by destination, and the loop runs over states. Else a cell is
+    an arc.
 
     Args:
         topology: the graph G.
@@ -87,14 +98,50 @@ def pack_trellis(
     packing.array(16, n_emitting + row_pointers(part.dst[n_emitting:], n_states))
     packing.number(17, int(depth.max(initial=0)))
     if semiring == "log":
-        # Arc weights; forward scores of every frame (one more than frames); two rows of gradients; the total.
-        fixed, frame = (n_arcs + 3 * n_states + 1, 0), (n_states, 0)
+        fixed, frame = _pack_inner_loop(packing, part, slots, len(columns))
     elif semiring == "count":
         fixed, frame = (2 * n_states, 0), (0, 0)
     else:
         # Arc weights and two rows of best weights; a back pointer for each frame and state, the best end and its state.
         fixed, frame = (n_arcs + 2 * n_states + 1, n_states + 1), (0, n_states)
     return Region("trellis", semiring, packing.ints(), n_states, n_arcs, fixed, frame)
+
+
+def _pack_inner_loop(
+    packing: Packing, part: Part, slots: NDArray[np.int64], n_slots: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Choose and pack the format of the log semiring's inner loop; the workspace: fixed, and for each frame."""
+    n_states, n_arcs = part.n_states, len(part.arcs)
+    offsets, which = np.unique(part.dst - part.src, return_inverse=True)
+    pad = int(np.abs(offsets).max(initial=0))
+    n_diagonals = -(-len(offsets) // 3) * 3
+    state_slot = np.zeros(n_states, dtype=np.int32)
+    state_slot[part.dst[: len(slots)]] = slots
+    if (
+        0 < n_diagonals <= _MOST_DIAGONALS
+        and len(slots) == n_arcs
+        and np.array_equal(state_slot[part.dst], slots)
+        and n_diagonals * (n_states + 2 * pad) <= 4 * n_arcs + 64
+        and len(np.unique(which * np.int64(n_states) + part.dst)) == n_arcs
+    ):
+        stride = n_states + 2 * pad
+        cells: IntArray = (which * stride + pad + part.dst).astype(np.int32)
+        n_cells = n_diagonals * stride
+        packing.number(18, n_diagonals)
+        # The rest of the last three multiply zeros.
+        packing.array(19, np.concatenate([offsets, np.zeros(n_diagonals - len(offsets), dtype=np.int32)]))
+    else:
+        pad = 0
+        cells, n_cells = np.arange(n_arcs, dtype=np.int32), n_arcs
+    packing.number(20, pad)
+    packing.number(21, n_cells)
+    packing.array(22, cells)
+    packing.array(23, state_slot)
+    record = 2 * n_states + 2 * pad
+    # As ``arcgrad.runtime.kernels.blocks`` lays it out; a block of fewer than 8 frames has no row of its own.
+    fixed = 2 * n_arcs + 2 * n_cells + max(_CHUNK + n_slots, n_arcs, n_states + n_slots) + 3 * (n_states + 2 * pad) + n_slots + 4
+    per_frame = n_slots + 2 + record + -(-record // 8)
+    return (fixed + 3 * record, 16), (per_frame, 4)
 
 
 def pack_frames(semiring: str) -> Region:

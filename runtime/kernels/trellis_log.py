@@ -1,10 +1,45 @@
-"""Forward score of a graph met with a dense chain, and its gradients by arc weights and by frames."""
+"""Forward score of a graph met with a dense chain, and its gradients by arc weights and by frames.
+
+The functions for float64 and float32 frames read and write frames; what lies between is compiled once, and explained in
+``blocks``.
+"""
 
 from __future__ import annotations
 
-from math import exp, inf, log
+from math import inf, log, log2
 
+import numpy as np
+
+from arcgrad.runtime.kernels.blocks import (
+    BUDGET,
+    LARGEST,
+    LONG,
+    SHORTEST,
+    SLOW,
+    add_products,
+    clear_pads,
+    convert_back,
+    enter_with_label,
+    factors_of_arcs,
+    fill_cells,
+    fitting_frames,
+    frame_places,
+    keep_entered,
+    log_columns,
+    places,
+    relative_logs,
+    scale_row,
+    slow_step,
+    slow_step_back,
+    sparse_backward,
+    sparse_forward,
+    spread_exponents,
+    three_diagonals,
+    three_diagonals_back,
+    top_exponents,
+)
 from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
+from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, exponentiate
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = [
@@ -14,74 +49,378 @@ __all__ = [
     "trellis_log_forward_float32",
 ]
 
-
-@helper
-def incoming_score(ints, base, arc, work, work0, row, previous, frames, frame):
-    """Score of the paths that end with this arc."""
-    source = ints[base + ints[base + 9] + arc]
-    if arc >= ints[base + 8]:
-        return work[row + source] + work[work0 + arc]
-    column = ints[base + ints[base + 14] + ints[base + ints[base + 12] + arc]]
-    return work[previous + source] + work[work0 + arc] + frames[frame, column]
+_CHUNK = 1024
 
 
 @helper
-def enter_states(ints, base, work, work0, row, previous, frames, frame):
-    """Forward scores after one frame, states in order of ε arcs; before the first frame, ``row`` is ``previous``."""
+def read_row(frames, frame, columns, row):
+    """Copy a frame's columns that occur; returns the greatest, the least finite one, and the least one."""
+    high = -inf
+    low = inf
+    least = inf
+    for slot in range(len(row)):
+        score = float(frames[frame, columns[slot]])
+        row[slot] = score
+        high = max(high, score)
+        low = min(low, score if score > -inf else inf)
+        least = min(least, score)
+    return high, low, least
+
+
+@helper
+def load_frames(ints, base, frames, frame0, n_frames, work, work0):
+    """Exponentiate the columns that occur, each frame shifted by its greatest; those of wide range stay logarithms."""
+    n_slots = ints[base + 13]
+    used = ints[base + ints[base + 14] : base + ints[base + 14] + n_slots]
+    columns, shifts, ranges, scratch = frame_places(ints, base, n_frames, work0)
+    bits = work.view(np.int64)
+    step = max(1, _CHUNK // max(n_slots, 1))
+    for first in range(0, n_frames, step):
+        last = min(first + step, n_frames)
+        for frame in range(first, last):
+            begin = scratch + (frame - first) * n_slots
+            row = work[begin : begin + n_slots]
+            high, low, least = read_row(frames, frame0 + frame, used, row)
+            if high == -inf:
+                high = 0.0
+                low = 0.0
+            work[shifts + frame] = high
+            bits_apart = (high - low) * LOG2E + 1.0
+            work[ranges + frame] = -bits_apart if least == -inf else bits_apart
+            for slot in range(n_slots):
+                row[slot] -= high
+        begin = columns + first * n_slots
+        end = columns + last * n_slots
+        exponentiate(work[scratch : scratch + end - begin], work[begin:end], bits[begin:end])
+        for frame in range(first, last):
+            if abs(work[ranges + frame]) > BUDGET:
+                for slot in range(n_slots):
+                    score = float(frames[frame0 + frame, used[slot]])
+                    work[columns + frame * n_slots + slot] = score - work[shifts + frame]
+
+
+@kernel("float64(int32[::1], int64, int64, float64[::1], int64, int32[::1], int64)", fastmath=("contract",))
+def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
+    """The forward score, from arc weights and columns in the workspace; leaves rows and blocks there for the gradient."""
     n_states = ints[base]
-    emitting = base + ints[base + 15]
-    silent = base + ints[base + 16]
+    n_arcs = ints[base + 1]
+    n_slots = ints[base + 13]
+    n_diagonals = ints[base + 18]
+    pad = ints[base + 20]
+    logs_at, linear_at, cells_at, sums_at, scratch_at, vectors_at, total_at, columns_at = places(ints, base, work0)
+    columns_at, shifts, ranges_at, _ = frame_places(ints, base, n_frames, work0)
+    work[total_at] = -inf
+    if n_states == 0:
+        return -inf
+    bits = work.view(np.int64)
+    whole = ints.view(np.uint32)
+    logs = work[logs_at : logs_at + n_arcs]
+    linear = work[linear_at : linear_at + n_arcs]
+    cells = work[cells_at:sums_at]
+    ranges = work[ranges_at : ranges_at + n_frames]
+    sources = whole[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
+    slots = whole[base + ints[base + 12] : base + ints[base + 12] + ints[base + 8]]
+    emitting = whole[base + ints[base + 15] : base + ints[base + 15] + n_states + 1]
+    silent = whole[base + ints[base + 16] : base + ints[base + 16] + n_states + 1]
+    state_slots = whole[base + ints[base + 23] : base + ints[base + 23] + n_states]
+    stride = n_states + 2 * pad
+    record = n_states + stride
+    rows = ranges_at + n_frames
+    vector0 = work[vectors_at : vectors_at + n_states]
+    vector1 = work[vectors_at + stride : vectors_at + stride + n_states]
+    column_logs = work[vectors_at + 3 * stride : vectors_at + 3 * stride + n_slots]
+    scratch = work[scratch_at : scratch_at + max(n_states, n_arcs)]
+    scratch_bits = bits[scratch_at : scratch_at + max(n_states, n_arcs)]
+
+    greatest = 0.0
+    for arc in range(n_arcs):
+        if logs[arc] > -inf:
+            greatest = max(greatest, abs(logs[arc]) * LOG2E)
+        scratch[arc] = min(logs[arc], 700.0)
+    exponentiate(scratch[:n_arcs], linear, bits[linear_at : linear_at + n_arcs])
+    cells[:] = 0.0
+    degree = 1
     for state in range(n_states):
-        own = -inf
-        low = 0
-        high = 0
-        if row != previous:
-            low = ints[emitting + state]
-            high = ints[emitting + state + 1]
-        else:
-            own = work[row + state]
-        best = own
-        for arc in range(low, high):
-            best = max(best, incoming_score(ints, base, arc, work, work0, row, previous, frames, frame))
-        for arc in range(ints[silent + state], ints[silent + state + 1]):
-            best = max(best, incoming_score(ints, base, arc, work, work0, row, previous, frames, frame))
-        if best == -inf:
-            work[row + state] = -inf
+        degree = max(degree, (emitting[state + 1] - emitting[state]) + (silent[state + 1] - silent[state]))
+    growth = log2(float(degree))
+    steps = ints[base + 17] + 1
+
+    for state in range(n_states):
+        vector0[state] = -inf
+    for k in range(ints[base + 2]):
+        vector0[ints[base + ints[base + 3] + k]] = 0.0
+    row = rows
+    exponents_row = rows
+    clear_pads(work[row : row + record], n_states, pad)
+    mantissas = work[row + pad : row + pad + n_states]
+    exponents = work[row + stride : row + record]
+    slow_step(ints, base, logs, column_logs, False, vector0, vector1, mantissas, exponents, 0.0)
+    frame = 0
+    n_blocks = 0
+    uniform_cells = False
+    while frame < n_frames:
+        mantissas = work[row + pad : row + pad + n_states]
+        exponents = work[exponents_row + stride : exponents_row + record]
+        low, high = top_exponents(bits[row + pad : row + pad + n_states], mantissas, exponents, vector0)
+        if high == -inf:
+            return -inf
+        wanted = min(SHORTEST, n_frames - frame)
+        mode = 0
+        n_fitting = 0
+        if greatest <= LARGEST:
+            n_fitting = fitting_frames(
+                steps, greatest + growth, greatest, greatest, BUDGET - (high - low), ranges, frame, n_frames
+            )
+            if n_fitting >= wanted:
+                mode = 1
+            if n_fitting < min(LONG, n_frames - frame):
+                reach = spread_exponents(ints, base, logs, vector0)
+                keep_entered(ints, base, logs, mantissas, vector1)
+                grow, shrink, anyhow = factors_of_arcs(ints, base, logs, vector0, vector1)
+                n_own = fitting_frames(steps, grow + growth, shrink, anyhow, BUDGET, ranges, frame, n_frames)
+                n_own = min(n_own, reach // steps)
+                if n_own >= wanted and n_own > n_fitting:
+                    mode = 2
+                    n_fitting = n_own
+            if mode == 1:
+                vector0[:] = high
+        block = iwork0 + 4 + 4 * n_blocks
+        iwork[block] = frame
+        iwork[block + 1] = (row - rows) // record
+        iwork[block + 2] = (exponents_row - rows) // record
+        iwork[block + 3] = mode
+        n_blocks += 1
+        if mode == 0:
+            for _ in range(min(SLOW, n_frames - frame)):
+                at = columns_at + frame * n_slots
+                log_columns(work[at : at + n_slots], abs(ranges[frame]) > BUDGET, column_logs)
+                mantissas = work[row + pad : row + pad + n_states]
+                exponents = work[exponents_row + stride : exponents_row + record]
+                top = relative_logs(mantissas, exponents, vector0)
+                row += record
+                exponents_row = row
+                clear_pads(work[row : row + record], n_states, pad)
+                mantissas = work[row + pad : row + pad + n_states]
+                exponents = work[row + stride : row + record]
+                slow_step(ints, base, logs, column_logs, True, vector0, vector1, mantissas, exponents, top)
+                frame += 1
             continue
-        total = exp(own - best)
-        for arc in range(low, high):
-            total += exp(incoming_score(ints, base, arc, work, work0, row, previous, frames, frame) - best)
-        for arc in range(ints[silent + state], ints[silent + state + 1]):
-            total += exp(incoming_score(ints, base, arc, work, work0, row, previous, frames, frame) - best)
-        work[row + state] = best + log(total)
+        row += record
+        exponents_row = row
+        clear_pads(work[row : row + record], n_states, pad)
+        scale_row(
+            mantissas, exponents, vector0, scratch[:n_states], scratch_bits[:n_states], work[row + pad : row + pad + n_states]
+        )
+        exponents = work[row + stride : row + record]
+        exponents[:] = vector0
+        if mode == 2 or not uniform_cells:
+            fill_cells(ints, base, mode == 1, linear, exponents, scratch[:n_arcs], scratch_bits[:n_arcs], cells)
+            uniform_cells = mode == 1
+        for _ in range(n_fitting):
+            at = columns_at + frame * n_slots
+            columns = work[at : at + n_slots]
+            before = row + pad
+            row += record
+            after = work[row + pad : row + pad + n_states]
+            clear_pads(work[row : row + record], n_states, pad)
+            if n_diagonals == 0:
+                sparse_forward(
+                    cells, sources, slots, emitting, silent, columns, work[before : before + n_states], after
+                )
+            else:
+                for k in range(0, n_diagonals, 3):
+                    offsets = base + ints[base + 19] + k
+                    begin0 = before - ints[offsets]
+                    begin1 = before - ints[offsets + 1]
+                    begin2 = before - ints[offsets + 2]
+                    cell = k * stride + pad
+                    three_diagonals(
+                        cells[cell : cell + n_states],
+                        cells[cell + stride : cell + stride + n_states],
+                        cells[cell + 2 * stride : cell + 2 * stride + n_states],
+                        work[begin0 : begin0 + n_states],
+                        work[begin1 : begin1 + n_states],
+                        work[begin2 : begin2 + n_states],
+                        columns,
+                        state_slots,
+                        after,
+                        k == 0,
+                    )
+            frame += 1
+    iwork[iwork0] = n_blocks
+    iwork[iwork0 + 1] = (row - rows) // record
+    iwork[iwork0 + 2] = (exponents_row - rows) // record
+
+    mantissas = work[row + pad : row + pad + n_states]
+    exponents = work[exponents_row + stride : exponents_row + record]
+    top = -inf
+    accepts = base + ints[base + 5]
+    for k in range(ints[base + 4]):
+        if mantissas[ints[accepts + k]] != 0.0:
+            top = max(top, exponents[ints[accepts + k]])
+    if top == -inf:
+        return -inf
+    total = 0.0
+    for k in range(ints[base + 4]):
+        if mantissas[ints[accepts + k]] != 0.0:
+            total += mantissas[ints[accepts + k]] * 2.0 ** (exponents[ints[accepts + k]] - top)
+    score = log(total) + top * LN2
+    for k in range(n_frames):
+        score += work[shifts + k]
+    work[total_at] = score
+    work[total_at + 1] = top
+    work[total_at + 2] = total
+    return score
+
+
+@kernel("void(int32[::1], int64, int64, float64[::1], int64, int32[::1], int64, boolean)", fastmath=("contract",))
+def backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weights):
+    """Posteriors of all arcs, in the workspace's sums, and of the columns, where their exponentials were."""
+    n_states = ints[base]
+    n_arcs = ints[base + 1]
+    n_slots = ints[base + 13]
+    n_diagonals = ints[base + 18]
+    pad = ints[base + 20]
+    logs_at, linear_at, cells_at, sums_at, scratch_at, vectors_at, total_at, columns_at = places(ints, base, work0)
+    columns_at, _, ranges_at, _ = frame_places(ints, base, n_frames, work0)
+    bits = work.view(np.int64)
+    whole = ints.view(np.uint32)
+    logs = work[logs_at : logs_at + n_arcs]
+    linear = work[linear_at : linear_at + n_arcs]
+    cells = work[cells_at:sums_at]
+    sums = work[sums_at:scratch_at]
+    sources = whole[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
+    slots = whole[base + ints[base + 12] : base + ints[base + 12] + ints[base + 8]]
+    emitting = whole[base + ints[base + 15] : base + ints[base + 15] + n_states + 1]
+    silent = whole[base + ints[base + 16] : base + ints[base + 16] + n_states + 1]
+    state_slots = whole[base + ints[base + 23] : base + ints[base + 23] + n_states]
+    stride = n_states + 2 * pad
+    record = n_states + stride
+    rows = ranges_at + n_frames
+    scratch = work[scratch_at : scratch_at + max(n_states, n_arcs)]
+    scratch_bits = bits[scratch_at : scratch_at + max(n_states, n_arcs)]
+    after_logs = work[scratch_at : scratch_at + n_states]
+    column_logs = work[scratch_at + n_states : scratch_at + n_states + n_slots]
+    beta_at = vectors_at
+    earlier_at = vectors_at + stride
+    flow_at = vectors_at + 2 * stride
+    work[vectors_at : flow_at + stride] = 0.0
+    sums[:] = 0.0
+    used = work[flow_at + stride : flow_at + stride + n_slots]
+    used[:] = 0.0
+
+    row = rows + iwork[iwork0 + 1] * record
+    exponents_row = rows + iwork[iwork0 + 2] * record
+    beta = work[beta_at + pad : beta_at + pad + n_states]
+    for k in range(ints[base + 4]):
+        state = ints[base + ints[base + 5] + k]
+        if work[row + pad + state] != 0.0:
+            exponent = work[exponents_row + stride + state] - work[total_at + 1]
+            beta[state] = 2.0**exponent / work[total_at + 2]
+    frame = n_frames
+    uniform_cells = False
+    for number in range(iwork[iwork0] - 1, -1, -1):
+        block = iwork0 + 4 + 4 * number
+        first_frame = iwork[block]
+        entry = rows + iwork[block + 1] * record
+        entry_exponents = rows + iwork[block + 2] * record
+        mode = iwork[block + 3]
+        if mode > 0 and (mode == 2 or not uniform_cells):
+            exponents = work[entry + record + stride : entry + 2 * record]
+            fill_cells(ints, base, mode == 1, linear, exponents, scratch[:n_arcs], scratch_bits[:n_arcs], cells)
+            uniform_cells = mode == 1
+        while frame > first_frame:
+            frame -= 1
+            at = columns_at + frame * n_slots
+            columns = work[at : at + n_slots]
+            beta = work[beta_at + pad : beta_at + pad + n_states]
+            earlier = work[earlier_at + pad : earlier_at + pad + n_states]
+            after = work[row + pad : row + pad + n_states]
+            before = work[row - record + pad : row - record + pad + n_states]
+            if mode == 0:
+                log_columns(columns, abs(work[ranges_at + frame]) > BUDGET, column_logs)
+                exponents = work[row + stride : row + record]
+                top = relative_logs(after, exponents, after_logs)
+                before_exponents = entry_exponents if frame == first_frame else row - record
+                exponents = work[before_exponents + stride : before_exponents + record]
+                before_logs = work[flow_at : flow_at + n_states]
+                shift = (relative_logs(before, exponents, before_logs) - top) * LN2
+                for state in range(n_states):
+                    beta[state] *= after[state]
+                slow_step_back(
+                    ints, base, logs, column_logs, True, shift, before_logs, after_logs, beta, before, earlier, sums, used
+                )
+            elif n_diagonals == 0:
+                sparse_backward(
+                    cells, sums, sources, slots, emitting, silent, columns, before, after, beta, earlier, used
+                )
+            else:
+                flow = work[flow_at + pad : flow_at + pad + n_states]
+                enter_with_label(columns, state_slots, after, beta, flow, used)
+                for k in range(0, n_diagonals, 3):
+                    offsets = base + ints[base + 19] + k
+                    cell0 = k * stride + pad + ints[offsets]
+                    cell1 = (k + 1) * stride + pad + ints[offsets + 1]
+                    cell2 = (k + 2) * stride + pad + ints[offsets + 2]
+                    flow0 = flow_at + pad + ints[offsets]
+                    flow1 = flow_at + pad + ints[offsets + 1]
+                    flow2 = flow_at + pad + ints[offsets + 2]
+                    three_diagonals_back(
+                        cells[cell0 : cell0 + n_states],
+                        cells[cell1 : cell1 + n_states],
+                        cells[cell2 : cell2 + n_states],
+                        work[flow0 : flow0 + n_states],
+                        work[flow1 : flow1 + n_states],
+                        work[flow2 : flow2 + n_states],
+                        before,
+                        earlier,
+                        k == 0,
+                    )
+                if want_weights:
+                    for k in range(n_diagonals):
+                        cell = k * stride + pad
+                        begin = row - record + pad - ints[base + ints[base + 19] + k]
+                        add_products(
+                            sums[cell : cell + n_states],
+                            cells[cell : cell + n_states],
+                            work[begin : begin + n_states],
+                            flow,
+                        )
+            for slot in range(n_slots):
+                columns[slot] = used[slot]
+                used[slot] = 0.0
+            beta_at, earlier_at = earlier_at, beta_at
+            row -= record
+        if mode > 0:
+            # β to the units of the row that the block's first row was made from.
+            convert_back(
+                work[row + pad : row + pad + n_states],
+                work[row + stride : row + record],
+                work[entry_exponents + stride : entry_exponents + record],
+                scratch[:n_states],
+                scratch_bits[:n_states],
+                work[beta_at + pad : beta_at + pad + n_states],
+            )
+            row -= record
+        elif number > 0 or ints[base + 17] > 0:
+            # Left by `flow`'s use as scratch.
+            work[flow_at : flow_at + pad] = 0.0
+    if ints[base + 17] > 0:
+        mantissas = work[row + pad : row + pad + n_states]
+        relative_logs(mantissas, work[row + stride : row + record], after_logs)
+        beta = work[beta_at + pad : beta_at + pad + n_states]
+        for state in range(n_states):
+            beta[state] *= mantissas[state]
+        slow_step_back(
+            ints, base, logs, column_logs, False, 0.0, after_logs, after_logs, beta, mantissas, beta, sums, used
+        )
 
 
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
     """Log of the sum over accepting paths of exp(weight of arcs and frames); −inf where there is none."""
-    n_states = ints[base]
-    n_arcs = ints[base + 1]
-    gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, 1.0)
-    total = work0 + n_arcs
-    row = total + 1 + 2 * n_states
-    for state in range(n_states):
-        work[row + state] = -inf
-    for k in range(ints[base + 2]):
-        work[row + ints[base + ints[base + 3] + k]] = 0.0
-    enter_states(ints, base, work, work0, row, row, frames, frame0)
-    for frame in range(n_frames):
-        enter_states(ints, base, work, work0, row + n_states, row, frames, frame0 + frame)
-        row += n_states
-    accepts = base + ints[base + 5]
-    best = -inf
-    for k in range(ints[base + 4]):
-        best = max(best, work[row + ints[accepts + k]])
-    if best > -inf:
-        score = 0.0
-        for k in range(ints[base + 4]):
-            score += exp(work[row + ints[accepts + k]] - best)
-        best += log(score)
-    work[total] = best
-    return best
+    gather_weights(ints, base, ints[base + 1], weights, n_shared, shift, work, work0, 1.0)
+    load_frames(ints, base, frames, frame0, n_frames, work, work0)
+    return forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0)
 
 
 def _backward(
@@ -107,50 +446,25 @@ def _backward(
     want_weights,
     want_frames,
 ):
-    """Add seed × posterior of each arc to its entries' gradient, and of each frame and column to the frames'."""
-    n_states = ints[base]
-    n_arcs = ints[base + 1]
-    n_emitting = ints[base + 8]
-    sources = base + ints[base + 9]
-    ends = base + ints[base + 10]
-    total = work0 + n_arcs
-    score = work[total]
-    if score == -inf:
+    """Add seed × posterior of each arc to its entries' gradient, and of each frame and column to the frames'.
+
+    Once after each forward: the workspace's columns become posteriors.
+    """
+    _, _, _, sums, _, _, total, columns = places(ints, base, work0)
+    if work[total] == -inf:
         return
-    occupancy = total + 1
-    earlier = occupancy + n_states
-    row = total + 1 + (2 + n_frames) * n_states
-    for state in range(n_states):
-        work[occupancy + state] = 0.0
-    for k in range(ints[base + 4]):
-        state = ints[base + ints[base + 5] + k]
-        work[occupancy + state] = seed * exp(work[row + state] - score)
-    for frame in range(n_frames, -1, -1):
-        for state in range(n_states):
-            work[earlier + state] = 0.0
-        for arc in range(n_arcs - 1, n_emitting - 1, -1):
-            flow = work[occupancy + ints[ends + arc]]
-            if flow != 0.0:
-                arrived = work[row + ints[ends + arc]]
-                share = flow * exp(work[row + ints[sources + arc]] + work[work0 + arc] - arrived)
-                work[occupancy + ints[sources + arc]] += share
-                if want_weights:
-                    add_to_entries(ints, base, arc, share, gradient, n_shared, g_shared, g_shift)
-        if frame == 0:
-            break
-        for arc in range(n_emitting):
-            flow = work[occupancy + ints[ends + arc]]
-            if flow != 0.0:
-                column = ints[base + ints[base + 14] + ints[base + ints[base + 12] + arc]]
-                here = work[row - n_states + ints[sources + arc]] + work[work0 + arc] + frames[frame0 + frame - 1, column]
-                share = flow * exp(here - work[row + ints[ends + arc]])
-                work[earlier + ints[sources + arc]] += share
-                if want_weights:
-                    add_to_entries(ints, base, arc, share, gradient, n_shared, g_shared, g_shift)
-                if want_frames:
-                    frames_gradient[gframe0 + frame - 1, column] += share
-        occupancy, earlier = earlier, occupancy
-        row -= n_states
+    backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weights)
+    if want_weights:
+        for arc in range(ints[base + 1]):
+            posterior = seed * work[sums + ints[base + ints[base + 22] + arc]]
+            add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)
+    if want_frames:
+        n_slots = ints[base + 13]
+        used = ints[base + ints[base + 14] : base + ints[base + 14] + n_slots]
+        for frame in range(n_frames):
+            row = work[columns + frame * n_slots : columns + (frame + 1) * n_slots]
+            for slot in range(n_slots):
+                frames_gradient[gframe0 + frame, used[slot]] += seed * row[slot]
 
 
 trellis_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

@@ -1,0 +1,448 @@
+"""The log semiring over a trellis in scaled linear arithmetic: inner loops of multiplications and additions only.
+
+A forward score is a · 2^e: a row of mantissas for every frame, and a row of whole exponents for each *block* of frames, in
+which exponents stand still. Within a block, an arc from s to d multiplies by exp(weight) · 2^(e[s] − e[d]), and a frame by
+its exponentiated columns. Each block begins with exponents renewed, and is made as short as it must be for nothing to
+leave 2^±`BUDGET` in it, by a bound from weights, frames and exponents: so nothing is lost, however far states lie apart. Where
+that bound leaves fewer than `SHORTEST` frames, some frames are computed in the log domain instead.
+
+Backward scores are kept as β with a · β = posterior of the state; posteriors only ever split up, so they need no
+exponents of their own: in a block they are in units of 2^−e. Posteriors below 2^−250 are dropped between blocks.
+"""
+
+from __future__ import annotations
+
+from math import exp, inf, log
+
+import numpy as np
+
+from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, MAGIC, powers_of_two
+from arcgrad.runtime.routines import helper
+
+__all__ = [
+    "BUDGET",
+    "LARGEST",
+    "LONG",
+    "SHORTEST",
+    "SLOW",
+    "add_products",
+    "clear_pads",
+    "convert_back",
+    "enter_with_label",
+    "factors_of_arcs",
+    "fill_cells",
+    "fitting_frames",
+    "frame_places",
+    "keep_entered",
+    "log_columns",
+    "places",
+    "relative_logs",
+    "scale_row",
+    "slow_step",
+    "slow_step_back",
+    "sparse_backward",
+    "sparse_forward",
+    "spread_exponents",
+    "three_diagonals",
+    "three_diagonals_back",
+    "top_exponents",
+]
+
+BUDGET = 450.0
+"""Bits by which mantissas may change in a block, down or up."""
+
+SHORTEST = 8
+"""Frames that make a block worth while; the packer counts on it for the size of the workspace."""
+
+LONG = 32
+"""Frames that make a block long enough not to look for a longer one."""
+
+SLOW = 4
+"""Frames that are computed in the log domain before a block is tried again."""
+
+_CHUNK = 1024
+_UNKNOWN = 1e300  # exponent of a state that cannot be reached in the block
+
+LARGEST = 900.0
+"""|log2| of a weight up to which blocks are tried."""
+
+
+@helper
+def places(ints, base, work0):
+    """Where things lie in the workspace; the order is that of ``_pack_inner_loop``'s sum."""
+    n_arcs = ints[base + 1]
+    n_slots = ints[base + 13]
+    pad = ints[base + 20]
+    n_cells = ints[base + 21]
+    logs = work0  # weights of arcs, nats
+    linear = logs + n_arcs  # their exponentials
+    cells = linear + n_arcs  # the block's factors
+    posteriors = cells + n_cells  # sums over frames, by cell
+    scratch = posteriors + n_cells
+    vectors = scratch + max(_CHUNK + n_slots, n_arcs, ints[base] + n_slots)
+    total = vectors + 3 * (ints[base] + 2 * pad) + n_slots  # the score, then what it was made of
+    return logs, linear, cells, posteriors, scratch, vectors, total, total + 4
+
+
+@helper
+def frame_places(ints, base, n_frames, work0):
+    """Where frames lie in the workspace: columns, shifts, ranges (in bits), and scratch for making them."""
+    _, _, _, _, scratch, _, _, columns = places(ints, base, work0)
+    shifts = columns + n_frames * ints[base + 13]
+    return columns, shifts, shifts + n_frames, scratch
+
+
+@helper
+def relative_logs(mantissas, exponents, result):
+    """log(a · 2^e) − top · ln 2 of each state; returns top, the greatest exponent of a state that is reached."""
+    top = -inf
+    for s in range(len(mantissas)):
+        if mantissas[s] != 0.0 and exponents[s] > top:
+            top = exponents[s]
+    for s in range(len(mantissas)):
+        if mantissas[s] != 0.0:
+            result[s] = log(mantissas[s]) + (exponents[s] - top) * LN2
+        else:
+            result[s] = -inf
+    return top if top > -inf else 0.0
+
+
+@helper
+def slow_step(ints, base, logs, columns, emits, before, after, mantissas, exponents, top):
+    """One frame in the log domain, or only the ε arcs before the first: from ``before`` to a fresh row, normalised.
+
+    ``columns`` are logarithms; scores in ``before`` and ``after`` are relative to ``top``.
+    """
+    sources = base + ints[base + 9]
+    slots = base + ints[base + 12]
+    emitting = base + ints[base + 15]
+    silent = base + ints[base + 16]
+    for state in range(len(after)):
+        low = ints[emitting + state]
+        high = ints[emitting + state + 1] if emits else low
+        own = -inf if emits else before[state]
+        best = own
+        for arc in range(low, high):
+            best = max(best, before[ints[sources + arc]] + (logs[arc] + columns[ints[slots + arc]]))
+        for arc in range(ints[silent + state], ints[silent + state + 1]):
+            best = max(best, after[ints[sources + arc]] + logs[arc])
+        if best == -inf:
+            after[state] = -inf
+            mantissas[state] = 0.0
+            exponents[state] = 0.0
+            continue
+        sum_ = exp(own - best)
+        for arc in range(low, high):
+            sum_ += exp(before[ints[sources + arc]] + (logs[arc] + columns[ints[slots + arc]]) - best)
+        for arc in range(ints[silent + state], ints[silent + state + 1]):
+            sum_ += exp(after[ints[sources + arc]] + logs[arc] - best)
+        score = best + log(sum_)
+        after[state] = score
+        whole = np.floor(score * LOG2E)
+        # Where scores are beyond 1e15, the rest has no digits left.
+        mantissas[state] = exp(min(max(score - whole * LN2, 0.0), 1.0))
+        exponents[state] = top + whole
+
+
+@helper
+def top_exponents(mantissa_bits, mantissas, exponents, result):
+    """Exponents by which mantissas would be in [1, 2), `_UNKNOWN` where they are 0; returns their range, or inf, −inf."""
+    low = inf
+    high = -inf
+    for s in range(len(mantissas)):
+        if mantissas[s] != 0.0:
+            exponent = exponents[s] + float(((mantissa_bits[s] >> 52) & 2047) - 1023)
+            result[s] = exponent
+            low = min(low, exponent)
+            high = max(high, exponent)
+        else:
+            result[s] = _UNKNOWN
+    return low, high
+
+
+@helper
+def spread_exponents(ints, base, logs, exponents):
+    """Give states that are not reached yet the exponent that they would get from a neighbour; how far that was followed."""
+    n_arcs = ints[base + 1]
+    sources = base + ints[base + 9]
+    ends = base + ints[base + 10]
+    reach = 64
+    for turn in range(64):
+        changed = False
+        missing = False
+        for arc in range(n_arcs):
+            end = ints[ends + arc]
+            if exponents[end] == _UNKNOWN:
+                source = ints[sources + arc]
+                if exponents[source] != _UNKNOWN and logs[arc] > -inf:
+                    exponents[end] = exponents[source] + np.floor(logs[arc] * LOG2E)
+                    changed = True
+                else:
+                    missing = True
+        if not missing or not changed:
+            reach = 1 << 30
+            break
+    return reach
+
+
+@helper
+def keep_entered(ints, base, logs, mantissas, marks):
+    """Mark states that are reached and stay so: each is entered from a marked one, whatever the frame, if columns are finite."""
+    n_states = len(mantissas)
+    sources = base + ints[base + 9]
+    emitting = base + ints[base + 15]
+    silent = base + ints[base + 16]
+    for state in range(n_states):
+        marks[state] = 1.0 if mantissas[state] != 0.0 else 0.0
+    for _ in range(4):
+        changed = False
+        for state in range(n_states):
+            if marks[state] == 1.0:
+                entered = 0.0
+                for arc in range(ints[emitting + state], ints[emitting + state + 1]):
+                    if marks[ints[sources + arc]] == 1.0 and logs[arc] > -inf:
+                        entered = 1.0
+                for arc in range(ints[silent + state], ints[silent + state + 1]):
+                    if marks[ints[sources + arc]] == 1.0 and logs[arc] > -inf:
+                        entered = 1.0
+                if entered == 0.0:
+                    marks[state] = 0.0
+                    changed = True
+        if not changed:
+            return
+    for state in range(n_states):
+        marks[state] = 0.0
+
+
+@helper
+def factors_of_arcs(ints, base, logs, exponents, marks):
+    """Bounds on how fast mantissas change between states with these exponents, in bits a step.
+
+    Returns:
+        how much they grow at most (but for the number of arcs into a state); how much they shrink at most in a state
+        that is reached, where columns are finite: by its best arc from a marked state if it is marked itself; and anyhow.
+    """
+    n_states = len(exponents)
+    sources = base + ints[base + 9]
+    emitting = base + ints[base + 15]
+    silent = base + ints[base + 16]
+    grow = 0.0
+    shrink = 0.0
+    anyhow = 0.0
+    for state in range(n_states):
+        own = exponents[state]
+        if own == _UNKNOWN:
+            continue
+        best = -inf
+        worst = 0.0
+        for side in range(2):
+            pointers = emitting if side == 0 else silent
+            for arc in range(ints[pointers + state], ints[pointers + state + 1]):
+                source = ints[sources + arc]
+                if logs[arc] > -inf and exponents[source] != _UNKNOWN:
+                    factor = logs[arc] * LOG2E + exponents[source] - own
+                    grow = max(grow, factor)
+                    worst = min(worst, factor)
+                    if marks[source] == 1.0:
+                        best = max(best, factor)
+        anyhow = max(anyhow, -worst)
+        shrink = max(shrink, -best if marks[state] == 1.0 else -worst)
+    return grow, shrink, anyhow
+
+
+@helper
+def fitting_frames(steps, grow, shrink, anyhow, room, ranges, frame, last):
+    """How many frames a block can have before mantissas may have grown by `BUDGET` bits, or shrunk by ``room`` bits.
+
+    A frame with a column of −inf has a negative range; from there on states may cease to be reached.
+    """
+    n = 0
+    up = BUDGET
+    while frame + n < last:
+        if ranges[frame + n] < 0.0:
+            shrink = anyhow
+        room -= steps * shrink + abs(ranges[frame + n])
+        up -= steps * grow
+        if room < 0.0 or up < 0.0:
+            break
+        n += 1
+    return n
+
+
+@helper
+def fill_cells(ints, base, uniform, linear, exponents, scratch, scratch_bits, cells):
+    """The block's factors: exp(weight) · 2^(e[s] − e[d]) in each arc's cell."""
+    n_arcs = ints[base + 1]
+    sources = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
+    ends = ints[base + ints[base + 10] : base + ints[base + 10] + n_arcs]
+    place = ints[base + ints[base + 22] : base + ints[base + 22] + n_arcs]
+    if uniform:
+        for arc in range(n_arcs):
+            cells[place[arc]] = linear[arc]
+        return
+    for arc in range(n_arcs):
+        scratch[arc] = min(max(exponents[sources[arc]] - exponents[ends[arc]], -1000.0), 1000.0) + MAGIC
+    powers_of_two(scratch_bits)
+    for arc in range(n_arcs):
+        known = exponents[sources[arc]] != _UNKNOWN and exponents[ends[arc]] != _UNKNOWN
+        cells[place[arc]] = linear[arc] * scratch[arc] if known else 0.0
+
+
+@helper
+def sparse_forward(cells, sources, slots, emitting, silent, columns, before, after):
+    """One frame, arc by arc."""
+    for state in range(len(after)):
+        total = 0.0
+        for arc in range(emitting[state], emitting[state + 1]):
+            total += cells[arc] * columns[slots[arc]] * before[sources[arc]]
+        for arc in range(silent[state], silent[state + 1]):
+            total += cells[arc] * after[sources[arc]]
+        after[state] = total
+
+
+@helper
+def sparse_backward(cells, sums, sources, slots, emitting, silent, columns, before, after, beta, earlier, used):
+    """One frame back, arc by arc: from β after the frame to β before it; adds posteriors to ``sums`` and ``used``."""
+    n_states = len(after)
+    for back in range(n_states):
+        state = n_states - 1 - back
+        if after[state] == 0.0:
+            beta[state] = 0.0
+        else:
+            for arc in range(silent[state], silent[state + 1]):
+                flow = cells[arc] * beta[state]
+                beta[sources[arc]] += flow
+                sums[arc] += flow * after[sources[arc]]
+    for state in range(n_states):
+        earlier[state] = 0.0
+    for state in range(n_states):
+        own = beta[state]
+        if own != 0.0:
+            for arc in range(emitting[state], emitting[state + 1]):
+                source = sources[arc]
+                flow = cells[arc] * columns[slots[arc]] * own
+                earlier[source] += flow
+                share = flow * before[source]
+                used[slots[arc]] += share
+                sums[arc] += share
+    for state in range(n_states):
+        if before[state] == 0.0:
+            earlier[state] = 0.0
+
+
+@helper
+def three_diagonals(factors0, factors1, factors2, before0, before1, before2, columns, slots, after, first):
+    """Add three diagonals' part of one frame to every state."""
+    if first:
+        for state in range(len(after)):
+            total = factors0[state] * before0[state] + factors1[state] * before1[state] + factors2[state] * before2[state]
+            after[state] = total * columns[slots[state]]
+    else:
+        for state in range(len(after)):
+            total = factors0[state] * before0[state] + factors1[state] * before1[state] + factors2[state] * before2[state]
+            after[state] += total * columns[slots[state]]
+
+
+@helper
+def three_diagonals_back(factors0, factors1, factors2, flow0, flow1, flow2, before, earlier, first):
+    """Add three diagonals' part of β before the frame."""
+    if first:
+        for state in range(len(before)):
+            total = factors0[state] * flow0[state] + factors1[state] * flow1[state] + factors2[state] * flow2[state]
+            earlier[state] = total if before[state] != 0.0 else 0.0
+    else:
+        for state in range(len(before)):
+            total = factors0[state] * flow0[state] + factors1[state] * flow1[state] + factors2[state] * flow2[state]
+            earlier[state] += total if before[state] != 0.0 else 0.0
+
+
+@helper
+def enter_with_label(columns, slots, after, beta, flow, used):
+    """β after a frame times the column that each state is entered with, and the columns' posteriors."""
+    for state in range(len(after)):
+        flow[state] = columns[slots[state]] * beta[state]
+    for state in range(len(after)):
+        used[slots[state]] += after[state] * beta[state]
+
+
+@helper
+def add_products(sums, factors, before, flow):
+    """Posteriors of one diagonal."""
+    for state in range(len(sums)):
+        sums[state] += factors[state] * before[state] * flow[state]
+
+
+@helper
+def scale_row(mantissas, old, new, scratch, scratch_bits, result):
+    """a · 2^(old − new), 0 staying 0."""
+    for s in range(len(mantissas)):
+        scratch[s] = min(max(old[s] - new[s], -1000.0), 1000.0) + MAGIC
+    powers_of_two(scratch_bits)
+    for s in range(len(mantissas)):
+        result[s] = mantissas[s] * scratch[s] if mantissas[s] != 0.0 else 0.0
+
+
+@helper
+def log_columns(row, wide, result):
+    """The logarithms of a frame's columns: what a frame of wide range holds anyway."""
+    for slot in range(len(row)):
+        result[slot] = row[slot] if wide else (log(row[slot]) if row[slot] > 0.0 else -inf)
+
+
+@helper
+def slow_step_back(ints, base, logs, columns, emits, shift, before, after, beta, mantissas, earlier, sums, used):
+    """`slow_step`'s gradient: from β after the frame to β before it; adds posteriors to ``sums`` and ``used``.
+
+    ``before`` and ``after`` are logarithms, those before relative to a top that lies ``shift`` nats above the other's;
+    ``mantissas`` are those before. Without ``emits``, only ε arcs after the frame are taken and β is not moved.
+    """
+    sources = base + ints[base + 9]
+    slots = base + ints[base + 12]
+    emitting = base + ints[base + 15]
+    silent = base + ints[base + 16]
+    place = base + ints[base + 22]
+    n_states = len(after)
+    # From here on ``beta`` holds posteriors.
+    for back in range(n_states):
+        state = n_states - 1 - back
+        if beta[state] != 0.0:
+            for arc in range(ints[silent + state], ints[silent + state + 1]):
+                source = ints[sources + arc]
+                share = beta[state] * exp(after[source] + logs[arc] - after[state])
+                beta[source] += share
+                sums[ints[place + arc]] += share
+    if not emits:
+        return
+    for state in range(n_states):
+        earlier[state] = 0.0
+    for state in range(n_states):
+        if beta[state] != 0.0:
+            for arc in range(ints[emitting + state], ints[emitting + state + 1]):
+                source = ints[sources + arc]
+                slot = ints[slots + arc]
+                gain = before[source] + shift + (logs[arc] + columns[slot]) - after[state]
+                share = beta[state] * exp(gain)
+                earlier[source] += share
+                used[slot] += share
+                sums[ints[place + arc]] += share
+    for state in range(n_states):
+        if mantissas[state] != 0.0:
+            earlier[state] /= mantissas[state]
+
+
+@helper
+def convert_back(mantissas, own, units, scratch, scratch_bits, beta):
+    """β from the units of 2^−own to those of 2^−units; posteriors below 2^−250 are dropped, or β could lose its range."""
+    for s in range(len(beta)):
+        scratch[s] = min(max(units[s] - own[s], -1000.0), 1000.0) + MAGIC
+    powers_of_two(scratch_bits)
+    for s in range(len(beta)):
+        beta[s] = beta[s] * scratch[s] if mantissas[s] * beta[s] > 5.5e-76 else 0.0
+
+
+@helper
+def clear_pads(row, n_states, pad):
+    """Zeros around a row's mantissas, for the diagonals that reach over the edge."""
+    for k in range(pad):
+        row[k] = 0.0
+        row[pad + n_states + k] = 0.0

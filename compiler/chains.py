@@ -17,6 +17,7 @@ from arcgrad.compiler.types import Type
 __all__ = ["Meeting", "chain_operands", "estimate", "find_meeting", "order_chains"]
 
 CHAINS = ("compose", "intersect")
+MAX_OPERANDS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,11 @@ class Meeting:
 
 
 def chain_operands(node: Node) -> list[Node]:
-    """Operands of a chain of one operator (∘ or ∩), left to right; nested ones of the same operator are opened."""
-    if node.operator not in CHAINS:
+    """Operands of a chain of one operator (∘ or ∩), left to right; nested ones of the same operator are opened.
+
+    A chain of more than MAX_OPERANDS, which shared nodes make with a few lines of text, stays closed.
+    """
+    if node.operator not in CHAINS or _chain_length(node) > MAX_OPERANDS:
         return [node]
     found: list[Node] = []
     stack = [node]
@@ -49,6 +53,25 @@ def chain_operands(node: Node) -> list[Node]:
         else:
             found.append(current)
     return found
+
+
+def _chain_length(root: Node) -> int:
+    """How many operands the chain at the root has; every shared node is visited once."""
+    lengths: dict[Node, int] = {}
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        if node in lengths:
+            stack.pop()
+        elif node.operator != root.operator:
+            lengths[stack.pop()] = 1
+        else:
+            missing = [o for o in node.operands if o not in lengths]
+            if missing:
+                stack.extend(missing)
+            else:
+                lengths[stack.pop()] = sum(lengths[o] for o in node.operands)
+    return lengths[root]
 
 
 def find_meeting(graph: Node, dense: frozenset[str], interner: Interner) -> Meeting | None:

@@ -147,11 +147,12 @@ def apply_rules(draft: Draft) -> Draft:
 
 def _meets_dense(node: Node, dense: frozenset[str]) -> bool:
     """Whether a reduction over the graph, once it is split, meets a dense input without building it."""
-    stack = [node]
+    stack, seen = [node], set()
     while stack:
         current = stack.pop()
-        if current.type is not Type.GRAPH:
+        if current.type is not Type.GRAPH or current in seen:
             continue
+        seen.add(current)
         if current.is_input:
             if current.parameters[0] in dense:
                 return True

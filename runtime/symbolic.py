@@ -158,6 +158,9 @@ def raise_transducer(operator: str, which: str, topology: Topology, place: Place
     )
 
 
+# Leaf and arc number of each entry, and what composing selections holds beside them.
+_BYTES_PER_ENTRY = 64
+
 EMPTY_TOPOLOGY = Topology.make(0, [], [], [])
 
 
@@ -285,7 +288,20 @@ class SymbolicEvaluator:
                 selections.append(Selection.identity(self._leaves[operand], 1))
         built = build_node(node, topologies, self._bound.mappings, self._limits, self._places.get(node))
         parts = list(zip(built.selections[: len(selections)], selections, strict=True))
+        self._check_selection(node, parts)
         return built.topology, compose_selections(built.topology.n_arcs, parts)
+
+    def _check_selection(self, node: Node, parts: Sequence[tuple[IntArray, Selection]]) -> None:
+        """A small graph may sum many weights on each arc: A ∘ A, composed with itself forty times over."""
+        entries = 0
+        for local, selection in parts:
+            if selection.n_arcs:
+                entries += int(np.diff(selection.offsets)[local[local >= 0]].sum())
+        try:
+            self._limits.check("the origin of the arcs' weights", bytes=_BYTES_PER_ENTRY * entries)
+        except ArcgradError as error:
+            error.place = self._places.get(node)
+            raise
 
 
 def _inputs_below(node: Node) -> list[Node]:

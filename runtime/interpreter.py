@@ -25,7 +25,7 @@ from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.graph import Graph
 from arcgrad.runtime.symbolic import EMPTY_TOPOLOGY, build_node, not_there_yet, path_topology
 
-__all__ = ["Interpretation", "Trace", "TraceNode", "interpret", "name_item", "trace"]
+__all__ = ["Interpretation", "Trace", "TraceNode", "graph_cotangent", "interpret", "name_item", "trace"]
 
 FloatArray = NDArray[np.float64]
 
@@ -250,7 +250,11 @@ def interpret(
         else:
             values.append(Graph.from_topology(result.topology, result.weights))
         if wrt:
-            run.backward(_item_cotangent(cotangent, item, result))
+            try:
+                run.backward(_item_cotangent(cotangent, item, result))
+            except ArcgradError as error:
+                name_item(error, bound, item)
+                raise
         for name in wrt:
             node = program.input_node(name)
             found = run.values[node]
@@ -266,9 +270,25 @@ def name_item(error: ArcgradError, bound: Bound, item: int) -> None:
 
 
 def _item_cotangent(cotangent: Any, item: int, result: _Value) -> Any:
-    if cotangent is not None:
-        return cotangent[item]
-    return 1.0 if result.topology is None else np.ones(len(result.weights))
+    if result.topology is None:
+        return 1.0 if cotangent is None else cotangent[item]
+    return graph_cotangent(None if cotangent is None else cotangent[item], len(result.weights))
+
+
+def graph_cotangent(given: FloatArray | None, n_arcs: int) -> FloatArray:
+    """(n_arcs,) what a graph's arc weights are differentiated with: what is given, or ones.
+
+    Raises:
+        InputError: it has another shape.
+    """
+    if given is None:
+        return np.ones(n_arcs)
+    if given.shape != (n_arcs,):
+        raise InputError(
+            f"cotangent has shape {given.shape}, but the equation's value is a graph of {n_arcs} arcs: "
+            f"expected shape ({n_arcs},)"
+        )
+    return given
 
 
 def _collect(bound: Bound, name: str, parts: list[Any]) -> Any:

@@ -19,7 +19,7 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.graph import Graph
-from arcgrad.runtime.interpreter import Interpretation, name_item
+from arcgrad.runtime.interpreter import Interpretation, graph_cotangent, name_item
 from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.routines import load_routine
 from arcgrad.runtime.threads import run_slices
@@ -94,7 +94,7 @@ class Execution:
             offsets = layout.flat_offsets(item)
             values.append(Graph.from_topology(graph.topology, graph.selection.weights(self._weights, offsets)))
             if wrt:
-                bars = np.ones(graph.topology.n_arcs) if cotangent is None else np.asarray(cotangent[item])
+                bars = self._graph_cotangent(cotangent, item, graph.topology.n_arcs)
                 flat = graph.selection.scatter(bars, offsets, layout.size)
                 gradient[: layout.n_shared] += flat[: layout.n_shared]
                 gradient[before + layout.n_shared :] += flat[layout.n_shared :]
@@ -102,6 +102,13 @@ class Execution:
         frames_gradients = self._run_routine(seeds, gradient, wrt) if wrt and prepared.plan.steps else {}
         collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt}
         return values, {name: self._shaped(name, parts) for name, parts in collected.items()}
+
+    def _graph_cotangent(self, cotangent: Any, item: int, n_arcs: int) -> FloatArray:
+        try:
+            return graph_cotangent(None if cotangent is None else cotangent[item], n_arcs)
+        except ArcgradError as error:
+            name_item(error, self._bound, item)
+            raise
 
     # -- the routine --------------------------------------------------------------------------------------------------
 
@@ -131,11 +138,12 @@ class Execution:
                 self._status, wants.reshape(-1, 2), *(argument for arguments in dense for argument in arguments),
             )  # fmt: skip
 
-        if self._n_slices == 1:
-            call(0)
-        else:
-            parallel = prepared.work if self._tier == "fused" else 0.0
-            run_slices([partial(call, k) for k in range(self._n_slices)], parallel)
+        with np.errstate(all="ignore"):  # as plain Python a routine's scalars are numpy's, which warn of 0 × inf
+            if self._n_slices == 1:
+                call(0)
+            else:
+                parallel = prepared.work if self._tier == "fused" else 0.0
+                run_slices([partial(call, k) for k in range(self._n_slices)], parallel)
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
 
     def _wanted(self, number: int, wrt: Sequence[str]) -> tuple[bool, bool]:

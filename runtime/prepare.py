@@ -179,7 +179,7 @@ class _Preparation:
                     closed = self._pack(region, item, as_cyclic=True)
                     regions[item] = (*packed[:number], closed, *packed[number + 1 :])
         dtypes = {name: str(self._dense(name).frames.dtype) for name in plan.dense}
-        emitted = self._emit(regions, dtypes) if plan.steps else None
+        emitted = self._emit(regions, dtypes) if plan.steps or plan.graph is None else None
         frame_counts = [self._frame_counts(item) for item in range(bound.n_items)]
         widths = [0 if r.meeting is None else self._met(r.meeting).n_columns for r in plan.regions]
         prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, frame_counts, widths)

@@ -38,7 +38,7 @@ class Prepared:
         plan: what the inputs' kinds ask for.
         layout: where leaf weights lie.
         regions: for each item, its packed regions.
-        emitted: the routine's text; None where the plan has no step.
+        emitted: the routine's text; None for a graph without scores.
         dtypes: "float32" or "float64" of each dense input met in a region.
         graphs: for each item, the built graph of a graph-valued equation.
         frame_counts: for each item, the frames of each region (0 where it meets no dense input).

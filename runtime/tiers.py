@@ -18,6 +18,8 @@ PATIENCE = 0.25
 # The interpreter's seconds an arc-frame, and the most that one call may take before kernels are worth loading.
 _INTERPRETED = 4e-6
 _AT_ONCE = 0.1
+# Steps beyond which nobody wants to wait for numba: a step is a handful of lines, and each line costs about 25 ms.
+MAX_COMPILED_STEPS = 200
 
 
 def choose_tier(prepared: Prepared, spent: float) -> str:
@@ -29,11 +31,12 @@ def choose_tier(prepared: Prepared, spent: float) -> str:
     """
     if prepared.emitted is None:
         return "kernels"  # no routine: weights are gathered and that is all
-    if is_ready(prepared.emitted.source, signature=prepared.signature) or spent > PATIENCE:
+    small_enough = len(prepared.plan.steps) <= MAX_COMPILED_STEPS
+    if is_ready(prepared.emitted.source, signature=prepared.signature) or (spent > PATIENCE and small_enough):
         return "fused"
     if prepared.work * _INTERPRETED <= _AT_ONCE:
         return "interpret"
-    return "kernels" if _kernels_are_ready(prepared) else "fused"
+    return "kernels" if not small_enough or _kernels_are_ready(prepared) else "fused"
 
 
 def _kernels_are_ready(prepared: Prepared) -> bool:

@@ -111,7 +111,7 @@ class _Writer:
 
     plan: Plan
     lines: list[str] = field(default_factory=list)
-    entries: list[Node] = field(default_factory=list)
+    entries: dict[Node, int] = field(default_factory=dict)
     imports: dict[str, set[str]] = field(default_factory=dict)
     values: dict[Node, str] = field(default_factory=dict)
 
@@ -123,9 +123,7 @@ class _Writer:
         return name
 
     def entry(self, node: Node) -> int:
-        if node not in self.entries:
-            self.entries.append(node)
-        return self.entries.index(node)
+        return self.entries.setdefault(node, len(self.entries))
 
 
 _LARGEST = 1.7976931348623157e308
@@ -189,7 +187,9 @@ def _forward(
         name = f"v{numbers[step]}"
         place = plan.places.get(step)
         columns = f"columns {place.column}-{place.end_column - 1}: " if place is not None else ""
-        write(2, f"# {name}, {columns}{_comment(describe(step, limit=60))}")
+        # Earlier steps by name: spelled out, a sum of a thousand scores would take a million comments' worth of text.
+        earlier = {o: f"v{numbers[o]}" for o in step.operands if o in numbers}
+        write(2, f"# {name}, {columns}{_comment(describe(step, earlier, limit=60))}")
         if step in regions:
             _call_forward(writer, kernels[regions[step]], regions[step], name, dense, dtypes)
         else:

@@ -58,6 +58,7 @@ class Expander:
     internal: bool = False  # know operators without a spelling by their registry names
     terms: dict[tuple[Hashable, ...], Term] = field(default_factory=dict)
     _memo: dict[tuple[Hashable, ...], Term] = field(default_factory=dict)
+    _expanding: list[str] = field(default_factory=list)  # definitions within one another, the innermost last
 
     def expand_program(self, programs: list[syntax.Program]) -> Term:
         """The term of the last program's result; the others are libraries of definitions before it."""
@@ -143,6 +144,13 @@ class Expander:
         entry = named_operators().get(call.name)
         if entry is None and self.internal:
             entry = operators().get(call.name)
+        if entry is None and call.name in self._expanding:
+            raise EquationError(
+                f"the definition of {call.name} uses {call.name} itself",
+                place=Place(text, call.name_span),
+                found=call.name,
+                hint="definitions may not recurse; repetition is written A*, A{n} or A{m,n}",
+            )
         if entry is None:
             raise _unknown_name(call, scope, text)
         given, fixed, literals = len(call.arguments), len(entry.operands), len(entry.parameter_names)
@@ -193,7 +201,9 @@ class Expander:
             numbers.append(value.number)
         key = (id(definition), *numbers)
         if key not in self._memo:
+            self._expanding.append(definition.name)
             self._memo[key] = yield self._expand(definition.body, inner, closure.text)
+            self._expanding.pop()
         return self._memo[key]
 
 

@@ -102,7 +102,7 @@ def _plan_lines(program: Program, plan: Plan, prepared: Prepared | None, bound: 
     regions = {region.node: number for number, region in enumerate(plan.regions)}
     names = {step: f"s{number + 1}" for number, step in enumerate(plan.steps)}
     for step in plan.steps:
-        shown = describe(step, {n: names[n] for n in plan.steps if n is not step})
+        shown = describe(step, names)
         if step not in regions:
             lines.append(f"{names[step]} = {shown}")
             continue

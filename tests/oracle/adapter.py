@@ -6,6 +6,8 @@ class. Where several best paths tie, the gradient of any of them is right.
 
 from __future__ import annotations
 
+import io
+import tokenize
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from oracle.evaluate import Gradient
 from oracle.graph_cases import GraphCase
 from oracle.leaves import DenseBatch, DenseLeaf, GraphLeaf, Input, Mapping
 
-__all__ = ["arcgrad_inputs", "convert", "disagreement", "graph_disagreement"]
+__all__ = ["arcgrad_inputs", "convert", "disagreement", "graph_disagreement", "routine_of"]
 
 VALUE_TOLERANCE = 1e-9
 GRADIENT_TOLERANCE = 1e-7
@@ -41,6 +43,14 @@ def convert(value: Input) -> Any:
 def arcgrad_inputs(case: Case) -> dict[str, Any]:
     """The case's inputs as arcgrad takes them."""
     return {name: convert(value) for name, value in case.inputs.items()}
+
+
+def routine_of(case: Case) -> str:
+    """What the case's generated routine says, without comments and layout: equal texts are one compiled routine."""
+    source = ag.compile(case.text).source(**arcgrad_inputs(case))
+    dropped = (tokenize.COMMENT, tokenize.NL)
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return "\n".join("" if t.type == tokenize.INDENT else t.string for t in tokens if t.type not in dropped)
 
 
 def disagreement(case: Case, mode: str = "interpret", **compile_options: Any) -> str | None:

@@ -23,6 +23,7 @@ from arcgrad.grammar.errors import ArcgradError, InputError, UndefinedError
 from arcgrad.runtime import reference
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.graph import Graph
+from arcgrad.runtime.kernels.scalar import scaled
 from arcgrad.runtime.symbolic import EMPTY_TOPOLOGY, build_node, not_there_yet, path_topology
 
 __all__ = ["Interpretation", "Trace", "TraceNode", "graph_cotangent", "interpret", "name_item", "trace"]
@@ -184,12 +185,13 @@ class Interpretation:
                     operand.bar += float(value.bars[chosen].sum())
         elif node.definition.category is Category.REDUCTION:
             if value.arc_gradient is not None and value.bar != 0:
-                operands[0].bars += value.bar * value.arc_gradient
+                used = value.arc_gradient != 0  # an infinite bar leaves alone what it does not depend on
+                operands[0].bars[used] += value.bar * value.arc_gradient[used]
         elif value.bar != 0:
             derivatives = node.definition.derivatives
             assert derivatives is not None
             for operand, d in zip(operands, derivatives(value.number, *(o.number for o in operands)), strict=True):
-                operand.bar += value.bar * float(d)
+                operand.bar += scaled(value.bar, float(d))
 
 
 def _plain(number: float) -> str:

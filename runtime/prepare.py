@@ -174,7 +174,8 @@ class _Preparation:
                 name_item(error, bound, item)
                 raise
         for number, region in enumerate(plan.regions):
-            if len({packed[number].kind for packed in regions}) > 1:  # one routine for lattices and cyclic graphs
+            # One routine serves a batch of lattices and cyclic graphs; other semirings' kernels take both as they are.
+            if region.semiring == "log" and len({packed[number].kind for packed in regions}) > 1:
                 for item, packed in enumerate(regions):
                     closed = self._pack(region, item, as_cyclic=True)
                     regions[item] = (*packed[:number], closed, *packed[number + 1 :])

@@ -27,8 +27,8 @@ class Limits:
         hint: raise it with limits=ag.Limits(states=21)
     """
 
-    states: int = 1 << 25
-    arcs: int = 1 << 26
+    states: int = 1 << 21
+    arcs: int = 1 << 23
     bytes: int = 8 << 30
     nodes: int = 200_000
 

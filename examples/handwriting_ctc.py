@@ -38,6 +38,7 @@ RATE = 0.01
 VARIANTS = 8  # rotated, slanted and shifted copies of each training image
 TEST_IMAGES = 297
 TEST_LINES = 500
+TRAIN_LINES = 2000  # strings of digits; the images that spell them are drawn anew each time
 
 LOSS = ag.compile("LSE[X] - LSE[X ∘ Y]  # the negative log-likelihood of the digits Y")
 
@@ -66,17 +67,19 @@ class Lines:
     digits: list[list[int]]
 
 
-def make_lines(images: Array, labels: NDArray[np.int64], count: int, random: np.random.Generator) -> Lines:
-    """Draw images and set them side by side; images (n, variants, 8, 8)."""
-    sizes = random.integers(3, 7, count)
-    pixels = np.zeros((count, 8 * sizes.max(), 8), np.float32)
-    digits = []
-    for line, size in enumerate(sizes):
-        chosen = random.integers(len(images), size=size)
-        glyphs = images[chosen, random.integers(images.shape[1], size=size)]
-        pixels[line, : 8 * size] = glyphs.transpose(0, 2, 1).reshape(8 * size, 8)
-        digits.append(labels[chosen].tolist())
-    return Lines(pixels, 8 * sizes, digits)
+def random_digits(count: int, random: np.random.Generator) -> list[list[int]]:
+    """Strings of three to six digits."""
+    return [random.integers(0, 10, size).tolist() for size in random.integers(3, 7, count)]
+
+
+def spell(digits: list[list[int]], images: list[Array], random: np.random.Generator) -> Lines:
+    """Draw an image for each digit and set them side by side; images[d] (n, 8, 8) are those of digit d."""
+    lengths = np.array([8 * len(line) for line in digits])
+    pixels = np.zeros((len(digits), lengths.max(), 8), np.float32)
+    for row, line in zip(pixels, digits, strict=True):
+        for place, digit in enumerate(line):
+            row[8 * place : 8 * place + 8] = images[digit][random.integers(len(images[digit]))].T
+    return Lines(pixels, lengths, digits)
 
 
 def variants(image: Array, count: int, random: np.random.Generator) -> Array:
@@ -145,10 +148,10 @@ def accuracy(network: Network, lines: Lines) -> tuple[float, list[list[int]]]:
 
 def picture(pixels: Array, length: int) -> str:
     """A line of digits in characters, two rows of pixels to a line of text."""
-    ink = np.pad(pixels[:length].T, ((0, 0), (0, 0)))
+    rows = pixels[:length].T.reshape(4, 2, -1)
     return "\n".join(
-        "    " + "".join(" ▀▄█"[int(top > 0.4) + 2 * int(bottom > 0.4)] for top, bottom in zip(*rows, strict=True))
-        for rows in ink.reshape(4, 2, -1)
+        "    " + "".join(" ▀▄█"[int(top > 0.4) + 2 * int(bottom > 0.4)] for top, bottom in zip(*pair, strict=True))
+        for pair in rows
     )
 
 
@@ -160,15 +163,22 @@ def main(steps: int = STEPS, seed: int = 0) -> float:
     order = random.permutation(len(data.target))
     images = (data.images / 16).astype(np.float32)
     test, train = order[:TEST_IMAGES], order[TEST_IMAGES:]
-    test_lines = make_lines(images[test, None], data.target[test], TEST_LINES, random)
-    train_images = np.stack([variants(images[i], VARIANTS, random) for i in train])
+    tested = [images[test[data.target[test] == digit]] for digit in range(10)]
+    trained = [
+        np.concatenate([variants(image, VARIANTS, random) for image in images[train[data.target[train] == digit]]])
+        for digit in range(10)
+    ]
+    test_lines = spell(random_digits(TEST_LINES, random), tested, random)
+    train_digits = random_digits(TRAIN_LINES, random)
+    train_graphs = [alignments(digits) for digits in train_digits]
     print(f"{LOSS.text}\n{len(train)} images to train on, {len(test)} others to test with")
 
     network = Network(random)
-    recent, lines, targets = 0.0, test_lines, []
+    recent = 0.0
     for step in range(1, steps + 1):
-        lines = make_lines(train_images, data.target[train], BATCH, random)
-        targets = [alignments(digits) for digits in lines.digits]
+        batch = random.integers(TRAIN_LINES, size=BATCH)
+        lines = spell([train_digits[i] for i in batch], trained, random)
+        targets = [train_graphs[i] for i in batch]
         scores = ag.dense(network.forward(lines.pixels), lines.lengths)
         loss, gradient = LOSS.value_and_grad(X=scores, Y=targets, wrt="X")
         rate = RATE * min(1.0, step / 50) * 0.5 * (1 + np.cos(np.pi * step / steps))
@@ -185,8 +195,8 @@ def main(steps: int = STEPS, seed: int = 0) -> float:
     share, read = accuracy(network, test_lines)
     print("\nSome test lines:\n")
     wrong = [i for i, digits in enumerate(read) if digits != test_lines.digits[i]]
-    for i in [0, 1, 2, *wrong[:1]]:
-        truth = "" if i not in wrong else f"   (wrong: it says {' '.join(map(str, test_lines.digits[i]))})"
+    for i in dict.fromkeys([0, 1, 2, *wrong[:1]]):
+        truth = "" if i not in wrong else f"   (wrong: it is {' '.join(map(str, test_lines.digits[i]))})"
         print(picture(test_lines.pixels[i], int(test_lines.lengths[i])))
         print(f"    read: {' '.join(map(str, read[i]))}{truth}\n")
     seconds = time.perf_counter() - begin

@@ -2,8 +2,8 @@
 
     f = LSE[(A1 + A2) ∘ X*] - LSE[A1 + A2]
 
-is the log-probability that a string drawn from A1 or A2 is made of copies of X. A1 reads four letters and A2 six, with a
-weight for each letter at each place; a datum X is a small graph: the word "ab", or "c", then "a" or "b", then "b".
+is the log-probability that a string drawn from A1 or A2 is made of copies of X. A1 reads four letters and A2 six, with
+a weight for each letter at each place; a datum X is a small graph: the word "ab", or "c", then "a" or "b", then "b".
 Arc weights θ follow the update rule θ ← θ + α ∇f. Both graphs could explain the first kind of data, only A2 the second;
 no one tells them, but each comes to explain one kind. The best f there is: Σ p log p over how often each kind occurs.
 

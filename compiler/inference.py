@@ -139,7 +139,7 @@ def _require(classes: dict[Term, _Class], term: Term, operand: Term, wanted: Typ
     elif found.type is not wanted:
         name = operator(term.head[2:]).names[0] if term.head.startswith("[]") else _SIGN_NAMES[term.head]
         hint = None
-        if term.head == "multiply" and found.type is Type.GRAPH:
+        if (term.head == "multiply" and found.type is Type.GRAPH) or (operand.head == "multiply" and wanted is Type.GRAPH):
             hint = "graphs are joined with ∘ (composition), ∩ (intersection), : (cross product) or side by side"
         elif wanted is Type.SCORE and found.type is Type.GRAPH:
             hint = "LSE[…] or MAX[…] makes a score of a graph"

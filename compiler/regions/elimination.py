@@ -1,8 +1,8 @@
 """Packs a cyclic graph for the log semiring: the symbolic half of sparse elimination, component by component.
 
 The forward scores of a strongly connected component solve α (I − W) = b. The kernel eliminates states one by one,
-``W[i, j] ⊕= W[i, q] ⊗ star(W[q, q]) ⊗ W[q, j]`` (Kleene's algorithm as Gaussian elimination without subtraction; Lehmann,
-Theoretical Computer Science 4, 1977). Which entries that can fill depends on the topology alone, so it is found here.
+``W[i, j] ⊕= W[i, q] ⊗ star(W[q, q]) ⊗ W[q, j]`` (Kleene's algorithm as Gaussian elimination without subtraction;
+Lehmann, Theoretical Computer Science 4, 1977). Which entries fill depends on the topology alone, so it is found here.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.
         8 →arc sources   9 →arc destinations   10 →the graph's arc numbers
         11 n_components   12 →component begins
         13 n_inner, arcs inside components   14 →slot of each inner arc
-        15 n_slots   16 →row pointers of slots   17 →column of each slot (ascending in a row)   18 →slot of each diagonal
+        15 n_slots   16 →row pointers of slots   17 →column of each slot, ascending in a row   18 →diagonals' slots
         19 →row pointers by column of the slots below the diagonal   20 →their rows   21 →their slots
         22 →row pointers of outer arcs by destination   23 →row pointers by source of the list of outer arcs, followed
            by the list (at n_states + 1)

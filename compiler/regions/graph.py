@@ -116,6 +116,7 @@ def pack_graph(
     elif semiring == "count":
         work = (n_states, 0)
     else:
-        work = (n_arcs + 2 * n_states + 1, 0)
+        # Factors, then shares, of arcs, and their exponents; mantissas and exponents of states, posteriors; the score.
+        work = (2 * n_arcs + 3 * n_states + 1, 0)
     packing.number(13, int(kind == "cyclic"))
     return Region(kind, semiring, packing.ints(), n_states, n_arcs, work)

@@ -5,6 +5,7 @@ Used by the packers. No recursion, so that long chains do not meet Python's stac
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -21,7 +22,7 @@ def outgoing(n_states: int, src: IntArray, dst: IntArray) -> list[list[int]]:
     order = np.argsort(src, kind="stable")
     ends = dst[order].tolist()
     pointers = row_pointers(src, n_states).tolist()
-    return [ends[low:high] for low, high in zip(pointers, pointers[1:], strict=False)]
+    return [ends[low:high] for low, high in itertools.pairwise(pointers)]
 
 
 def reached(successors: list[list[int]], begin: Iterable[int]) -> bytearray:

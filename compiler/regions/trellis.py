@@ -137,11 +137,12 @@ def _pack_inner_loop(
     packing.number(21, n_cells)
     packing.array(22, cells)
     packing.array(23, state_slot)
-    record = 2 * n_states + 2 * pad
-    # As ``arcgrad.runtime.kernels.blocks`` lays it out; a block of fewer than 8 frames has no row of its own.
-    fixed = 2 * n_arcs + 2 * n_cells + max(_CHUNK + n_slots, n_arcs, n_states + n_slots) + 3 * (n_states + 2 * pad) + n_slots + 4
-    per_frame = n_slots + 2 + record + -(-record // 8)
-    return (fixed + 3 * record, 16), (per_frame, 4)
+    # As ``arcgrad.runtime.kernels.blocks`` lays it out; a row for each frame and for each block of 8 frames, and for each
+    # row its exponents.
+    row = n_states + n_states + 2 * pad
+    fixed = 2 * n_arcs + 2 * n_cells + max(_CHUNK + n_slots, n_arcs, n_states + n_slots)
+    fixed += 3 * (n_states + 2 * pad) + n_slots + 4 + 3 * row
+    return (fixed, 16), (n_slots + 2 + row + -(-row // 8), 4)
 
 
 def pack_frames(semiring: str) -> Region:

@@ -1,11 +1,11 @@
 """The kernel library: compiled functions that evaluate and differentiate packed regions.
 
-Stage: plan → run; called by generated routines. `KERNELS` says which functions serve a region of some shape and semiring.
-Importing this module imports no kernel and no numba.
+Stage: plan → run; called by generated routines. `KERNELS` says which functions serve a region of some shape and
+semiring. Importing this module imports no kernel and no numba.
 
 What all have in common: a region's header begins at ``ints[base]``; workspaces begin at ``work[work0]`` and
-``iwork[iwork0]`` and are as large as ``Region.work`` says; a backward function is called after the forward function with
-the workspace untouched since, and adds to gradients. ``sign`` is −1 for MIN, else 1; values come without it. NaN from a
+``iwork[iwork0]`` and are as large as ``Region.work`` says; a backward function is called once after the forward
+function, with the workspace untouched since, and adds to gradients. ``sign`` is −1 for MIN, else 1; values come without it. NaN from a
 forward function means that the region diverges (cyclic) or that a count exceeds 2^53.
 """
 

@@ -1,10 +1,10 @@
 """The log semiring over a trellis in scaled linear arithmetic: inner loops of multiplications and additions only.
 
-A forward score is a · 2^e: a row of mantissas for every frame, and a row of whole exponents for each *block* of frames, in
-which exponents stand still. Within a block, an arc from s to d multiplies by exp(weight) · 2^(e[s] − e[d]), and a frame by
-its exponentiated columns. Each block begins with exponents renewed, and is made as short as it must be for nothing to
-leave 2^±`BUDGET` in it, by a bound from weights, frames and exponents: so nothing is lost, however far states lie apart. Where
-that bound leaves fewer than `SHORTEST` frames, some frames are computed in the log domain instead.
+A forward score is a · 2^e: a row of mantissas for every frame, and a row of whole exponents for each *block* of
+frames, in which exponents stand still. Within a block, an arc from s to d multiplies by exp(weight) · 2^(e[s] − e[d]),
+and a frame by its exponentiated columns. Each block begins with exponents renewed, and is made as short as it must be
+for nothing to leave 2^±`BUDGET` in it, by a bound from weights, frames and exponents: so nothing is lost, however far
+states lie apart. Where that bound leaves fewer than `SHORTEST` frames, some frames are computed in the log domain.
 
 Backward scores are kept as β with a · β = posterior of the state; posteriors only ever split up, so they need no
 exponents of their own: in a block they are in units of 2^−e. Posteriors below 2^−250 are dropped between blocks.
@@ -37,6 +37,7 @@ __all__ = [
     "log_columns",
     "places",
     "relative_logs",
+    "row_limit",
     "scale_row",
     "slow_step",
     "slow_step_back",
@@ -90,6 +91,12 @@ def frame_places(ints, base, n_frames, work0):
     _, _, _, _, scratch, _, _, columns = places(ints, base, work0)
     shifts = columns + n_frames * ints[base + 13]
     return columns, shifts, shifts + n_frames, scratch
+
+
+@helper
+def row_limit(n_frames):
+    """How many rows there may be: one a frame, one more for the beginning, and one more for each block."""
+    return n_frames + n_frames // SHORTEST + 3
 
 
 @helper
@@ -302,7 +309,7 @@ def sparse_forward(cells, sources, slots, emitting, silent, columns, before, aft
 
 @helper
 def sparse_backward(cells, sums, sources, slots, emitting, silent, columns, before, after, beta, earlier, used):
-    """One frame back, arc by arc: from β after the frame to β before it; adds posteriors to ``sums`` and ``used``."""
+    """One frame back, arc by arc: from β after it to β before it; adds posteriors to ``sums`` and ``used``."""
     n_states = len(after)
     for back in range(n_states):
         state = n_states - 1 - back

@@ -23,7 +23,8 @@ GRAPH_FORWARD = f"float64({_REGION}, {_WORK})"
 GRAPH_BACKWARD = f"void({_REGION}, {_WORK}, float64, float64[::1], int64, int64)"
 FRAMES_FORWARD = f"float64({_REGION}, FRAMES, int64, int64, {_WORK})"
 FRAMES_BACKWARD = (
-    f"void({_REGION}, FRAMES, int64, int64, {_WORK}, float64, float64[::1], int64, int64, FRAMES, int64, boolean, boolean)"
+    f"void({_REGION}, FRAMES, int64, int64, {_WORK}, "
+    "float64, float64[::1], int64, int64, FRAMES, int64, boolean, boolean)"
 )
 
 

@@ -1,8 +1,8 @@
 """Forward score of a cyclic graph and its gradient, exact: each component's equations are solved by elimination.
 
-All in the log domain and without subtraction but for a pivot's star, −log(−expm1(w)): a loop of weight 1 − 1e-9 keeps
-its digits. Layout and method: ``arcgrad.compiler.regions.elimination``. A pivot ≥ 0 means spectral radius ≥ 1 (pivots of
-an M-matrix are positive), reported as NaN.
+All in the log domain and without subtraction but for a pivot's star, −log(−expm1(w)): a loop of weight 1 − 1e-9
+keeps its digits. Layout and method: ``arcgrad.compiler.regions.elimination``. A pivot ≥ 0 means spectral radius ≥ 1
+(pivots of an M-matrix are positive), reported as NaN.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Numbers of paths where a dense chain takes part: of the chain alone, and of a graph met with it. Scores do not matter."""
+"""Numbers of paths where a dense chain takes part: of the chain alone, and of a graph met with it, whatever the scores."""
 
 from __future__ import annotations
 

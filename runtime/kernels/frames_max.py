@@ -1,4 +1,4 @@
-"""Best path of a dense chain alone: each frame's greatest column, the first among equals. MIN is this with the sign −1."""
+"""Best path of a dense chain alone: each frame's greatest column, the first among equals. MIN has the sign −1."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Best path of a graph, acyclic or not, its gradient and its arcs. MIN is this with the sign −1.
 
 Dynamic programming from the accepts over pairs (weight, number of arcs), component by component; then a walk from the
-starts takes at each state the first of the optimal arcs in the graph's order: among the best paths one with fewest arcs,
-and among those the lexicographically smallest.
+starts takes at each state the first of the optimal arcs in the graph's order: among the best paths one with fewest
+arcs, and among those the lexicographically smallest.
 """
 
 from __future__ import annotations

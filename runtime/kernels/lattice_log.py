@@ -1,17 +1,55 @@
 """Forward score of an acyclic graph, and its gradient: the arcs' posterior probabilities.
 
-The forward pass keeps for each arc the share that it has in its destination's forward score, so that the backward pass
-is multiplications and additions only.
+A forward score is a mantissa and an exponent of its own, m · 2^e, and so is each arc's exp(weight): sums need neither
+exponentials nor logarithms, and lose nothing that a sum in the log domain would keep. The forward pass keeps for each arc
+the share that it has in its destination's score, so that the backward pass is multiplications and additions only.
 """
 
 from __future__ import annotations
 
-from math import exp, inf, log
+from math import frexp, inf, log
 
 from arcgrad.runtime.kernels.common import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, gather_weights
-from arcgrad.runtime.routines import kernel
+from arcgrad.runtime.kernels.exponentials import LN2, NEGATIVE_POWERS, split_exponentials
+from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["lattice_log_backward", "lattice_log_forward"]
+
+_NEGLIGIBLE = 1e-290
+"""Posteriors below this are dropped: products of smaller numbers are slow and soon zero."""
+
+
+@helper
+def enter(low, high, sources, factors, arc_exponents, mantissas, exponents, state):
+    """Add the arcs into a state to its score, and replace their factors by their shares in it."""
+    top = exponents[state] if mantissas[state] > 0.0 else -inf
+    for arc in range(low, high):
+        if factors[arc] > 0.0 and mantissas[sources[arc]] > 0.0:
+            top = max(top, exponents[sources[arc]] + arc_exponents[arc])
+    if top == -inf:
+        for arc in range(low, high):
+            factors[arc] = 0.0
+        return
+    total = 0.0
+    if mantissas[state] > 0.0 and top - exponents[state] < len(NEGATIVE_POWERS):
+        total = mantissas[state] * NEGATIVE_POWERS[int(top - exponents[state])]
+    for arc in range(low, high):
+        term = factors[arc] * mantissas[sources[arc]]
+        behind = top - (exponents[sources[arc]] + arc_exponents[arc])
+        if term > 0.0 and behind < len(NEGATIVE_POWERS):
+            term *= NEGATIVE_POWERS[int(behind)]
+        else:
+            term = 0.0
+        factors[arc] = term
+        total += term
+    portion = 1.0 / total
+    for arc in range(low, high):
+        factors[arc] *= portion
+    if total > 1e9 or total < 1e-9:
+        total, exponent = frexp(total)
+        top += exponent
+    mantissas[state] = total
+    exponents[state] = top
 
 
 @kernel(GRAPH_FORWARD)
@@ -19,47 +57,42 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
     """Log of the sum over accepting paths of exp(path weight); −inf where there is none."""
     n_states = ints[base]
     n_arcs = ints[base + 1]
-    rows = base + ints[base + 8]
-    sources = base + ints[base + 9]
-    alpha = work0 + n_arcs
+    rows = ints[base + ints[base + 8] : base + ints[base + 8] + n_states + 1]
+    sources = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
     gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, 1.0)
-    for state in range(n_states):
-        work[alpha + state] = -inf
+    factors = work[work0 : work0 + n_arcs]
+    arc_exponents = work[work0 + n_arcs : work0 + 2 * n_arcs]
+    at = work0 + 2 * n_arcs
+    mantissas = work[at : at + n_states]
+    exponents = work[at + n_states : at + 2 * n_states]
+    split_exponentials(factors, arc_exponents)
+    mantissas[:] = 0.0
+    exponents[:] = 0.0
     for k in range(ints[base + 2]):
-        work[alpha + ints[base + ints[base + 3] + k]] = 0.0
+        mantissas[ints[base + ints[base + 3] + k]] = 1.0
     for state in range(n_states):
-        own = work[alpha + state]  # 0 at a start: the empty path
-        low = ints[rows + state]
-        high = ints[rows + state + 1]
-        best = own
-        for arc in range(low, high):
-            score = work[alpha + ints[sources + arc]] + work[work0 + arc]
-            work[work0 + arc] = score
-            if score > best:
-                best = score
-        if best == -inf:
-            for arc in range(low, high):
-                work[work0 + arc] = 0.0
-            continue
-        total = exp(own - best)
-        for arc in range(low, high):
-            term = exp(work[work0 + arc] - best)
-            work[work0 + arc] = term
-            total += term
-        for arc in range(low, high):
-            work[work0 + arc] /= total
-        work[alpha + state] = best + log(total)
-    best = -inf
-    accepts = base + ints[base + 5]
-    for k in range(ints[base + 4]):
-        best = max(best, work[alpha + ints[accepts + k]])
-    if best > -inf:
+        enter(rows[state], rows[state + 1], sources, factors, arc_exponents, mantissas, exponents, state)
+
+    # The accepts' scores add up in the same way; their posteriors are what the backward pass begins with.
+    posteriors = work[at + 2 * n_states : at + 3 * n_states]
+    posteriors[:] = 0.0
+    accepts = ints[base + ints[base + 5] : base + ints[base + 5] + ints[base + 4]]
+    top = -inf
+    for state in accepts:
+        if mantissas[state] > 0.0:
+            top = max(top, exponents[state])
+    score = -inf
+    if top > -inf:
         total = 0.0
-        for k in range(ints[base + 4]):
-            total += exp(work[alpha + ints[accepts + k]] - best)
-        best += log(total)
-    work[alpha + 2 * n_states] = best
-    return best
+        for state in accepts:
+            if mantissas[state] > 0.0 and top - exponents[state] < len(NEGATIVE_POWERS):
+                posteriors[state] = mantissas[state] * NEGATIVE_POWERS[int(top - exponents[state])]
+                total += posteriors[state]
+        for state in accepts:
+            posteriors[state] /= total
+        score = log(total) + top * LN2
+    work[at + 3 * n_states] = score
+    return score
 
 
 @kernel(GRAPH_BACKWARD)
@@ -69,24 +102,18 @@ def lattice_log_backward(
     """Add seed × posterior of each arc to the gradient of its entries."""
     n_states = ints[base]
     n_arcs = ints[base + 1]
-    rows = base + ints[base + 8]
-    sources = base + ints[base + 9]
-    alpha = work0 + n_arcs
-    occupancy = alpha + n_states
-    score = work[alpha + 2 * n_states]
-    if score == -inf:
+    rows = ints[base + ints[base + 8] : base + ints[base + 8] + n_states + 1]
+    sources = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
+    at = work0 + 2 * n_arcs
+    posteriors = work[at + 2 * n_states : at + 3 * n_states]
+    if work[at + 3 * n_states] == -inf:
         return
-    for state in range(n_states):
-        work[occupancy + state] = 0.0
-    accepts = base + ints[base + 5]
-    for k in range(ints[base + 4]):
-        state = ints[accepts + k]
-        work[occupancy + state] = seed * exp(work[alpha + state] - score)
-    for state in range(n_states - 1, -1, -1):
-        flow = work[occupancy + state]
-        if flow == 0.0:
+    for back in range(n_states):
+        state = n_states - 1 - back
+        flow = posteriors[state]
+        if flow < _NEGLIGIBLE:
             continue
-        for arc in range(ints[rows + state], ints[rows + state + 1]):
+        for arc in range(rows[state], rows[state + 1]):
             share = flow * work[work0 + arc]
-            work[occupancy + ints[sources + arc]] += share
-            add_to_entries(ints, base, arc, share, gradient, n_shared, g_shared, g_shift)
+            posteriors[sources[arc]] += share
+            add_to_entries(ints, base, arc, seed * share, gradient, n_shared, g_shared, g_shift)

@@ -28,6 +28,7 @@ from arcgrad.runtime.kernels.blocks import (
     log_columns,
     places,
     relative_logs,
+    row_limit,
     scale_row,
     slow_step,
     slow_step_back,
@@ -124,8 +125,8 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
     silent = whole[base + ints[base + 16] : base + ints[base + 16] + n_states + 1]
     state_slots = whole[base + ints[base + 23] : base + ints[base + 23] + n_states]
     stride = n_states + 2 * pad
-    record = n_states + stride
     rows = ranges_at + n_frames
+    first_exponents = rows + row_limit(n_frames) * stride
     vector0 = work[vectors_at : vectors_at + n_states]
     vector1 = work[vectors_at + stride : vectors_at + stride + n_states]
     column_logs = work[vectors_at + 3 * stride : vectors_at + 3 * stride + n_slots]
@@ -150,17 +151,17 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
     for k in range(ints[base + 2]):
         vector0[ints[base + ints[base + 3] + k]] = 0.0
     row = rows
-    exponents_row = rows
-    clear_pads(work[row : row + record], n_states, pad)
+    exponents_at = first_exponents
+    clear_pads(work[row : row + stride], n_states, pad)
     mantissas = work[row + pad : row + pad + n_states]
-    exponents = work[row + stride : row + record]
+    exponents = work[exponents_at : exponents_at + n_states]
     slow_step(ints, base, logs, column_logs, False, vector0, vector1, mantissas, exponents, 0.0)
     frame = 0
     n_blocks = 0
     uniform_cells = False
     while frame < n_frames:
         mantissas = work[row + pad : row + pad + n_states]
-        exponents = work[exponents_row + stride : exponents_row + record]
+        exponents = work[exponents_at : exponents_at + n_states]
         low, high = top_exponents(bits[row + pad : row + pad + n_states], mantissas, exponents, vector0)
         if high == -inf:
             return -inf
@@ -186,8 +187,8 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
                 vector0[:] = high
         block = iwork0 + 4 + 4 * n_blocks
         iwork[block] = frame
-        iwork[block + 1] = (row - rows) // record
-        iwork[block + 2] = (exponents_row - rows) // record
+        iwork[block + 1] = (row - rows) // stride
+        iwork[block + 2] = (exponents_at - first_exponents) // n_states
         iwork[block + 3] = mode
         n_blocks += 1
         if mode == 0:
@@ -195,23 +196,23 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
                 at = columns_at + frame * n_slots
                 log_columns(work[at : at + n_slots], abs(ranges[frame]) > BUDGET, column_logs)
                 mantissas = work[row + pad : row + pad + n_states]
-                exponents = work[exponents_row + stride : exponents_row + record]
+                exponents = work[exponents_at : exponents_at + n_states]
                 top = relative_logs(mantissas, exponents, vector0)
-                row += record
-                exponents_row = row
-                clear_pads(work[row : row + record], n_states, pad)
+                row += stride
+                exponents_at += n_states
+                clear_pads(work[row : row + stride], n_states, pad)
                 mantissas = work[row + pad : row + pad + n_states]
-                exponents = work[row + stride : row + record]
+                exponents = work[exponents_at : exponents_at + n_states]
                 slow_step(ints, base, logs, column_logs, True, vector0, vector1, mantissas, exponents, top)
                 frame += 1
             continue
-        row += record
-        exponents_row = row
-        clear_pads(work[row : row + record], n_states, pad)
+        row += stride
+        exponents_at += n_states
+        clear_pads(work[row : row + stride], n_states, pad)
         scale_row(
             mantissas, exponents, vector0, scratch[:n_states], scratch_bits[:n_states], work[row + pad : row + pad + n_states]
         )
-        exponents = work[row + stride : row + record]
+        exponents = work[exponents_at : exponents_at + n_states]
         exponents[:] = vector0
         if mode == 2 or not uniform_cells:
             fill_cells(ints, base, mode == 1, linear, exponents, scratch[:n_arcs], scratch_bits[:n_arcs], cells)
@@ -220,9 +221,9 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
             at = columns_at + frame * n_slots
             columns = work[at : at + n_slots]
             before = row + pad
-            row += record
+            row += stride
             after = work[row + pad : row + pad + n_states]
-            clear_pads(work[row : row + record], n_states, pad)
+            clear_pads(work[row : row + stride], n_states, pad)
             if n_diagonals == 0:
                 sparse_forward(
                     cells, sources, slots, emitting, silent, columns, work[before : before + n_states], after
@@ -248,11 +249,11 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
                     )
             frame += 1
     iwork[iwork0] = n_blocks
-    iwork[iwork0 + 1] = (row - rows) // record
-    iwork[iwork0 + 2] = (exponents_row - rows) // record
+    iwork[iwork0 + 1] = (row - rows) // stride
+    iwork[iwork0 + 2] = (exponents_at - first_exponents) // n_states
 
     mantissas = work[row + pad : row + pad + n_states]
-    exponents = work[exponents_row + stride : exponents_row + record]
+    exponents = work[exponents_at : exponents_at + n_states]
     top = -inf
     accepts = base + ints[base + 5]
     for k in range(ints[base + 4]):
@@ -295,8 +296,8 @@ def backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weigh
     silent = whole[base + ints[base + 16] : base + ints[base + 16] + n_states + 1]
     state_slots = whole[base + ints[base + 23] : base + ints[base + 23] + n_states]
     stride = n_states + 2 * pad
-    record = n_states + stride
     rows = ranges_at + n_frames
+    first_exponents = rows + row_limit(n_frames) * stride
     scratch = work[scratch_at : scratch_at + max(n_states, n_arcs)]
     scratch_bits = bits[scratch_at : scratch_at + max(n_states, n_arcs)]
     after_logs = work[scratch_at : scratch_at + n_states]
@@ -309,24 +310,22 @@ def backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weigh
     used = work[flow_at + stride : flow_at + stride + n_slots]
     used[:] = 0.0
 
-    row = rows + iwork[iwork0 + 1] * record
-    exponents_row = rows + iwork[iwork0 + 2] * record
+    row = rows + iwork[iwork0 + 1] * stride
+    exponents_at = first_exponents + iwork[iwork0 + 2] * n_states
     beta = work[beta_at + pad : beta_at + pad + n_states]
     for k in range(ints[base + 4]):
         state = ints[base + ints[base + 5] + k]
         if work[row + pad + state] != 0.0:
-            exponent = work[exponents_row + stride + state] - work[total_at + 1]
+            exponent = work[exponents_at + state] - work[total_at + 1]
             beta[state] = 2.0**exponent / work[total_at + 2]
     frame = n_frames
     uniform_cells = False
     for number in range(iwork[iwork0] - 1, -1, -1):
         block = iwork0 + 4 + 4 * number
         first_frame = iwork[block]
-        entry = rows + iwork[block + 1] * record
-        entry_exponents = rows + iwork[block + 2] * record
         mode = iwork[block + 3]
         if mode > 0 and (mode == 2 or not uniform_cells):
-            exponents = work[entry + record + stride : entry + 2 * record]
+            exponents = work[exponents_at : exponents_at + n_states]
             fill_cells(ints, base, mode == 1, linear, exponents, scratch[:n_arcs], scratch_bits[:n_arcs], cells)
             uniform_cells = mode == 1
         while frame > first_frame:
@@ -336,13 +335,12 @@ def backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weigh
             beta = work[beta_at + pad : beta_at + pad + n_states]
             earlier = work[earlier_at + pad : earlier_at + pad + n_states]
             after = work[row + pad : row + pad + n_states]
-            before = work[row - record + pad : row - record + pad + n_states]
+            before = work[row - stride + pad : row - stride + pad + n_states]
             if mode == 0:
                 log_columns(columns, abs(work[ranges_at + frame]) > BUDGET, column_logs)
-                exponents = work[row + stride : row + record]
-                top = relative_logs(after, exponents, after_logs)
-                before_exponents = entry_exponents if frame == first_frame else row - record
-                exponents = work[before_exponents + stride : before_exponents + record]
+                top = relative_logs(after, work[exponents_at : exponents_at + n_states], after_logs)
+                exponents_at -= n_states
+                exponents = work[exponents_at : exponents_at + n_states]
                 before_logs = work[flow_at : flow_at + n_states]
                 shift = (relative_logs(before, exponents, before_logs) - top) * LN2
                 for state in range(n_states):
@@ -379,7 +377,7 @@ def backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weigh
                 if want_weights:
                     for k in range(n_diagonals):
                         cell = k * stride + pad
-                        begin = row - record + pad - ints[base + ints[base + 19] + k]
+                        begin = row - stride + pad - ints[base + ints[base + 19] + k]
                         add_products(
                             sums[cell : cell + n_states],
                             cells[cell : cell + n_states],
@@ -390,24 +388,25 @@ def backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weigh
                 columns[slot] = used[slot]
                 used[slot] = 0.0
             beta_at, earlier_at = earlier_at, beta_at
-            row -= record
+            row -= stride
         if mode > 0:
             # β to the units of the row that the block's first row was made from.
             convert_back(
                 work[row + pad : row + pad + n_states],
-                work[row + stride : row + record],
-                work[entry_exponents + stride : entry_exponents + record],
+                work[exponents_at : exponents_at + n_states],
+                work[exponents_at - n_states : exponents_at],
                 scratch[:n_states],
                 scratch_bits[:n_states],
                 work[beta_at + pad : beta_at + pad + n_states],
             )
-            row -= record
+            row -= stride
+            exponents_at -= n_states
         elif number > 0 or ints[base + 17] > 0:
             # Left by `flow`'s use as scratch.
             work[flow_at : flow_at + pad] = 0.0
     if ints[base + 17] > 0:
         mantissas = work[row + pad : row + pad + n_states]
-        relative_logs(mantissas, work[row + stride : row + record], after_logs)
+        relative_logs(mantissas, work[exponents_at : exponents_at + n_states], after_logs)
         beta = work[beta_at + pad : beta_at + pad + n_states]
         for state in range(n_states):
             beta[state] *= mantissas[state]

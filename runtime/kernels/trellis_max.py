@@ -1,7 +1,8 @@
 """Best path of a graph met with a dense chain, its gradients and its arcs. MIN is this with the sign −1.
 
-Time-synchronous dynamic programming with one back pointer for each frame and state: the arc by which the best path came,
-an ε arc within the frame or an emitting one from the frame before; −1 at a start. Among equals the arc packed first wins.
+Time-synchronous dynamic programming with one back pointer for each frame and state: the arc by which the best path
+came, an ε arc within the frame or an emitting one from the frame before; −1 at a start. Among equals the arc packed
+first wins.
 """
 
 from __future__ import annotations

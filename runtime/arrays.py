@@ -50,6 +50,11 @@ def freeze(array: NDArray[Any]) -> NDArray[Any]:
 
 def as_array(value: Any, name: str, expected: str) -> NDArray[Any]:
     """Whatever numpy can make an array of; an InputError that names the argument where it cannot."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(
+            f"{name} is a masked array, but must be {expected}",
+            hint="say what the masked entries are: array.filled(-numpy.inf)",
+        )
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, (set, frozenset)):

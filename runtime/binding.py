@@ -16,6 +16,7 @@ from arcgrad.compiler.mapping import LabelMapping
 from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.arrays import as_array, to_floats
 from arcgrad.runtime.dense import Dense, dense_topology
 from arcgrad.runtime.graph import Graph
 
@@ -156,7 +157,9 @@ def resolve_names(known: Mapping[str, Type], given: Mapping[str, Any], text: str
             name = key
         if name not in known:
             inputs = ", ".join(known) or "none"
-            raise InputError(f"{key} is no input of the equation; its inputs are: {inputs}", hint=_near(name, known))
+            raise InputError(
+                f"{_shown(key)} is no input of the equation; its inputs are: {inputs}", hint=_near(name, known)
+            )
         if name in found:
             raise InputError(f"{spellings[name]} and {key} are two spellings of one input, {name}", hint="give it once")
         found[name], spellings[name] = value, key
@@ -168,6 +171,10 @@ def resolve_names(known: Mapping[str, Type], given: Mapping[str, Any], text: str
             + f"; the equation {text.strip()[:80]!r} takes {', '.join(known)}",
         )
     return {name: found[name] for name in known}
+
+
+def _shown(key: str) -> str:
+    return key if key.isidentifier() else repr(key)
 
 
 def _near(name: str, known: Mapping[str, Type]) -> str | None:
@@ -291,16 +298,19 @@ def _bind_score(name: str, value: Any) -> BoundScore:
             f"input {name} is a score in this equation, but a {type(value).__name__} was given",
             hint=f"LSE[{name}] or MAX[{name}] makes a score of a graph",
         )
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"input {name} is a score, but {_kind(value)} is no array of numbers: {error}") from None
-    if array.ndim > 1 or array.dtype.kind not in "fiu":
+    expected = "a real number, or an array of them of shape (B,)"
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            value = float(value)  # numpy makes no number of what exceeds 64 bits
+        except OverflowError:
+            raise InputError(f"input {name} is a whole number beyond the range of float64") from None
+    array = as_array(value, f"input {name}, a score in this equation,", expected)
+    if array.ndim > 1 or (array.size and array.dtype.kind not in "fiu"):
         raise InputError(
-            f"input {name} is a score and must be a real number or an array of shape (B,), "
-            f"but has shape {array.shape} and dtype {array.dtype}"
+            f"input {name}, a score in this equation, is a {type(value).__name__} (shape {array.shape}, dtype {array.dtype}), "
+            f"but must be {expected}"
         )
-    values = np.atleast_1d(array.astype(np.float64))
+    values = np.atleast_1d(to_floats(array, np.float64))
     bad = np.flatnonzero(np.isnan(values))
     if len(bad):
         where = f" at item {bad[0]}" if array.ndim else ""

@@ -12,10 +12,12 @@ import numpy as np
 
 from arcgrad.compiler.ir import Node, Program, topological
 from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators import Category
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.binding import Bound, Gradients, bind
 from arcgrad.runtime.interpreter import Trace, interpret, trace
+from arcgrad.runtime.symbolic import not_there_yet
 
 if TYPE_CHECKING:
     from arcgrad.runtime.jacobian import Jacobian
@@ -36,22 +38,29 @@ class Evaluator:
         self.spent = 0.0
         self._preparer: Any = None
         self._counts_paths = _is_integral(program.result)
+        self._later = next((n for n in program.nodes if _comes_later(n)), None)
+
+    def _bind(self, given: dict[str, Any]) -> Bound:
+        """The checked inputs; an equation with an operator that is not there yet is refused whatever its inputs."""
+        if self._later is not None:
+            raise not_there_yet(self._later, self.program.places.get(self._later))
+        return bind(self.program.inputs, given)
 
     def value(self, given: dict[str, Any]) -> Any:
         """The value in the user's shape."""
-        bound = bind(self.program.inputs, given)
+        bound = self._bind(given)
         values, _ = self._run(bound, (), None)
         return self._shaped(values, bound)
 
     def value_and_grad(self, given: dict[str, Any], wrt: tuple[str, ...], cotangent: Any) -> tuple[Any, dict[str, Any]]:
         """The value and gradients in the user's shapes."""
-        bound = bind(self.program.inputs, given)
+        bound = self._bind(given)
         values, gradients = self._run(bound, wrt, self._check_cotangent(cotangent, bound))
         return self._shaped(values, bound), Gradients(gradients)
 
     def trace(self, given: dict[str, Any], cotangent: Any) -> Trace:
         """The interpreter's record."""
-        bound = bind(self.program.inputs, given)
+        bound = self._bind(given)
         checked = self._check_cotangent(cotangent, bound)
         return trace(self.program, bound, self.limits, None if checked is None else checked[0])
 
@@ -59,17 +68,17 @@ class Evaluator:
         """Sparse Jacobians of a graph-valued equation, by input."""
         from arcgrad.runtime.jacobian import jacobians
 
-        return jacobians(self.program, bind(self.program.inputs, given), self.limits, wrt)
+        return jacobians(self.program, self._bind(given), self.limits, wrt)
 
     def explain(self, given: dict[str, Any] | None) -> Explanation:
         """The plan, and with inputs its sizes."""
         from arcgrad.runtime.report import explain
 
-        return explain(self, None if given is None else bind(self.program.inputs, given))
+        return explain(self, None if given is None else self._bind(given))
 
     def source(self, given: dict[str, Any]) -> str:
         """The routine's text for these inputs."""
-        prepared = self.preparer.prepare(bind(self.program.inputs, given))
+        prepared = self.preparer.prepare(self._bind(given))
         if prepared.emitted is None:
             return "# A graph-valued equation without scores: its arcs' weights are gathered through the selection.\n"
         return str(prepared.emitted.source)
@@ -78,7 +87,7 @@ class Evaluator:
         """Load or compile the fused routine for inputs like these."""
         from arcgrad.runtime.executor import load
 
-        prepared = self.preparer.prepare(bind(self.program.inputs, given))
+        prepared = self.preparer.prepare(self._bind(given))
         if prepared.emitted is not None:
             load(prepared, "fused")
 
@@ -151,6 +160,11 @@ def _numbers(value: Any, name: str, shape: tuple[int, ...] | None) -> Any:
     if not np.all(np.isfinite(array)):
         raise InputError(f"{name} holds a number that is not finite")
     return array
+
+
+def _comes_later(node: Node) -> bool:
+    """Whether the node is an operator that this version cannot evaluate."""
+    return not node.is_input and not node.is_number and node.definition.category is Category.LATER
 
 
 def _is_integral(root: Node) -> bool:

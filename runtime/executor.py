@@ -225,7 +225,7 @@ class Execution:
             return found.collect(parts)
         gradient = np.zeros(found.frames.shape, dtype=found.frames.dtype)
         for start, count, part in zip(found.starts, found.counts, parts, strict=True):
-            gradient[start : start + count] = part.reshape(-1, found.n_columns)
+            gradient[start : start + count] = part.reshape(int(count), found.n_columns)
         return found.collect(gradient)
 
 

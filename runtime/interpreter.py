@@ -308,7 +308,7 @@ def _collect(bound: Bound, name: str, parts: list[Any]) -> Any:
     for item, part in enumerate(parts):
         b = 0 if found.shared else item
         rows = slice(found.starts[b], found.starts[b] + found.counts[b])
-        gradient[rows] += part.reshape(-1, found.n_columns)
+        gradient[rows] += part.reshape(int(found.counts[b]), found.n_columns)
     return found.collect(gradient.astype(found.frames.dtype))
 
 

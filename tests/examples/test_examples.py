@@ -1,0 +1,129 @@
+"""Each example runs and shows what it promises."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import math
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import arcgrad as ag
+
+FOLDER = Path(__file__).parent.parent.parent / "examples"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_example_has_a_test_and_says_how_to_run_it() -> None:
+    names = {path.stem for path in FOLDER.glob("*.py")}
+    text = Path(__file__).read_text(encoding="utf-8")
+    for name in names:
+        assert f'load("{name}")' in text
+        assert f"python examples/{name}.py" in (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+
+
+def test_textbook_derivatives(capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("textbook_derivatives")
+    assert example.concatenation() == ["A1", "A2", "", "B1", "B2"]
+    assert example.closure() == ["", "A1", "A2", ""]
+    pairs = ["A1 + B1", "A2 + B2", "A1 + B4", "A2 + B5", "A3 + B6", "A2 + B8", "A3 + B9"]
+    assert example.intersection() == pairs
+    gradients = example.backward()
+    np.testing.assert_allclose(gradients["trace"], gradients["by hand"], rtol=0, atol=1e-12)
+    capsys.readouterr()
+    example.main()
+    out = capsys.readouterr().out
+    assert "C3: 2 → 3  ε  weight  0.0 (no derivative)" in out
+    assert out.index("∂G4/∂G4") < out.index("∂G4/∂G3") < out.index("∂G4/∂G1") < out.index("∂G4/∂A1")
+
+
+def test_learn_graph(capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("learn_graph")
+    history = example.main()
+    assert history[0] < -3
+    assert history[-1] > -0.75
+    assert all(after > before for before, after in itertools.pairwise(history[20:]))
+    _, a1, a2 = example.learn(steps=60)
+    capsys.readouterr()
+    assert example.show("A1", a1) == ["a", "b", "a", "b"]
+    assert [example.show("A2", a2)[place] for place in (0, 2, 3, 5)] == ["c", "b", "c", "b"]
+
+
+def test_count_ngrams(capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("count_ngrams")
+    known, expected = example.main()
+    truth = Counter(example.TEXT[i : i + 2] for i in range(len(example.TEXT) - 1))
+    for pair, count in known.items():
+        assert count == pytest.approx(truth[pair], abs=1e-8)
+    # A pair is seen where both letters are read as they would have to be: products of independent probabilities.
+    chance = {same: 0.9 if same else 0.1 / 26 for same in (True, False)}
+    for pair in ("th", "e ", "zq"):
+        pairs = zip(example.TEXT, example.TEXT[1:], strict=False)
+        mean = sum(chance[a == pair[0]] * chance[b == pair[1]] for a, b in pairs)
+        assert expected[pair] == pytest.approx(mean, rel=1e-9)
+    assert '"the" occurs 2 times' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "distance", "edits"),
+    [("kitten", "sitting", 3, [2, 1, 0]), ("", "ab", 2, [0, 2, 0]), ("abc", "abc", 0, [0, 0, 0])],
+)
+def test_edit_distance(
+    one: str, other: str, distance: int, edits: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = load("edit_distance")
+    found, used = example.main([one, other])
+    assert found == distance
+    assert used[1:].tolist() == edits
+    out = capsys.readouterr().out
+    n, m = len(one), len(other)
+    ways = sum(math.comb(m, k) * math.comb(n, k) * 2**k for k in range(min(n, m) + 1))  # Delannoy's number
+    assert f"out of {ways:,} ways" in out
+    lines = out.splitlines()
+    assert lines[2].replace("-", "").replace(" ", "") == one
+    assert lines[4].replace("-", "").replace(" ", "") == other
+
+
+def test_handwriting_ctc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    example = load("handwriting_ctc")
+    for name, value in {"VARIANTS": 1, "TEST_LINES": 60, "HIDDEN": 128, "TRAIN_LINES": 50}.items():
+        monkeypatch.setattr(example, name, value)
+    share = example.main(steps=150)
+    out = capsys.readouterr().out
+    assert share > 0.2  # a full run ends above 0.9
+    assert "The plan of the equation" in out
+    assert "trellis region" in out
+    assert "read: " in out
+    assert out.splitlines()[-1].endswith("seconds")
+
+
+def test_ctc_graph_of_the_handwriting_example() -> None:
+    """The graph accepts a string of symbols just where merging repetitions and dropping blanks gives the digits."""
+    example = load("handwriting_ctc")
+    equation = ag.compile("COUNT[Y ∘ Z]")
+    random = np.random.default_rng(0)
+    for digits in ([3], [1, 2], [1, 1], [4, 4, 5]):
+        graph = example.alignments(digits)
+        accepted = 0
+        for _ in range(200):
+            symbols = random.choice([*digits, example.BLANK], size=random.integers(0, 8))
+            scores = np.full((1, len(symbols), example.SYMBOLS), 0.0)
+            scores[0, np.arange(len(symbols)), symbols] = 1.0
+            merged = next(example.decode(scores, np.array([len(symbols)])))
+            assert equation(Y=graph, Z=ag.linear(symbols)) == int(merged == digits)
+            accepted += merged == digits
+        assert accepted

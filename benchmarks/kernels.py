@@ -1,6 +1,6 @@
 """Times the kernel library alone, on one thread: CTC, a random sparse label model, a dense one, a lattice, a cycle.
 
-Run: ``python benchmarks/kernels.py [--compile]``; with ``--compile``, also the seconds that each kernel takes to compile.
+Run: ``python benchmarks/kernels.py [--compile]``; with ``--compile``, also the seconds each kernel takes to compile.
 Forward and backward together, medians of several runs, packing not included.
 """
 
@@ -85,7 +85,8 @@ def main() -> None:
             assert region is not None
             calls.append(runner(region, np.zeros(0), frames, False))
             size += 500 * graph.n_arcs
-        report(f"CTC B=8 T=500 C=64 50 labels {dtype.__name__}", median_seconds(lambda: [c() for c in calls]), size)
+        seconds = median_seconds(lambda calls=calls: [c() for c in calls])  # type: ignore[misc]
+        report(f"CTC B=8 T=500 C=64 50 labels {dtype.__name__}", seconds, size)
     for semiring in ("log", "max"):
         n_states, n_arcs, n_frames, n_columns = 200, 1000, 300, 64
         src, dst = rng.integers(0, n_states, (2, n_arcs))
@@ -95,7 +96,7 @@ def main() -> None:
         region = pack_trellis(graph, Selection.identity(0, n_arcs), OFFSETS, "input", n_columns, semiring)
         assert region is not None
         call = runner(region, local, frames, True)
-        report(f"random label model 200 states 1000 arcs T=300, {semiring}", median_seconds(call), n_frames * region.n_arcs)
+        report(f"random labels, 200 states, 1000 arcs, T=300, {semiring}", median_seconds(call), 300 * region.n_arcs)
         n_tags = 64
         src, dst = np.divmod(np.arange(n_tags * n_tags), n_tags)
         graph = Topology.make(n_tags, src, dst, dst, None, np.arange(n_tags), np.arange(n_tags))

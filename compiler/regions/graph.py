@@ -70,7 +70,7 @@ def pack_graph(
         8 →row pointers of arcs by state: arcs in (log, count), arcs out (max; each state's in the graph's order)
         9 →the other end of each arc   10 →the graph's arc numbers
         11 n_components   12 →component begins, one more than components (max)
-        13 1 where the region is cyclic
+        13 1 where there is a cycle
 
     Header of cyclic regions of the log semiring: see ``elimination``.
 
@@ -79,7 +79,7 @@ def pack_graph(
         selection: the leaf entries that its arcs add up.
         leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
         semiring: "log", "max", "min" or "count".
-        as_cyclic: pack as a cyclic region even where the graph is acyclic, so that it can share a batch with cyclic ones.
+        as_cyclic: pack as a cyclic region even where the graph is acyclic, to share a batch with cyclic ones.
 
     Raises:
         LimitError: the region does not fit 32-bit offsets.
@@ -90,6 +90,7 @@ def pack_graph(
     if semiring == "log" and kind == "cyclic":
         return pack_elimination(part, selection, leaf_offsets)
     backwards = semiring in ("max", "min")
+    has_cycle = order is None
     if order is None:
         order, begins = components(part.n_states, part.src, part.dst)
     else:
@@ -118,5 +119,5 @@ def pack_graph(
     else:
         # Factors, then shares, of arcs, and their exponents; mantissas and exponents of states, posteriors; the score.
         work = (2 * n_arcs + 3 * n_states + 1, 0)
-    packing.number(13, int(kind == "cyclic"))
+    packing.number(13, int(has_cycle))
     return Region(kind, semiring, packing.ints(), n_states, n_arcs, work)

@@ -49,9 +49,9 @@ def pack_trellis(
         21 n_cells, the numbers that the inner loop multiplies by   22 →cell of each arc
         23 →slot of each state (diagonals)
 
-    Diagonals: where every state is entered with one label only, without ε, and few differences dst − src occur, as in CTC,
-    the arcs of one difference make a padded row of cells, by destination, and the loop runs over states. Else a cell is
-    an arc.
+    Diagonals: where every state is entered with one label only, without ε, and few differences dst − src occur, as in
+    CTC, the arcs of one difference make a padded row of cells, by destination, and the loop runs over states. Else a
+    cell is an arc.
 
     Args:
         topology: the graph G.
@@ -137,8 +137,8 @@ def _pack_inner_loop(
     packing.number(21, n_cells)
     packing.array(22, cells)
     packing.array(23, state_slot)
-    # As ``arcgrad.runtime.kernels.blocks`` lays it out; a row for each frame and for each block of 8 frames, and for each
-    # row its exponents.
+    # As ``arcgrad.runtime.kernels.blocks`` lays it out; a row for each frame and for each block of 8 frames, and for
+    # each row its exponents.
     row = n_states + n_states + 2 * pad
     fixed = 2 * n_arcs + 2 * n_cells + max(_CHUNK + n_slots, n_arcs, n_states + n_slots)
     fixed += 3 * (n_states + 2 * pad) + n_slots + 4 + 3 * row

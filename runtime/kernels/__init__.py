@@ -5,8 +5,8 @@ semiring. Importing this module imports no kernel and no numba.
 
 What all have in common: a region's header begins at ``ints[base]``; workspaces begin at ``work[work0]`` and
 ``iwork[iwork0]`` and are as large as ``Region.work`` says; a backward function is called once after the forward
-function, with the workspace untouched since, and adds to gradients. ``sign`` is −1 for MIN, else 1; values come without it. NaN from a
-forward function means that the region diverges (cyclic) or that a count exceeds 2^53.
+function, with the workspace untouched since, and adds to gradients. ``sign`` is −1 for MIN, else 1; values come
+without it. NaN from a forward function means that the region diverges (cyclic) or that a count exceeds 2^53.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def slow_step(ints, base, logs, columns, emits, before, after, mantissas, expone
 
 @helper
 def top_exponents(mantissa_bits, mantissas, exponents, result):
-    """Exponents by which mantissas would be in [1, 2), `_UNKNOWN` where they are 0; returns their range, or inf, −inf."""
+    """Exponents by which mantissas would be in [1, 2), `_UNKNOWN` where they are 0; returns the least and greatest."""
     low = inf
     high = -inf
     for s in range(len(mantissas)):
@@ -169,12 +169,12 @@ def top_exponents(mantissa_bits, mantissas, exponents, result):
 
 @helper
 def spread_exponents(ints, base, logs, exponents):
-    """Give states that are not reached yet the exponent that they would get from a neighbour; how far that was followed."""
+    """Give states not reached yet the exponent that they would get from a neighbour; over how many arcs, at least."""
     n_arcs = ints[base + 1]
     sources = base + ints[base + 9]
     ends = base + ints[base + 10]
     reach = 64
-    for turn in range(64):
+    for _ in range(64):
         changed = False
         missing = False
         for arc in range(n_arcs):
@@ -194,7 +194,7 @@ def spread_exponents(ints, base, logs, exponents):
 
 @helper
 def keep_entered(ints, base, logs, mantissas, marks):
-    """Mark states that are reached and stay so: each is entered from a marked one, whatever the frame, if columns are finite."""
+    """Mark states that are reached and stay so while columns are finite: each is entered from a marked one."""
     n_states = len(mantissas)
     sources = base + ints[base + 9]
     emitting = base + ints[base + 15]
@@ -227,7 +227,8 @@ def factors_of_arcs(ints, base, logs, exponents, marks):
 
     Returns:
         how much they grow at most (but for the number of arcs into a state); how much they shrink at most in a state
-        that is reached, where columns are finite: by its best arc from a marked state if it is marked itself; and anyhow.
+        that is reached, where columns are finite: by its best arc from a marked state if it is marked itself; and
+        anyhow.
     """
     n_states = len(exponents)
     sources = base + ints[base + 9]
@@ -342,11 +343,13 @@ def three_diagonals(factors0, factors1, factors2, before0, before1, before2, col
     """Add three diagonals' part of one frame to every state."""
     if first:
         for state in range(len(after)):
-            total = factors0[state] * before0[state] + factors1[state] * before1[state] + factors2[state] * before2[state]
+            total = factors0[state] * before0[state] + factors1[state] * before1[state]
+            total += factors2[state] * before2[state]
             after[state] = total * columns[slots[state]]
     else:
         for state in range(len(after)):
-            total = factors0[state] * before0[state] + factors1[state] * before1[state] + factors2[state] * before2[state]
+            total = factors0[state] * before0[state] + factors1[state] * before1[state]
+            total += factors2[state] * before2[state]
             after[state] += total * columns[slots[state]]
 
 
@@ -439,7 +442,7 @@ def slow_step_back(ints, base, logs, columns, emits, shift, before, after, beta,
 
 @helper
 def convert_back(mantissas, own, units, scratch, scratch_bits, beta):
-    """β from the units of 2^−own to those of 2^−units; posteriors below 2^−250 are dropped, or β could lose its range."""
+    """β from units of 2^−own to units of 2^−units; drops posteriors below 2^−250, for which β might have no room."""
     for s in range(len(beta)):
         scratch[s] = min(max(units[s] - own[s], -1000.0), 1000.0) + MAGIC
     powers_of_two(scratch_bits)

@@ -44,8 +44,7 @@ def polynomial(r):
 def exponentiate(x, result, result_bits):
     """Write exp(x) into ``result``, within 4e-16 relative, for x ≤ 700; 0 for x ≤ −708. Spoils x.
 
-    ``result_bits`` is the int64 view of ``result``. Four loops, each of which LLVM vectorises, which it does not do with
-    one.
+    ``result_bits`` is the int64 view of ``result``. Four loops that LLVM vectorises each, as it does not do with one.
     """
     for i in range(len(x)):
         result[i] = max(x[i], -708.0) * LOG2E + MAGIC

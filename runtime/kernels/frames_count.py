@@ -1,4 +1,4 @@
-"""Numbers of paths where a dense chain takes part: of the chain alone, and of a graph met with it, whatever the scores."""
+"""Numbers of paths of a dense chain alone, and of a graph met with one. Whatever the scores, all paths count."""
 
 from __future__ import annotations
 

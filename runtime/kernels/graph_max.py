@@ -104,9 +104,10 @@ def first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, in
             onward = iwork[free + end] if weight == inf else iwork[lengths + end]
             if onward + 1 == iwork[lengths + state]:
                 return arc
-        elif iwork[lengths + end] + 1 == iwork[lengths + state]:
-            if lengths == free or weight + work[best + end] == work[best + state]:
-                return arc
+        elif iwork[lengths + end] + 1 == iwork[lengths + state] and (
+            lengths == free or weight + work[best + end] == work[best + state]
+        ):
+            return arc
     return -1
 
 

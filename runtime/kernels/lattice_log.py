@@ -1,8 +1,8 @@
 """Forward score of an acyclic graph, and its gradient: the arcs' posterior probabilities.
 
 A forward score is a mantissa and an exponent of its own, m · 2^e, and so is each arc's exp(weight): sums need neither
-exponentials nor logarithms, and lose nothing that a sum in the log domain would keep. The forward pass keeps for each arc
-the share that it has in its destination's score, so that the backward pass is multiplications and additions only.
+exponentials nor logarithms, and lose nothing that a sum in the log domain would keep. The forward pass keeps for each
+arc the share that it has in its destination's score, so that the backward pass is multiplications and additions only.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def load_frames(ints, base, frames, frame0, n_frames, work, work0):
 
 @kernel("float64(int32[::1], int64, int64, float64[::1], int64, int32[::1], int64)", fastmath=("contract",))
 def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
-    """The forward score, from arc weights and columns in the workspace; leaves rows and blocks there for the gradient."""
+    """The forward score, from arc weights and columns in the workspace; leaves rows and blocks for the gradient."""
     n_states = ints[base]
     n_arcs = ints[base + 1]
     n_slots = ints[base + 13]
@@ -209,9 +209,8 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
         row += stride
         exponents_at += n_states
         clear_pads(work[row : row + stride], n_states, pad)
-        scale_row(
-            mantissas, exponents, vector0, scratch[:n_states], scratch_bits[:n_states], work[row + pad : row + pad + n_states]
-        )
+        renewed = work[row + pad : row + pad + n_states]
+        scale_row(mantissas, exponents, vector0, scratch[:n_states], scratch_bits[:n_states], renewed)
         exponents = work[exponents_at : exponents_at + n_states]
         exponents[:] = vector0
         if mode == 2 or not uniform_cells:
@@ -346,7 +345,19 @@ def backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weigh
                 for state in range(n_states):
                     beta[state] *= after[state]
                 slow_step_back(
-                    ints, base, logs, column_logs, True, shift, before_logs, after_logs, beta, before, earlier, sums, used
+                    ints,
+                    base,
+                    logs,
+                    column_logs,
+                    True,
+                    shift,
+                    before_logs,
+                    after_logs,
+                    beta,
+                    before,
+                    earlier,
+                    sums,
+                    used,
                 )
             elif n_diagonals == 0:
                 sparse_backward(

@@ -260,7 +260,8 @@ def test_blocks_of_frames_agree_with_the_built_lattice(block: int) -> None:
         entries = pairs[present].astype(np.int32)
         selection = Selection(offsets, np.zeros(len(entries), np.int32), entries)
         expected = run(pack_graph(built, selection, OFFSETS, "log"), np.concatenate([local, frames.ravel()]))
-        scale = 1.0 + np.abs(local[np.isfinite(local)]).max(initial=0) + np.abs(frames[np.isfinite(frames)]).max(initial=0)
+        largest = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in (local, frames)]
+        scale = 1.0 + sum(largest)
         assert result.value == pytest.approx(expected.value, rel=1e-12, abs=1e-12 * scale)
         if math.isfinite(expected.value):
             compared += 1

@@ -263,3 +263,18 @@ def test_extreme_scores_are_exact() -> None:
     result = run(pack_graph(graph, Selection.identity(0, 3), OFFSETS, "log"), np.array([1e4, 1e4, -3e4]))
     assert result.value == pytest.approx(-2e4 + math.log(2), rel=1e-15)
     np.testing.assert_allclose(result.gradient, [0.5, 0.5, 1.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("semiring", ["log", "max", "min", "count"])
+def test_acyclic_graphs_may_share_a_cyclic_region(semiring: str) -> None:
+    for seed in range(60):
+        graph, selection, local, _, _ = case(seed)
+        if semiring == "log" and np.abs(local[np.isfinite(local)]).max(initial=0) > 10:
+            continue
+        lattice = run(pack_graph(graph, selection, OFFSETS, semiring), local)
+        region = pack_graph(graph, selection, OFFSETS, semiring, as_cyclic=True)
+        assert region.kind == "cyclic"
+        cyclic = run(region, local)
+        assert cyclic.value == pytest.approx(lattice.value, rel=1e-12, abs=1e-12)
+        np.testing.assert_allclose(cyclic.gradient, lattice.gradient, rtol=1e-10, atol=1e-13)
+        assert cyclic.path == lattice.path

@@ -218,6 +218,8 @@ def make_plan(program: Program, shapes: Mapping[str, InputShape]) -> Plan:
     for run in PASSES:
         draft = run(draft)
         verify(draft)
+        if draft.root.type is not program.result.type:
+            raise AssertionError(f"a pass made a {draft.root.type} of a {program.result.type}: {draft.root}")
     return _finish(draft)
 
 

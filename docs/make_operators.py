@@ -1,0 +1,158 @@
+"""Writes docs/operators.md from the operator registry and the language itself; nothing there is written by hand.
+
+Run ``python docs/make_operators.py``. Every sign in the tables of spellings is tried, and listed where the compiler
+takes it for the operator, so the page cannot promise one that is not accepted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+from arcgrad.compiler.elaborate import elaborate, operator_names
+from arcgrad.compiler.operators import Category, Law, Operator, operators
+from arcgrad.compiler.types import Type
+from arcgrad.grammar import parse, spelling, to_latex, unparse
+from arcgrad.grammar.errors import EquationError
+from arcgrad.grammar.names import LITERALS
+
+PAGE = Path(__file__).with_name("operators.md")
+
+_TITLES = {
+    Category.LITERAL: "Literals",
+    Category.STRUCTURAL: "Graphs from graphs",
+    Category.PATHS: "Graphs of paths",
+    Category.REDUCTION: "Scores of graphs",
+    Category.ARITHMETIC: "Scores from scores",
+    Category.LATER: "Not evaluated yet",
+}
+_INTRODUCTION = """\
+# Operators
+
+This page is made from the operator registry (`compiler/operators/`) by `python docs/make_operators.py`; do not edit
+it. [language.md](language.md) explains the language. A law holds for all inputs where both sides have a value; the
+test-suite checks each on random graphs. "arc by arc" means that both sides are the same graph, states and arcs in
+order. Operators "not evaluated yet" are parsed and type-checked, but cannot be evaluated in this version."""
+
+# Inputs that spellings are tried on.
+_INPUTS = {"A": Type.GRAPH, "B": Type.GRAPH, "a": Type.SCORE, "b": Type.SCORE, "m": Type.MAPPING}
+
+
+def page() -> str:
+    """The whole text of docs/operators.md."""
+    parts = [_INTRODUCTION]
+    for category, title in _TITLES.items():
+        parts.append(f"## {title}")
+        parts += [_section(entry) for entry in operators().values() if entry.category is category]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(entry: Operator) -> str:
+    written = _spellings(entry)
+    rows = [f"### {entry.name}", entry.summary]
+    facts = [
+        ("Write", written[0] if written else "has no spelling of its own; the compiler makes it"),
+        ("Also", ", ".join(written[1:])),
+        ("Types", _types(entry)),
+        ("Evaluated", "not yet" if entry.category is Category.LATER else "yes"),
+        ("Example", _code(entry.example)),
+        ("Reference", entry.reference),
+    ]
+    rows.append("\n".join(f"- {name}: {text}" for name, text in facts if text))
+    if entry.laws:
+        rows.append("| law | holds | because |\n|---|---|---|\n" + "\n".join(map(_law, entry.laws)))
+    return "\n\n".join(rows)
+
+
+def _law(law: Law) -> str:
+    names = [operators()[name].names[0] for name in law.under if name != "equal"]
+    where = "arc by arc" if "equal" in law.under else "under " + ", ".join(names) if names else "as scores"
+    return f"| {_cell(f'{law.left} = {law.right}')} | {where} | {law.reason} |"
+
+
+def _types(entry: Operator) -> str:
+    slots = _call_slots(entry)
+    operands = [what for _, what in slots]
+    if entry.variadic and operands:
+        operands.append("…")
+    return f"{', '.join(operands) or 'nothing'} → {entry.result}"
+
+
+def _call_slots(entry: Operator) -> list[tuple[str, str]]:
+    """The places between an operator's brackets, in order: something to try there, and what it takes."""
+    letters = {Type.GRAPH: iter("AB"), Type.SCORE: iter("ab"), Type.MAPPING: iter("m")}
+    slots = [
+        (next(letters[type_]), "acceptor" if entry.needs_acceptor(number) else str(type_))
+        for number, type_ in enumerate(entry.operands)
+    ]
+    slots += [("5", f"{name} (a whole number)") for name in entry.parameter_names]
+    # Where numbers stand among the operands is the compiler's business.
+    for order in itertools.permutations(slots):
+        text = f"{(*entry.names, '')[0]}[{', '.join(text for text, _ in order)}]"
+        if _meaning(text) == entry.name:
+            return list(order)
+    return slots
+
+
+def _spellings(entry: Operator) -> list[str]:
+    """All texts that mean the operator, the one that arcgrad itself writes first."""
+    found = [text for text, name in _tried() if name == entry.name]
+    arguments = ", ".join(text for text, _ in _call_slots(entry))
+    found += [f"{name}[{arguments}]" for name in entry.names]
+    found += [f"{alias}[{arguments}]" for alias, name in _aliases() if name == entry.name]
+    if not found:
+        return []
+    tree = parse(found[0], operator_names())
+    return [_code(text) for text in dict.fromkeys([unparse(tree), *found, to_latex(tree)])]
+
+
+@cache
+def _tried() -> tuple[tuple[str, str], ...]:
+    """Texts of one sign and plain inputs, each with the operator that it means."""
+    commands = {f"\\{command} ": token for command, token in spelling.COMMANDS.items() if command.isalpha()}
+    words = spelling.SYMBOLS | commands
+    texts = [*LITERALS, *commands, *spelling.SYMBOLS, *(f"\\{command}" for command in spelling.GREEK)]
+    for one, other in (("A", "B"), ("a", "b")):
+        texts += [f"{one} {other}", *(f"{one} {word} {other}" for word in words)]
+        texts += [f"{text}{one}" for text in words]
+    texts += ["A{2,5}", "A{3}", "A³", "A^3", "A{2,}", "A⁺", "A{1,}", "A?", "A{0,1}", "A⁻¹", "A^-1"]
+    texts += [f"A{mark}{word}" for word in words for mark in ("", "^")]
+    opening, closing = ([word for word in words if words[word] == token] for token in ("LESS", "GREATER"))
+    texts += [f"A{left}a{right}" for left, right in zip(opening, closing, strict=True)]
+    # Characters that Unicode calls the same are one spelling.
+    unique = dict.fromkeys(unicodedata.normalize("NFC", " ".join(text.split())) for text in texts)
+    return tuple((text, name) for text in unique if (name := _meaning(text)) is not None)
+
+
+@cache
+def _aliases() -> tuple[tuple[str, str], ...]:
+    """Names that mean an operator without being its own: a Greek letter with a subscript."""
+    letters = [letter for letter in spelling.GREEK.values() if unicodedata.is_normalized("NFKC", letter)]
+    names = [f"{letter}{digit}" for letter, digit in itertools.product(letters, "₀₁₂₃")]
+    return tuple((name, found) for name in names if (found := _meaning(f"{name}[A]")) is not None)
+
+
+@cache
+def _meaning(text: str) -> str | None:
+    """The operator that makes the value of a text from plain inputs, if it is one operator."""
+    try:
+        result = elaborate(parse(text, operator_names()), input_types=_INPUTS).result
+    except EquationError:
+        return None
+    plain = all(operand.is_input for operand in result.operands)
+    return None if result.is_input or result.is_number or not plain else result.operator
+
+
+def _code(text: str) -> str:
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{text}{fence}" if text else ""
+
+
+def _cell(text: str) -> str:
+    return _code(text.replace("|", "\\|"))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,77 @@
+"""The pages of docs/ are true: their Python blocks run, their links lead somewhere, and operators.md is up to date."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcgrad.compiler.operators import operators
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def blocks(page: Path) -> Iterator[tuple[int, str]]:
+    """Each Python block of a page with the number of the line before it, counted from 0."""
+    text = page.read_text(encoding="utf-8")
+    for match in BLOCK.finditer(text):
+        yield text.count("\n", 0, match.start(1)), match[1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page: Path) -> None:
+    """In order, in one namespace a page; a block with a prompt as a session, any other as plain code."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False)
+    report: list[str] = []
+    for line, code in blocks(page):
+        if ">>>" in code:
+            session = doctest.DocTestParser().get_doctest(code, namespace, page.name, str(page), line)
+            session.globs = namespace  # the parser gives each session a copy
+            runner.run(session, out=report.append, clear_globs=False)
+        else:
+            exec(compile("\n" * line + code, str(page), "exec"), namespace)
+    assert not report, "".join(report)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
+    missing = [target for target in targets if not (DOCS / target).exists()]
+    assert not missing
+
+
+def test_index_names_every_page() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    assert [page.name for page in PAGES if page.name != "index.md" and f"({page.name})" not in index] == []
+
+
+def test_language_page_names_every_operator() -> None:
+    page = (DOCS / "language.md").read_text(encoding="utf-8")
+    unnamed = [name for entry in operators().values() for name in entry.names if f"{name}[" not in page]
+    assert unnamed == []
+
+
+def test_operators_page_is_up_to_date(request: pytest.FixtureRequest) -> None:
+    page: str = runpy.run_path(str(DOCS / "make_operators.py"))["page"]()
+    path = DOCS / "operators.md"
+    if request.config.getoption("--update-golden"):
+        path.write_text(page, encoding="utf-8")
+    assert page == path.read_text(encoding="utf-8"), "run `python docs/make_operators.py`"
+
+
+def test_operators_page_says_no_spelling_twice() -> None:
+    """A sign means one operator on graphs and one on scores."""
+    page = (DOCS / "operators.md").read_text(encoding="utf-8")
+    found = re.findall(r"^- (?:Write|Also): (`.*)$", page, re.MULTILINE)
+    spellings = [spelling for line in found for spelling in re.findall(r"`([^`]+)`", line)]
+    assert len(spellings) > 100
+    assert len(spellings) == len(set(spellings))

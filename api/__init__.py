@@ -6,7 +6,7 @@ Example:
     >>> import arcgrad as ag
     >>> forward = ag.compile("LSE[A ∘ B]")
     >>> chain = ag.linear([1, 2], weight=[0.5, 0.25])
-    >>> forward(A=chain, B=chain)
+    >>> round(forward(A=chain, B=chain), 6)
     1.5
 """
 

@@ -43,7 +43,7 @@ class Equation:
         >>> eq = ag.compile("LSE[A ∘ B]")
         >>> eq.inputs
         ('A', 'B')
-        >>> eq(A=ag.linear([1, 2], [0.5, 0.25]), B=ag.linear([1, 2], [1.0, 0.0]))
+        >>> round(eq(A=ag.linear([1, 2], [0.5, 0.25]), B=ag.linear([1, 2], [1.0, 0.0])), 6)
         1.75
     """
 
@@ -62,8 +62,12 @@ class Equation:
     def __call__(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """The equation's value.
 
+        Args:
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            named: inputs by name.
+
         Returns:
-            A float for a score (an int for a COUNT), a Graph for a graph; for a batch (B,) or a list of graphs.
+            A float in nats for a score (an int for a COUNT), a Graph for a graph; for a batch (B,) or a list of graphs.
 
         Raises:
             InputError, DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
@@ -143,6 +147,19 @@ class Equation:
     def trace(self, inputs: Mapping[str, Any] | None = None, /, *, cotangent: Any = None, **named: Any) -> Trace:
         """Every intermediate result and its gradient, by the reference interpreter.
 
+        Args:
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            cotangent: as for ``value_and_grad``.
+            named: inputs by name.
+
+        Returns:
+            A Trace: ``nodes`` in order of evaluation, each with ``name`` (an input's, or G1 … Gn), ``expression``,
+            ``value``, ``gradient`` and ``inputs``.
+
+        Raises:
+            InputError: the inputs are a batch, or wrong as for a call.
+            DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
+
         Example:
             >>> import arcgrad as ag
             >>> x = ag.linear([1], [-1.0])
@@ -171,6 +188,12 @@ class Equation:
             tolerance: greatest difference, relative to the larger of 1 and the derivative, that counts as agreement.
             named: inputs by name.
 
+        Returns:
+            A report whose ``ok`` says whether all derivatives agree; printed, it says where they do not.
+
+        Raises:
+            InputError, DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
+
         Example:
             >>> import arcgrad as ag
             >>> ag.compile("LSE[A]").check_grad(A=ag.linear([1, 2])).ok
@@ -183,6 +206,13 @@ class Equation:
     def explain(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Explanation:
         """The plan: what was rewritten, fused, hoisted, cached; with inputs, also states, arcs, operations and bytes.
 
+        Args:
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            named: inputs by name; none at all: the plan for inputs that are graphs.
+
+        Raises:
+            InputError, LimitError, UnsupportedError: see each.
+
         Example:
             >>> import arcgrad as ag
             >>> print(ag.compile("LSE[rev[A]]").explain())  # doctest: +ELLIPSIS
@@ -194,6 +224,13 @@ class Equation:
 
     def source(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> str:
         """The text of the routine that is generated for these inputs.
+
+        Args:
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            named: inputs by name.
+
+        Raises:
+            InputError, LimitError, UnsupportedError: see each.
 
         Example:
             >>> import arcgrad as ag
@@ -209,7 +246,7 @@ class Equation:
         Example:
             >>> import arcgrad as ag
             >>> print(ag.compile("LSE[(A1 + A2) ∘ X*]").latex)
-            \\text{LSE}[(\\mathcal{A}_{1} + \\mathcal{A}_{2}) \\circ \\mathcal{X}^*]
+            \\operatorname{LSE}[(\\mathcal{A}_{1} + \\mathcal{A}_{2}) \\circ \\mathcal{X}^{*}]
         """
         from arcgrad.grammar import to_latex
 

@@ -180,9 +180,13 @@ class LeastRecentlyUsed(Generic[T]):
 class RoutineCache:
     """Routines in memory and on disk, and the counts of what was compiled; one object, `arcgrad.runtime.cache.cache`.
 
-    All methods may be called from any thread, and in forked children.
+    All methods may be called from any thread, and in forked children. Users need ``ag.cache.info()``,
+    ``ag.cache.clear()`` and ``ag.cache.dir``; the rest is for the stages that fill it.
 
     Example:
+        >>> import arcgrad as ag
+        >>> ag.cache.info().dir == ag.cache.dir
+        True
         >>> from arcgrad.runtime.cache import RoutineCache
         >>> cache = RoutineCache()
         >>> negate = cache.routine(("plan", 1), "kernels", lambda: lambda x: -x)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from arcgrad.compiler.operators import operators
+import arcgrad as ag
+from arcgrad.compiler.operators import Operator, operators
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -75,3 +76,18 @@ def test_operators_page_says_no_spelling_twice() -> None:
     spellings = [spelling for line in found for spelling in re.findall(r"`([^`]+)`", line)]
     assert len(spellings) > 100
     assert len(spellings) == len(set(spellings))
+
+
+@pytest.mark.parametrize("entry", operators().values(), ids=lambda entry: entry.name)
+def test_operators_page_says_what_can_be_evaluated(entry: Operator) -> None:
+    section = (DOCS / "operators.md").read_text(encoding="utf-8").split(f"\n### {entry.name}\n")[1].split("\n### ")[0]
+    equation = ag.compile(entry.example)
+    # Labels and a negative weight that suit every example, closures and label mappings included.
+    inputs: dict[str, Any] = dict.fromkeys(equation.inputs, ag.linear([1, 7, 3], weight=[-0.5, 0.0, -0.25]))
+    inputs |= {name: other for name, other in {"m": {1: 2}, "w": 0.5}.items() if name in inputs}
+    if "\n- Evaluated: not yet\n" in section:
+        with pytest.raises(ag.UnsupportedError):
+            equation(inputs)
+    else:
+        assert "\n- Evaluated: yes\n" in section
+        equation(inputs)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arcgrad.compiler.regions import Region, pack_graph, pack_trellis
+from arcgrad.compiler.regions import Region, pack_frames, pack_graph, pack_trellis
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
 from arcgrad.runtime.kernels import KERNELS
@@ -87,6 +87,8 @@ def main() -> None:
             size += 500 * graph.n_arcs
         seconds = median_seconds(lambda calls=calls: [c() for c in calls])  # type: ignore[misc]
         report(f"CTC B=8 T=500 C=64 50 labels {dtype.__name__}", seconds, size)
+        call = runner(pack_frames("log"), np.zeros(0), rng.normal(size=(4000, 64)).astype(dtype), False)
+        report(f"dense chain alone 4000 x 64 {dtype.__name__}", median_seconds(call), 4000 * 64)
     for semiring in ("log", "max"):
         n_states, n_arcs, n_frames, n_columns = 200, 1000, 300, 64
         src, dst = rng.integers(0, n_states, (2, n_arcs))

@@ -16,7 +16,7 @@ from arcgrad.compiler.topology import EPSILON, IntArray, Topology
 
 __all__ = ["pack_frames", "pack_trellis"]
 
-_CHUNK = 1024
+_CHUNK = 1024  # numbers that kernels exponentiate at a time
 _MOST_DIAGONALS = 12
 
 
@@ -147,5 +147,6 @@ def _pack_inner_loop(
 
 def pack_frames(semiring: str) -> Region:
     """Pack a reduction over a dense chain alone: the product over frames of the reduction over columns. No header."""
-    per_frame = {"log": (1, 0), "max": (0, 1), "min": (0, 1), "count": (0, 0)}[semiring]
-    return Region("frames", semiring, Packing().ints(), 0, 0, (1, 1), per_frame)
+    fixed = (1 + 2 * _CHUNK if semiring == "log" else 0, 1)
+    per_frame = {"log": (2, 0), "max": (0, 1), "min": (0, 1), "count": (0, 0)}[semiring]
+    return Region("frames", semiring, Packing().ints(), 0, 0, fixed, per_frame)

@@ -121,7 +121,7 @@ def test_epsilon_cycles_are_left_to_the_caller() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("shape", [(0, 3), (4, 0), (0, 0), (1, 1), (4, 3), (3, 17)])
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0), (0, 0), (1, 1), (4, 3), (3, 17), (70, 33), (3, 2500)])
 def test_frames_alone(shape: tuple[int, int], dtype) -> None:
     frames = np.random.default_rng(1).normal(size=shape).astype(dtype)
     nothing = np.zeros(0)
@@ -133,7 +133,10 @@ def test_frames_alone(shape: tuple[int, int], dtype) -> None:
         np.testing.assert_allclose(result.frames_gradient, 2 * softmax, rtol=1e-6)
     else:
         assert not result.frames_gradient.any()
-    assert run(pack_frames("count"), nothing, frames).value == float(shape[1]) ** shape[0]
+    if shape[1] ** shape[0] < 2**53:
+        assert run(pack_frames("count"), nothing, frames).value == float(shape[1]) ** shape[0]
+    else:
+        assert math.isnan(run(pack_frames("count"), nothing, frames).value)
     for semiring, pick in (("max", np.argmax), ("min", np.argmin)):
         result = run(pack_frames(semiring), nothing, frames)
         if shape[1]:

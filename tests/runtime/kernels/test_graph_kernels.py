@@ -140,10 +140,10 @@ def test_cyclic_log_solves_the_linear_equations(seed: int) -> None:
     np.testing.assert_allclose(result.gradient, expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("p", [0.5, 0.9999, 1 - 1e-9])
-def test_a_loop_keeps_its_digits(p: float) -> None:
+@pytest.mark.parametrize("loop", [math.log(0.5), math.log(0.9999), math.log(1 - 1e-9), -1e-9, -1.3e-13])
+def test_a_loop_keeps_its_digits(loop: float) -> None:
     graph = Topology.from_arcs(2, [(0, 0, 0), (0, 1, 0)], [0], [1])
-    local = np.array([math.log(p), 0.0])
+    local = np.array([loop, 0.0])
     result = run(pack_graph(graph, Selection.identity(0, 2), OFFSETS, "log"), local)
     assert result.value == pytest.approx(-math.log(-math.expm1(local[0])), rel=1e-12)
     assert result.gradient[0] == pytest.approx(-math.exp(local[0]) / math.expm1(local[0]), rel=1e-12)
@@ -278,3 +278,28 @@ def test_acyclic_graphs_may_share_a_cyclic_region(semiring: str) -> None:
         assert cyclic.value == pytest.approx(lattice.value, rel=1e-12, abs=1e-12)
         np.testing.assert_allclose(cyclic.gradient, lattice.gradient, rtol=1e-10, atol=1e-13)
         assert cyclic.path == lattice.path
+
+
+@pytest.mark.parametrize("as_cyclic", [False, True])
+@pytest.mark.parametrize("semiring", ["max", "min"])
+def test_ties_go_to_fewer_arcs_then_to_smaller_arc_numbers(semiring: str, as_cyclic: bool) -> None:
+    longer_first = Topology.from_arcs(4, [(0, 1, 0), (1, 3, 0), (0, 2, 0), (0, 3, 0), (2, 3, 0), (0, 3, 0)], [0], [3])
+    region = pack_graph(longer_first, Selection.identity(0, 6), OFFSETS, semiring, as_cyclic=as_cyclic)
+    assert run(region, np.zeros(6)).path == [3]
+    worse_direct = np.array([0.0, 0.0, 0.0, -1.0, 0.0, -1.0]) * (1.0 if semiring == "max" else -1.0)
+    assert run(region, worse_direct).path == [0, 1]
+    from_two = Topology.from_arcs(3, [(1, 2, 0), (0, 2, 0)], [0, 1], [2])
+    region = pack_graph(from_two, Selection.identity(0, 2), OFFSETS, semiring, as_cyclic=as_cyclic)
+    assert run(region, np.zeros(2)).path == [0]
+
+
+def test_a_good_cycle_behind_an_absent_arc_is_no_divergence() -> None:
+    arcs = [(0, 1, 0), (1, 1, 0), (1, 2, 0), (0, 2, 0)]
+    region = pack_graph(Topology.from_arcs(3, arcs, [0], [2]), Selection.identity(0, 4), OFFSETS, "max")
+    assert math.isnan(run(region, np.array([0.0, 1.0, 0.0, -5.0])).value)
+    for absent in (0, 2):
+        local = np.array([0.0, 1.0, 0.0, -5.0])
+        local[absent] = -math.inf
+        result = run(region, local)
+        assert result.value == -5.0
+        assert result.path == [3]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from arcgrad.grammar.errors import InputError
 
@@ -112,6 +112,14 @@ class Equation:
             (array([0.5]), array([0.5]))
         """
         return self._evaluator.value_and_grad(self._given(inputs, named), self._names(wrt), cotangent)
+
+    @overload
+    def jacobian(self, inputs: Mapping[str, Any] | None = None, /, *, wrt: str, **named: Any) -> Jacobian: ...
+
+    @overload
+    def jacobian(
+        self, inputs: Mapping[str, Any] | None = None, /, *, wrt: Iterable[str] | None = None, **named: Any
+    ) -> dict[str, Jacobian]: ...
 
     def jacobian(
         self,

@@ -96,7 +96,7 @@ def _gradient_lines(given: Any, values: Any) -> str:
         pairs = zip(given, values, strict=True)
         return "\n".join(f"# item {i}\n{_gradient_lines(g, v)}" for i, (g, v) in enumerate(pairs))
     if isinstance(given, Graph) and given.tie is None:
-        rows = [("arc", "from", "to", "label", "weight", "gradient")]
+        rows: list[tuple[str, ...]] = [("arc", "from", "to", "label", "weight", "gradient")]
         for k in range(min(given.n_arcs, _MOST_LINES)):
             labels = [_label(given.ilabel[k]), _label(given.olabel[k])]
             label = labels[0] if labels[0] == labels[1] else ":".join(labels)
@@ -126,7 +126,7 @@ def describe_error(error: Exception) -> str:
 def warnings_to(stream: TextIO) -> Iterator[None]:
     """Print warnings as one line each, without the place in the source that is no user's business."""
 
-    def show(message: Any, *_: Any) -> None:
+    def show(message: Warning | str, *_: object, **__: object) -> None:
         print(f"warning: {message}", file=stream)
 
     with warnings.catch_warnings():

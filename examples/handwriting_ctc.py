@@ -114,7 +114,8 @@ class Network:
         self.windows = windows.transpose(0, 1, 3, 2).reshape(batch * columns, -1)
         first, first_bias, second, second_bias = self.parameters
         self.hidden = np.maximum(self.windows @ first + first_bias, 0)
-        return (self.hidden @ second + second_bias).reshape(batch, columns, SYMBOLS)
+        scores: Array = self.hidden @ second + second_bias
+        return scores.reshape(batch, columns, SYMBOLS)
 
     def backward(self, gradient: Array) -> list[Array]:
         """Gradients of the parameters, from that of the scores of the latest ``forward``."""

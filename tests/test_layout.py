@@ -70,7 +70,7 @@ def test_file_is_of_a_size_to_read_and_says_what_it_is_for(layer: str, path: Pat
     assert len(text.splitlines()) <= 500
     docstring = ast.get_docstring(ast.parse(text))
     assert docstring
-    assert len(docstring) >= 20
+    assert len(docstring) >= 15
 
 
 def pyproject() -> dict[str, object]:

@@ -188,19 +188,17 @@ class _Definition:
 
 
 def _parse(entry: str) -> Program:
-    """Definitions, or an equation; where the entry is neither, the error of the reading that got further."""
+    """An equation, or definitions without one."""
     from arcgrad.compiler.elaborate import operator_names
     from arcgrad.grammar import parse, parse_definitions
 
     names = operator_names()
     try:
         return parse(entry, names)
-    except EquationError as as_equation:
-        try:
-            return parse_definitions(entry, names)
-        except EquationError as as_definitions:
-            both = (as_equation, as_definitions)
-            raise max(both, key=lambda error: -1 if error.place is None else error.place.span.start) from None
+    except EquationError as error:
+        if error.place is not None and error.place.span.start < len(entry.rstrip()):
+            raise
+    return parse_definitions(entry, names)  # all was well but that something was missing at the end
 
 
 def _names_in(tree: Any) -> set[str]:

@@ -94,7 +94,7 @@ def test_commands_on_the_latest_equation(session: Session) -> None:
         ("LSE[A", "`[` is never closed\nat line 1, column 4:\n  LSE[A\n     ^"),
         ("LSE[Q]", "Q has no value\nhint: :load Q FILE reads one"),
         ("P + Q", "P, Q have no value"),
-        ("A = B A", "A would be defined by itself\nat line 1, column 1:\n  A = B A\n  ^"),
+        ("A = B", "A would be defined by itself\nat line 1, column 1:\n  A = B\n  ^"),
         ("x = ", "at line 1, column 4"),
         ("x = LSE[A] + A", "takes two"),
         ("B + LSE[A]", "at line 1, column 1:\n  B + LSE[A]"),
@@ -132,7 +132,7 @@ def test_error_in_a_definition_points_into_it(session: Session) -> None:
 
 def test_errors_are_printed_and_the_conversation_goes_on() -> None:
     assert talk("LSE[", "1 + 1") == (
-        "arcgrad> error: `[` is never closed\nat line 1, column 4:\n  LSE[\n     ^\narcgrad> 2\narcgrad> \n"
+        "arcgrad> error: `[` is never closed\nat line 1, column 4:\n  LSE[\n     ^\narcgrad> 2.0\narcgrad> \n"
     )
 
 
@@ -158,7 +158,7 @@ def test_interrupts_end_the_entry_not_the_session(monkeypatch: pytest.MonkeyPatc
 def test_command_reads_piped_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("2 + 3\n"))
     assert main(["repl"]) == 0
-    assert capsys.readouterr().out.splitlines()[1] == "arcgrad> 5"
+    assert capsys.readouterr().out.splitlines()[1] == "arcgrad> 5.0"
 
 
 def test_line_editing_with_prompt_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,4 +174,4 @@ def test_line_editing_with_prompt_toolkit(monkeypatch: pytest.MonkeyPatch) -> No
     ):
         pipe.send_text("2 + 4\x7f3\r\x04")  # a correction, then Ctrl-D
         run_repl(stdout=output)
-    assert output.getvalue().splitlines()[1:] == ["5", ""]
+    assert output.getvalue().splitlines()[1:] == ["5.0", ""]

@@ -28,6 +28,8 @@ from typing import Protocol
 
 from arcgrad.compiler.ir import Node, describe
 from arcgrad.compiler.plan import Plan
+from arcgrad.compiler.score_values import WHOLE
+from arcgrad.compiler.topology import LARGEST_WEIGHT
 
 __all__ = ["Emitted", "KernelChoice", "emit", "signature"]
 
@@ -126,7 +128,8 @@ class _Writer:
         return self.entries.setdefault(node, len(self.entries))
 
 
-_LARGEST = 1.7976931348623157e308
+_LARGEST_EXACT = 9007199254740992.0
+_LARGEST_FLOAT = 1.7976931348623157e308
 _SCALARS = "arcgrad.runtime.kernels.scalar"
 
 
@@ -183,6 +186,7 @@ def _forward(
         write(2, f"entry = entries[{index}]  # {_comment(describe(node))}")
         write(2, f"x{index} = weights[entry if entry < n_shared else entry + shift]")
         writer.values[node] = f"x{index}"
+    whole: set[Node] = set()  # path counts and what whole numbers are made of them: exact below 2^53
     for step in plan.steps:
         name = f"v{numbers[step]}"
         place = plan.places.get(step)
@@ -199,14 +203,26 @@ def _forward(
             _import_scalars(writer, code, scalar_functions)
             write(2, f"{name} = {code.format(*operands)}")
         weights_a_graph = step in plan.leaf_numbers
-        # A graph's weights must be below +inf; the largest finite number stands in for it.
-        failed = f"{name} != {name}" + (f" or {name} > {_LARGEST!r}" if weights_a_graph else "")
+        # A graph's weights have an upper bound, so that no sum of them overflows.
+        failed = f"{name} != {name}" + (f" or {name} > {LARGEST_WEIGHT!r}" if weights_a_graph else "")
+        if _is_whole(step, whole):
+            whole.add(step)
+            if step not in regions:
+                failed += f" or {_LARGEST_EXACT!r} <= abs({name}) <= {_LARGEST_FLOAT!r}"
         write(2, f"if {failed}:", f"    status[item] = {numbers[step] + 1}", "    continue")
         if weights_a_graph:
             write(2, f"weights[entries[{writer.entry(step)}] + shift] = {name}")
         writer.values[step] = name
     for k, output in enumerate(plan.outputs):
         write(2, f"values[item, {k}] = {writer.values[output]}")
+
+
+def _is_whole(step: Node, whole: set[Node]) -> bool:
+    """Whether a step's value is a path count, or arithmetic between counts and whole numbers."""
+    return step.operator == "count" or (
+        step.operator in WHOLE
+        and all(o in whole or (o.is_number and isinstance(o.parameters[0], int)) for o in step.operands)
+    )
 
 
 def _call_forward(

@@ -63,7 +63,8 @@ class Selection:
             return values
         result = np.zeros(self.n_arcs)
         filled = self.offsets[1:] > self.offsets[:-1]
-        result[filled] = np.add.reduceat(values, self.offsets[:-1][filled])
+        with np.errstate(over="ignore"):  # what is too small for a float is −inf
+            result[filled] = np.add.reduceat(values, self.offsets[:-1][filled])
         return result
 
     @property

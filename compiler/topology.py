@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EPSILON", "IntArray", "Topology"]
+__all__ = ["EPSILON", "LARGEST_WEIGHT", "IntArray", "Topology"]
 
 IntArray = NDArray[np.int32]
 
 EPSILON = -1
+
+LARGEST_WEIGHT = 1e300
+"""The largest weight of an arc, in nats: sums over any path that fits into memory then stay below +inf."""
 
 
 def _int_array(values: ArrayLike) -> IntArray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.topology import EPSILON, IntArray
+from arcgrad.compiler.topology import EPSILON, LARGEST_WEIGHT, IntArray
 from arcgrad.grammar.errors import InputError
 
 __all__ = [
@@ -187,15 +187,18 @@ def to_floats(array: NDArray[Any], dtype: type[np.floating[Any]], *, copy: bool 
 
 
 def check_weights(array: NDArray[Any], name: str) -> None:
-    """Raise InputError where a float array of any shape holds NaN or +inf; one pass, no temporary where all is well."""
+    """Raise InputError where a float array of any shape holds NaN, +inf or a weight so large that sums overflow.
+
+    One pass, and no temporary where all is well.
+    """
     # max() hands NaN on, so one reduction sees both NaN and +inf.
-    if array.size == 0 or array.max() < np.inf:
+    if array.size == 0 or float(array.max()) <= LARGEST_WEIGHT:
         return
-    bad = np.unravel_index(int(np.argmax(~(array < np.inf))), array.shape)
+    bad = np.unravel_index(int(np.argmax(~(array.astype(np.float64) <= LARGEST_WEIGHT))), array.shape)
     index = ", ".join(str(int(i)) for i in bad)
     raise InputError(
-        f"{name}[{index}] is {array[bad]} ({describe(array)}), but weights must be real numbers or −inf, "
-        "never NaN or +inf"
+        f"{name}[{index}] is {array[bad]} ({describe(array)}), but weights must be real numbers up to "
+        f"{LARGEST_WEIGHT:g} or −inf, never NaN or +inf"
     )
 
 

@@ -16,7 +16,7 @@ from arcgrad.compiler.mapping import LabelMapping
 from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
-from arcgrad.runtime.arrays import as_array, to_floats
+from arcgrad.runtime.arrays import as_array, describe, to_floats
 from arcgrad.runtime.dense import Dense, dense_topology
 from arcgrad.runtime.graph import Graph
 
@@ -307,7 +307,7 @@ def _bind_score(name: str, value: Any) -> BoundScore:
     array = as_array(value, f"input {name}, a score in this equation,", expected)
     if array.ndim > 1 or (array.size and array.dtype.kind not in "fiu"):
         raise InputError(
-            f"input {name}, a score in this equation, is a {type(value).__name__} (shape {array.shape}, dtype {array.dtype}), "
+            f"input {name}, a score in this equation, is a {type(value).__name__} ({describe(array)}), "
             f"but must be {expected}"
         )
     values = np.atleast_1d(to_floats(array, np.float64))

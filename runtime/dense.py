@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.topology import LARGEST_WEIGHT, Topology
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.arrays import as_array, check_weights, describe, freeze, to_floats
 from arcgrad.runtime.graph import Graph
@@ -222,7 +222,7 @@ def _check_lengths(lengths: Any, scores: NDArray[Any], name: str) -> NDArray[np.
 
 
 def _check_scores(scores: NDArray[Any], lengths: NDArray[np.int64], name: str) -> None:
-    if scores.size == 0 or scores.max() < np.inf:
+    if scores.size == 0 or float(scores.max()) <= LARGEST_WEIGHT:
         return
     if bool(np.all(lengths == scores.shape[-2])):
         check_weights(scores, name)

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from arcgrad.compiler.ir import Node, Program, describe
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Category
-from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.score_values import as_float
+from arcgrad.compiler.topology import LARGEST_WEIGHT, IntArray, Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, UndefinedError
 from arcgrad.runtime import reference
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.graph import Graph
 from arcgrad.runtime.kernels.scalar import scaled
+from arcgrad.runtime.layout import too_heavy
 from arcgrad.runtime.symbolic import EMPTY_TOPOLOGY, build_node, not_there_yet, path_topology
 
 __all__ = ["Interpretation", "Trace", "TraceNode", "graph_cotangent", "interpret", "name_item", "trace"]
@@ -140,11 +142,12 @@ class Interpretation:
         for value, selection in zip(operands, built.selections, strict=False):
             chosen = np.flatnonzero(selection >= 0)
             if value.topology is not None:
-                weights[chosen] += value.weights[selection[chosen]]
+                with np.errstate(over="ignore"):  # what is too small for a float is −inf
+                    weights[chosen] += value.weights[selection[chosen]]
             else:
-                if len(chosen) and (math.isnan(value.number) or value.number == math.inf):
-                    raise InputError(f"a graph's paths are weighted by {value.number}, but weights are below +inf")
-                weights[chosen] += value.number
+                if len(chosen) and not value.number <= LARGEST_WEIGHT:
+                    raise too_heavy(as_float(value.number))
+                weights[chosen] += as_float(value.number)
         return _Value(topology=built.topology, weights=weights, selections=built.selections)
 
     def _arithmetic(self, node: Node, operands: list[_Value]) -> _Value:
@@ -216,7 +219,7 @@ def _reduce(node: Node, operand: _Value, want_gradient: bool) -> _Value:
             return _Value(number=reference.log_score(topology, weights))
         score, gradient = reference.log_score_and_gradient(topology, weights)
         return _Value(number=score, arc_gradient=gradient)
-    score, arcs = reference.best_path(topology, weights, -1.0 if semiring == "min" else 1.0)
+    score, arcs = reference.best_path(topology, weights, {"max": 1.0, "min": -1.0}[semiring or ""])
     gradient = np.bincount(np.array(arcs or (), dtype=np.intp), minlength=topology.n_arcs).astype(np.float64)
     return _Value(number=score, arc_gradient=gradient)
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.ir import Node
 from arcgrad.compiler.plan import Plan
+from arcgrad.compiler.topology import LARGEST_WEIGHT
 from arcgrad.compiler.types import Type
-from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.errors import InputError, Place
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 
-__all__ = ["Layout"]
+__all__ = ["Layout", "too_heavy"]
 
 FloatArray = NDArray[np.float64]
 Offsets = NDArray[np.int64]
@@ -92,18 +93,20 @@ class Layout:
         return flat
 
     def check_graph_weights(self, bound: Bound) -> None:
-        """Raise InputError where a score input that weights a graph's paths is +inf."""
+        """Raise InputError where a number or a score input is too large to weight a graph's paths."""
         for leaf in self._plan.weighting:
             if leaf.is_input:
                 found = bound.inputs[str(leaf.parameters[0])]
                 assert isinstance(found, BoundScore)
-                bad = np.flatnonzero(found.values == np.inf)
-                if len(bad):
-                    where = "" if found.shared else f" at item {bad[0]}"
-                    raise InputError(
-                        f"input {leaf.parameters[0]} is +inf{where}, but it weights a graph's paths, "
-                        "and weights are below +inf"
-                    )
+                values, batch = found.values, not found.shared
+            elif leaf.is_number:
+                values, batch = np.array([leaf.parameters[0]], dtype=np.float64), False
+            else:
+                continue
+            bad = np.flatnonzero(values > LARGEST_WEIGHT)
+            if len(bad):
+                item = int(bad[0])
+                raise too_heavy(float(values[item]), self._plan.places.get(leaf), item if batch else None)
 
     def collect(self, name: str, gradient: FloatArray, n_slices: int) -> list[FloatArray] | None:
         """The gradient of an input's entries, from a flat gradient with ``n_slices`` copies of the shared part.
@@ -123,6 +126,15 @@ class Layout:
             return [gradient[here]]
         copies = gradient[: n_slices * self.n_shared].reshape(n_slices, self.n_shared)
         return [copies[:, here].sum(axis=0)]
+
+
+def too_heavy(weight: float, place: Place | None = None, item: int | None = None) -> InputError:
+    """The error for a score too large to be the weight of a graph's paths."""
+    where = "" if item is None else f"item {item} of the batch: "
+    return InputError(
+        f"{where}a graph's paths are weighted by {weight:g}, but weights go up to {LARGEST_WEIGHT:g}, never +inf",
+        place=place,
+    )
 
 
 def _shared(leaf: Node, bound: Bound) -> bool:

@@ -196,6 +196,11 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
     work[best + n_states] = score
     if score == inf:
         fewest_arcs(ints, base, n_states, work, work0, best, iwork, lengths, iwork0 + n_states)
+        infinite = False
+        for k in range(ints[base + 2]):
+            infinite = infinite or work[best + ints[base + ints[base + 3] + k]] == inf
+        if not infinite:  # no arc is infinite: finite weights overflowed, and there is no path to walk
+            return nan
     if score > -inf:
         walk(ints, base, work, work0, best, iwork, lengths, iwork0 + n_states, path, score == inf)
     return sign * score

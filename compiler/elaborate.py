@@ -221,18 +221,25 @@ def _names_in_order(programs: list[syntax.Program]) -> list[str]:
     found: dict[str, int] = {}
     offset = 0
     for program in programs:
-        stack: list[syntax.Expression] = [program.result] if program.result is not None else []
+        stack: list[tuple[syntax.Expression, frozenset[str]]] = []
         for statement in program.statements:
-            stack.append(statement.body if isinstance(statement, syntax.Definition) else statement.expression)
+            if isinstance(statement, syntax.Definition):
+                stack.append((statement.body, frozenset(p.name for p in statement.parameters)))
+            else:
+                stack.append((statement.expression, frozenset()))
+        if program.result is not None:
+            stack.append((program.result, frozenset()))
         while stack:
-            expression = stack.pop()
+            expression, bound = stack.pop()
             if isinstance(expression, syntax.Name):
+                if expression.name in bound:
+                    continue  # a definition's parameter, not an input
                 position = offset + expression.span.start
                 found[expression.name] = min(position, found.get(expression.name, position))
             elif isinstance(expression, syntax.Operation):
-                stack.extend(expression.operands)
+                stack.extend((o, bound) for o in expression.operands)
             elif isinstance(expression, syntax.Call):
-                stack.extend(expression.arguments)
+                stack.extend((a, bound) for a in expression.arguments)
         offset += len(program.text) + 1
     return sorted(found, key=found.__getitem__)
 

@@ -168,7 +168,7 @@ class Expander:
                 hint=f"for example {entry.example}" if entry.example else None,
             )
         operands = []
-        literal_at = _literal_positions(entry.name, fixed, literals)
+        literal_at = entry.literal_positions
         positions = [i for i in range(given) if entry.variadic or i not in literal_at]
         for i in positions:
             operands.append((yield self._expand(call.arguments[i], scope, text)))
@@ -223,11 +223,6 @@ def _run(generator: Generator[_Step, Term, Term]) -> Term:
             value = stop.value
     assert value is not None
     return value
-
-
-def _literal_positions(name: str, fixed: int, literals: int) -> tuple[int, ...]:
-    # SAMPLE[A, n, seed] is the one operator whose literal stands between its operands.
-    return (1,) if name == "sample" else tuple(range(fixed, fixed + literals))
 
 
 def _whole_number(expression: syntax.Expression, text: str, what: str) -> int:

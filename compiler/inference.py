@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from arcgrad.compiler.expand import Term
-from arcgrad.compiler.operators import operator, tagged_operators
+from arcgrad.compiler.operators import Operator, operator, tagged_operators
 from arcgrad.compiler.types import Type
 from arcgrad.grammar import syntax
 from arcgrad.grammar.errors import EquationError
@@ -18,23 +18,6 @@ __all__ = ["infer_types"]
 
 # Signs that take two sides of one type, whichever it is, and give that type.
 _OVERLOADED = ("union", "difference", "concatenate")
-_SIGN_NAMES = {
-    "union": "+",
-    "difference": "-",
-    "concatenate": "juxtaposition",
-    "multiply": "×",
-    "divide": "/",
-    "negate": "unary -",
-    "compose": "∘",
-    "intersect": "∩",
-    "cross": ":",
-    "closure": "*",
-    "plus": "⁺",
-    "optional": "?",
-    "repeat": "{m,n}",
-    "inverse": "⁻¹",
-    "weight": "⟨ ⟩",
-}
 
 
 @dataclass(slots=True)
@@ -88,15 +71,18 @@ def _result_type(term: Term) -> Type | None:
         return Type.GRAPH
     if term.head == "input" or term.head in _OVERLOADED or term.head == "closure":
         return None
-    if term.head.startswith("[]"):
-        return operator(term.head[2:]).result
-    return tagged_operators()[term.head].result
+    return _entry(term).result
+
+
+def _entry(term: Term) -> Operator:
+    """The operator of a term that is an operation."""
+    return operator(term.head[2:]) if term.head.startswith("[]") else tagged_operators()[term.head]
 
 
 def _operand_types(term: Term) -> tuple[Type, ...]:
     if not term.operands:
         return ()
-    entry = operator(term.head[2:]) if term.head.startswith("[]") else tagged_operators()[term.head]
+    entry = _entry(term)
     if entry.variadic:
         return (entry.operands[-1],) * len(term.operands)
     return entry.operands
@@ -113,7 +99,7 @@ def _merge(a: _Class, b: _Class) -> None:
 def _unify(classes: dict[Term, _Class], term: Term, left: Term, right: Term) -> None:
     a, b = classes[left].root(), classes[right].root()
     if a.type is not None and b.type is not None and a.type is not b.type:
-        sign = _SIGN_NAMES[term.head]
+        sign = tagged_operators()[term.head].spelling
         what = f"{sign} takes two graphs or two scores" if term.head != "concatenate" else (
             "side by side stand two graphs (their concatenation) or two scores (their product)"
         )
@@ -137,7 +123,7 @@ def _require(classes: dict[Term, _Class], term: Term, operand: Term, wanted: Typ
     if found.type is None:
         found.type, found.witness = wanted, term
     elif found.type is not wanted:
-        name = operator(term.head[2:]).names[0] if term.head.startswith("[]") else _SIGN_NAMES[term.head]
+        name = _entry(term).spelling
         hint = None
         if (term.head == "multiply" and found.type is Type.GRAPH) or (operand.head == "multiply" and wanted is Type.GRAPH):
             hint = "graphs are joined with ∘ (composition), ∩ (intersection), : (cross product) or side by side"

@@ -197,7 +197,8 @@ class RoutineCache:
     """
 
     def __init__(self, capacity: int = 1024) -> None:
-        self._plans = LeastRecentlyUsed[Callable[..., Any]](capacity)
+        self._routines = LeastRecentlyUsed[Callable[..., Any]](capacity, self._tell_removed)
+        self._when_removed: list[Callable[[object], None]] = []
         self._counts: Counter[tuple[Tier | None, str]] = Counter()
         self._seconds: dict[Tier, float] = dict.fromkeys(TIERS, 0.0)
         self._lock = threading.Lock()
@@ -217,18 +218,30 @@ class RoutineCache:
             self._directory = directory = CacheDirectory(path)
         return directory
 
-    def routine(self, plan_key: Hashable, tier: Tier, build: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-        """The routine of a plan key; `build` (emit and load) is called where it is not in memory, once for all threads.
+    def routine(self, key: Hashable, tier: Tier, build: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        """The routine of a key; `build` is called where it is not in memory, once for all threads.
 
         Args:
-            plan_key: anything hashable that decides what the routine does.
+            key: anything hashable that decides what the routine does.
             tier: for which tier; routines of two tiers do not meet.
             build: makes the routine. What it raises passes through, and nothing is kept.
         """
-        value, built = self._plans.get_or_build((tier, plan_key), build)
+        value, built = self._routines.get_or_build((tier, key), build)
         if not built:
             self._count(tier, "memory_hits", 1)
         return value
+
+    def has_routine(self, key: Hashable, tier: Tier) -> bool:
+        """Whether the routine of a key is in memory."""
+        return (tier, key) in self._routines
+
+    def when_removed(self, forget: Callable[[object], None]) -> None:
+        """Have this called with the key of every routine that leaves the memory."""
+        self._when_removed.append(forget)
+
+    def _tell_removed(self, key: Any, routine: Callable[..., Any]) -> None:
+        for forget in self._when_removed:
+            forget(key[1])
 
     def count(self, name: str, n: int = 1) -> None:
         """Add n to a counter shown by `info().counters`, such as "symbolic hits"."""
@@ -275,7 +288,7 @@ class RoutineCache:
         return CacheInfo(
             dir=self.dir,
             tiers=tiers,
-            routines=len(self._plans),
+            routines=len(self._routines),
             files=files,
             bytes=size,
             counters={name: number for (tier, name), number in counts.items() if tier is None},
@@ -290,7 +303,7 @@ class RoutineCache:
         Raises:
             InputError: the directory can be written by, or belongs to, other users; see `dir`.
         """
-        self._plans.clear()
+        self._routines.clear()
         for forget in self._when_cleared:
             forget()
         if disk:
@@ -303,7 +316,7 @@ class RoutineCache:
     def reset_after_fork(self) -> None:
         """In a forked child: the threads that held locks do not exist here."""
         self._lock = threading.Lock()
-        self._plans.reset_after_fork()
+        self._routines.reset_after_fork()
 
 
 cache = RoutineCache()

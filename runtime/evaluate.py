@@ -13,6 +13,7 @@ import numpy as np
 from arcgrad.compiler.ir import Node, Program, topological
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Category
+from arcgrad.compiler.score_values import WHOLE
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.binding import Bound, Gradients, bind
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluator"]
 
-_INTEGRAL = ("count", "add", "subtract", "multiply", "negate", "score_max")
+_INTEGRAL = ("count", *WHOLE)
 
 
 class Evaluator:
@@ -82,14 +83,6 @@ class Evaluator:
         if prepared.emitted is None:
             return "# A graph-valued equation without scores: its arcs' weights are gathered through the selection.\n"
         return str(prepared.emitted.source)
-
-    def compile_now(self, given: dict[str, Any]) -> None:
-        """Load or compile the fused routine for inputs like these."""
-        from arcgrad.runtime.executor import load
-
-        prepared = self.preparer.prepare(self._bind(given))
-        if prepared.emitted is not None:
-            load(prepared, "fused")
 
     @property
     def preparer(self) -> Any:

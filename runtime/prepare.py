@@ -17,7 +17,7 @@ from arcgrad.compiler.chains import Meeting
 from arcgrad.compiler.emit import Emitted, emit
 from arcgrad.compiler.ir import Node, Program
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators import Size
+from arcgrad.compiler.operators import Size, operator
 from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
 from arcgrad.compiler.regions.base import Region
 from arcgrad.compiler.regions.graph import pack_graph
@@ -25,7 +25,7 @@ from arcgrad.compiler.regions.trellis import pack_frames, pack_trellis
 from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
-from arcgrad.runtime import reference
+from arcgrad.runtime.best_paths import best_arcs
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.cache import cache
 from arcgrad.runtime.interpreter import Interpretation, name_item
@@ -209,7 +209,7 @@ class _Preparation:
             columns = self._met(meeting).n_columns
             if meeting.acceptors and not graph.topology.is_acceptor:
                 operand = region.node.operands[0]
-                raise_transducer("intersect", "one", graph.topology, self._plan.places.get(operand))
+                raise_transducer(operator("intersect"), "one", graph.topology, self._plan.places.get(operand))
         memo = graph.topology.memo("packed")
         key = (region.semiring, meeting and meeting.side, columns, as_cyclic, graph.key, offsets.tobytes())
         found = memo.get(key) if graph.key is not None else None
@@ -258,8 +258,7 @@ class _Preparation:
             leaf = self._plan.leaves[number]
             if not leaf.is_input and not leaf.is_number:
                 weights[offsets[number]] = self._score(leaf, item)
-        _, arcs = reference.best_path(graph.topology, graph.selection.weights(weights, offsets))
-        return arcs
+        return best_arcs(graph.topology, graph.selection.weights(weights, offsets))
 
     def _score(self, node: Node, item: int) -> float:
         """A score that weights a graph below PATH, by the interpreter."""

@@ -14,6 +14,7 @@ from arcgrad.compiler.types import Type
 from arcgrad.runtime.binding import Bound
 from arcgrad.runtime.cache import cache
 from arcgrad.runtime.prepared import Prepared
+from arcgrad.runtime.symbolic import depends_on_shared_inputs
 from arcgrad.runtime.tiers import choose_tier
 
 if TYPE_CHECKING:
@@ -137,10 +138,7 @@ def _hoisted(graph: Node | None, bound: Bound | None) -> str:
     """Whether a region's graph is built once for a whole batch."""
     if graph is None or bound is None or bound.batch is None:
         return ""
-    from arcgrad.compiler.ir import topological
-
-    inputs = [n for n in topological(graph) if n.is_input and n.type is Type.GRAPH]
-    shared = all(bound.inputs[str(n.parameters[0])].shared for n in inputs)
+    shared = depends_on_shared_inputs(graph, bound)
     return "; hoisted: built once for the batch" if shared else "; built for each item of the batch"
 
 
@@ -157,7 +155,8 @@ def _materialised(program: Program, plan: Plan, bound: Bound | None) -> list[str
             steps = int(found.counts.max()) if len(found.counts) else 0
             lines.append(
                 f"the dense input {leaf.parameters[0]} is built as a graph of up to {steps + 1} states and "
-                f"{steps * found.n_columns} arcs: only G ∘ X, X ∘ G and X alone are met without building"
+                f"{steps * found.n_columns} arcs: only G ∘ X, X ∘ G and X alone are met without building, "
+                "where G has no cycle of ε arcs"
             )
     return lines
 

@@ -30,11 +30,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
-import importlib.resources
 import io
 import linecache
-import os
 import sys
 import tokenize
 import types
@@ -43,9 +40,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from arcgrad.grammar.errors import InputError
-from arcgrad.runtime.cache import LeastRecentlyUsed, Tier, cache
+from arcgrad.runtime.cache import Tier, cache
 
-__all__ = ["Helper", "Kernel", "helper", "is_ready", "kernel", "kernel_fingerprint", "load_routine", "without_comments"]
+__all__ = ["Helper", "Kernel", "helper", "is_ready", "kernel", "load_routine", "without_comments"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -190,18 +187,6 @@ def kernel(signature: str, *, fastmath: Iterable[str] = ()) -> Callable[[Callabl
     return declare
 
 
-@functools.cache
-def kernel_fingerprint() -> str:
-    """Digest of the texts of the whole kernel library, as it was when first asked."""
-    package = importlib.import_module("arcgrad.runtime.kernels")
-    folder = importlib.resources.files(package)
-    digest = hashlib.sha256()
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".py"):
-            digest.update(repr((file.name, file.read_bytes())).encode())
-    return digest.hexdigest()
-
-
 def without_comments(source: str) -> str:
     """The tokens of a Python source, one a line, without comments and layout: what a routine is keyed by."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
@@ -226,7 +211,6 @@ def load_routine(
     *,
     name: str = "routine",
     signature: str | None = None,
-    kernel_fingerprint: str = "",
     tier: Tier,
     fastmath: Iterable[str] = (),
 ) -> Callable[..., Any]:
@@ -238,8 +222,6 @@ def load_routine(
         source: text of a Python module; it imports what it calls from `arcgrad.runtime.kernels` by absolute name.
         name: the function in it that is wanted.
         signature: numba's text for its types; needed by tier "fused" only.
-        kernel_fingerprint: digest of whatever else shall be part of the key, such as `kernel_fingerprint()`; what the
-            source calls of the kernel library is noticed without it.
         tier: "kernels": executed as plain Python; "fused": compiled, or loaded from disk.
         fastmath: LLVM's floating-point licences, for tier "fused".
 
@@ -257,7 +239,7 @@ def load_routine(
     if tier == "fused" and signature is None:
         raise InputError("load_routine needs a signature to compile a routine of tier 'fused'")
     flags = frozenset(fastmath)
-    key = _key(source, tier, name, signature, kernel_fingerprint, tuple(sorted(flags)))
+    key = _key(source, tier, name, signature, tuple(sorted(flags)))
 
     def build() -> Callable[..., Any]:
         text, filename = _keep_source(source, key) if tier == "fused" else (source, f"<arcgrad routine {key}>")
@@ -274,27 +256,27 @@ def load_routine(
                 function = Kernel(function, signature, flags, "fused")
                 function.load()
         except BaseException:
-            _remove_module(key, function=None)
+            _remove_module(key)
             raise
         return function
 
-    routine, built = _loaded.get_or_build(key, build)
-    if not built:
-        cache.count_memory_hit(tier)
-    return routine
+    return cache.routine(key, tier, build)
 
 
 def is_ready(source: str, *, name: str = "routine", signature: str) -> bool:
-    """Whether `load_routine` gives the routine of tier "fused" without compiling: it is in memory or on disk."""
-    key = _key(source, "fused", name, signature, "", ())
-    return key in _loaded or cache.directory.has(f"routines/{key}-*.code")
+    """Whether `load_routine` gives the routine of tier "fused" without compiling: it is in memory or on disk.
+
+    Code on disk that an edit of a kernel or another version of numba made stale counts as ready, and is then compiled.
+    """
+    key = _key(source, "fused", name, signature, ())
+    return cache.has_routine(key, "fused") or cache.directory.has(f"routines/{key}-*.code")
 
 
 @functools.lru_cache(maxsize=1024)
 def _key(
-    source: str, tier: Tier, name: str, signature: str | None, kernel_fingerprint: str, flags: tuple[str, ...]
+    source: str, tier: Tier, name: str, signature: str | None, flags: tuple[str, ...]
 ) -> str:
-    identity = (_FORMAT, tier, name, signature, kernel_fingerprint, list(flags), without_comments(source))
+    identity = (_FORMAT, tier, name, signature, list(flags), without_comments(source))
     return hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
 
 
@@ -317,21 +299,16 @@ def _keep_source(source: str, key: str) -> tuple[str, str]:
     return kept or source, filename
 
 
-def _remove_module(key: str, function: Callable[..., Any] | None) -> None:
+def _remove_module(key: object) -> None:
     module = sys.modules.pop(f"{_PACKAGE}_{key}", None)
     if module is not None:
         linecache.cache.pop(str(module.__file__), None)
 
 
-_loaded = LeastRecentlyUsed[Callable[..., Any]](capacity=1024, on_removal=_remove_module)
-
-
 def _forget_compiled() -> None:
-    _loaded.clear()
     for each in list(_every_kernel):
         each.forget()
 
 
 cache.when_cleared(_forget_compiled)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_loaded.reset_after_fork)
+cache.when_removed(_remove_module)

@@ -15,10 +15,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from arcgrad.compiler.ir import INPUT, Node
+from arcgrad.compiler.ir import INPUT, Node, topological
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.mapping import LabelMapping
-from arcgrad.compiler.operators import Built, Category
+from arcgrad.compiler.operators import Built, Category, Operator
 from arcgrad.compiler.selection import Selection, compose_selections
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.compiler.types import Type
@@ -31,6 +31,7 @@ __all__ = [
     "SymbolicEvaluator",
     "SymbolicGraph",
     "build_node",
+    "depends_on_shared_inputs",
     "not_there_yet",
     "path_topology",
     "raise_transducer",
@@ -94,6 +95,7 @@ class SymbolicCache:
 
 
 SHARED_CACHE = SymbolicCache()
+cache.when_cleared(SHARED_CACHE.clear)
 
 
 def build_node(
@@ -123,7 +125,7 @@ def build_node(
     for position, topology in enumerate(topologies):
         if entry.needs_acceptor(position) and not topology.is_acceptor:
             side = ("left", "right")[position] if len(node.operands) == 2 else "only"
-            raise_transducer(node.operator, f"its {side}", topology, place)
+            raise_transducer(entry, f"its {side}", topology, place)
     parameters = node.parameters
     for operand in node.operands:
         if operand.type is Type.MAPPING:
@@ -138,20 +140,18 @@ def build_node(
 
 def not_there_yet(node: Node, place: Place | None) -> UnsupportedError:
     """The error for an operator that a later version evaluates."""
-    entry = node.definition
     return UnsupportedError(
-        f"{entry.names[0] if entry.names else entry.name} is not there yet: "
+        f"{node.definition.spelling} is not there yet: "
         "this version parses and type-checks it, but cannot evaluate it",
         place=place,
     )
 
 
-def raise_transducer(operator: str, which: str, topology: Topology, place: Place | None) -> NoReturn:
+def raise_transducer(entry: Operator, which: str, topology: Topology, place: Place | None) -> NoReturn:
     """The error for a transducer where an acceptor is required; names the first arc that makes it one."""
     arc = int(np.flatnonzero(topology.ilabel != topology.olabel)[0])
-    sign = {"intersect": "∩", "cross": ":"}.get(operator, operator)
     raise InputError(
-        f"{sign} needs acceptors, but {which} operand is a transducer: "
+        f"{entry.spelling} needs acceptors, but {which} operand is a transducer: "
         f"arc {arc} has input label {topology.ilabel[arc]} and output label {topology.olabel[arc]}",
         place=place,
         hint="compose transducers with ∘, or take one side with in[…] or out[…]",
@@ -195,12 +195,7 @@ class SymbolicEvaluator:
         """Whether the graph's topology is the same for all items of the batch because only shared inputs enter."""
         found = self._is_shared.get(node)
         if found is None:
-            found = self._bound.batch is None or all(
-                self._bound.inputs[str(n.parameters[0])].shared
-                for n in _inputs_below(node)
-                if n.type is not Type.MAPPING and (n.type is Type.GRAPH or _has_paths(node))
-            )
-            self._is_shared[node] = found
+            found = self._is_shared[node] = depends_on_shared_inputs(node, self._bound)
         return found
 
     def evaluate(self, root: Node, item: int) -> SymbolicGraph:
@@ -304,16 +299,18 @@ class SymbolicEvaluator:
             raise
 
 
-def _inputs_below(node: Node) -> list[Node]:
-    from arcgrad.compiler.ir import topological
+def depends_on_shared_inputs(graph: Node, bound: Bound) -> bool:
+    """Whether a graph's topology is the same for all items, since no input of one's own enters it.
 
-    return [n for n in topological(node) if n.is_input]
-
-
-def _has_paths(node: Node) -> bool:
-    from arcgrad.compiler.ir import topological
-
-    return any(n.operator == "path" for n in topological(node))
+    Scores enter topologies only through best paths.
+    """
+    below = topological(graph)
+    has_paths = any(node.operator == "path" for node in below)
+    return bound.batch is None or all(
+        bound.inputs[str(node.parameters[0])].shared
+        for node in below
+        if node.is_input and (node.type is Type.GRAPH or (node.type is Type.SCORE and has_paths))
+    )
 
 
 def path_topology(topology: Topology, arcs: Sequence[int] | None) -> tuple[Topology, IntArray]:

@@ -154,11 +154,3 @@ def test_operators_do_not_know_each_other_by_import() -> None:
 def test_test_files_have_unique_names() -> None:
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert len(names) == len(set(names))
-
-
-def test_compiled_operators_have_a_twin() -> None:
-    """A kernel in runtime/operators implements the operator of its name."""
-    known = {path.stem for path in OPERATORS}
-    for path in (ROOT / "runtime" / "operators").glob("*.py"):
-        if path.stem != "__init__":
-            assert path.stem in known, f"{path.name}: no operator of that name"

@@ -81,10 +81,12 @@ class Operator:
         operands: the types of its operands; with ``variadic`` the last one may repeat.
         result: its type.
         tag: the syntax tag of its sign, where it has one.
+        sign: that sign, as messages show it.
         overload: the operator that the same sign means between scores (union → add), where there is one.
         names: its spellings before ``[``, the first being the canonical one.
         acceptors: whether each operand must be an acceptor (shorter than operands: the rest need not).
-        parameter_names: names of literal arguments that follow the operands in brackets (whole numbers).
+        parameter_names: names of its literal arguments in brackets (whole numbers).
+        parameter_positions: where these stand among all arguments; empty: after the operands.
         build: LITERAL, STRUCTURAL: ``build(topologies, parameters, limits)``; a score operand's place holds an empty
             topology, a mapping's place is not there: the mapping comes in ``parameters``.
         size: estimated size from the operands' sizes.
@@ -107,10 +109,12 @@ class Operator:
     variadic: bool = False
     result: Type = Type.GRAPH
     tag: str | None = None
+    sign: str | None = None
     overload: str | None = None
     names: tuple[str, ...] = ()
     acceptors: tuple[bool, ...] = ()
     parameter_names: tuple[str, ...] = ()
+    parameter_positions: tuple[int, ...] = ()
     build: Build | None = None
     size: Callable[[Sequence[Size], Parameters], Size] | None = None
     semiring: str | None = None
@@ -121,6 +125,17 @@ class Operator:
     laws: tuple[Law, ...] = ()
     example: str = ""
     reference: str = ""
+
+    @property
+    def spelling(self) -> str:
+        """How messages name it: by its sign, else by its name before ``[``."""
+        return self.sign or (self.names[0] if self.names else self.name)
+
+    @property
+    def literal_positions(self) -> tuple[int, ...]:
+        """Positions of the literal arguments among all arguments in brackets."""
+        first = len(self.operands)
+        return self.parameter_positions or tuple(range(first, first + len(self.parameter_names)))
 
     def needs_acceptor(self, operand: int) -> bool:
         """Whether that operand must be an acceptor."""

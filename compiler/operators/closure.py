@@ -46,6 +46,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH,),
     tag="closure",
+    sign="*",
     build=_build,
     size=lambda sizes, parameters: Size(sizes[0].states + 1, sizes[0].arcs + 2, sizes[0].labels),
     laws=(

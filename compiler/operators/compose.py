@@ -119,6 +119,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH, Type.GRAPH),
     tag="compose",
+    sign="∘",
     build=_build,
     size=composed_size,
     laws=(

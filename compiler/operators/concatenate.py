@@ -70,6 +70,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH, Type.GRAPH),
     tag="concatenate",
+    sign="juxtaposition",
     overload="multiply",
     build=_build,
     size=_size,

@@ -40,6 +40,7 @@ OPERATOR = Operator(
     operands=(Type.GRAPH, Type.GRAPH),
     acceptors=(True, True),
     tag="cross",
+    sign=":",
     build=_build,
     size=_size,
     laws=(

@@ -14,6 +14,7 @@ OPERATOR = Operator(
     operands=(Type.GRAPH, Type.GRAPH),
     acceptors=(True, True),
     tag="difference",
+    sign="-",
     overload="subtract",
     example="LSE[A - B]",
     reference="Mohri, Weighted Automata Algorithms, in Handbook of Weighted Automata (2009)",

@@ -28,6 +28,7 @@ OPERATOR = Operator(
     operands=(Type.SCORE, Type.SCORE),
     result=Type.SCORE,
     tag="divide",
+    sign="/",
     evaluate=_evaluate,
     derivatives=_derivatives,
     code="divided({0}, {1})",

@@ -27,6 +27,7 @@ OPERATOR = Operator(
     operands=(Type.GRAPH, Type.GRAPH),
     acceptors=(True, True),
     tag="intersect",
+    sign="∩",
     build=_build,
     size=composed_size,
     laws=(

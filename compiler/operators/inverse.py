@@ -29,6 +29,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH,),
     tag="inverse",
+    sign="⁻¹",
     names=("inv",),
     build=_build,
     size=lambda sizes, parameters: sizes[0],

@@ -26,6 +26,7 @@ OPERATOR = Operator(
     operands=(Type.SCORE, Type.SCORE),
     result=Type.SCORE,
     tag="multiply",
+    sign="×",
     evaluate=_evaluate,
     derivatives=_derivatives,
     code="product({0}, {1})",

@@ -24,6 +24,7 @@ OPERATOR = Operator(
     operands=(Type.SCORE,),
     result=Type.SCORE,
     tag="negate",
+    sign="unary -",
     evaluate=_evaluate,
     derivatives=_derivatives,
     code="-{0}",

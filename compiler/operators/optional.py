@@ -25,6 +25,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH,),
     tag="optional",
+    sign="?",
     build=_build,
     size=lambda sizes, parameters: Size(sizes[0].states + 1, sizes[0].arcs, sizes[0].labels),
     laws=(Law("A?", "ε + A", ("equal",), "its definition"),),

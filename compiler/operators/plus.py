@@ -31,6 +31,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH,),
     tag="plus",
+    sign="⁺",
     build=_build,
     size=lambda sizes, parameters: Size(2 * sizes[0].states + 1, 2 * sizes[0].arcs + 3, sizes[0].labels),
     laws=(

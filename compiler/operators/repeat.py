@@ -111,6 +111,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH,),
     tag="repeat",
+    sign="{m,n}",
     build=_build,
     size=_size,
     laws=(

@@ -14,6 +14,7 @@ OPERATOR = Operator(
     operands=(Type.GRAPH, Type.SCORE),
     names=("SAMPLE",),
     parameter_names=("n",),
+    parameter_positions=(1,),
     example="SAMPLE[A, 5, 1]",
     reference="OpenFst, RandGen",
 )

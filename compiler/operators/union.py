@@ -55,6 +55,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH, Type.GRAPH),
     tag="union",
+    sign="+",
     overload="add",
     build=_build,
     size=_size,

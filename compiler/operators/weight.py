@@ -43,6 +43,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH, Type.SCORE),
     tag="weight",
+    sign="⟨ ⟩",
     build=_build,
     size=lambda sizes, parameters: Size(sizes[0].states + 1, sizes[0].arcs + 1, sizes[0].labels),
     laws=(

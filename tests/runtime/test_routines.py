@@ -18,7 +18,7 @@ import pytest
 
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.cache import CacheInfo, cache
-from arcgrad.runtime.routines import helper, kernel, kernel_fingerprint, load_routine, without_comments
+from arcgrad.runtime.routines import helper, kernel, load_routine, without_comments
 
 # Closures hold no kernels here: the tests' kernels are module-level functions, as all must be.
 
@@ -120,8 +120,8 @@ def test_helpers_and_kernels_are_plain_python_too() -> None:
 def test_both_tiers_of_a_routine_agree(fresh: Path) -> None:
     before = cache.info()
     values = np.array([1.0, 2.0])
-    fused = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
-    plain = load_routine(ROUTINE, tier="kernels", kernel_fingerprint="")
+    fused = load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
+    plain = load_routine(ROUTINE, tier="kernels")
     assert fused(values, 1.0) == plain(values, 1.0) == 1.25
     assert compiled(before) == (1, 1, 0)
     assert len(list(fresh.rglob("*.code"))) == 2
@@ -130,12 +130,12 @@ def test_both_tiers_of_a_routine_agree(fresh: Path) -> None:
 
 def test_routines_that_differ_in_comments_only_are_one(fresh: Path) -> None:
     before = cache.info()
-    first = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    first = load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
     other = ROUTINE.replace("LSE[A]", "LSE[B # '''").replace("    return", "\n    # more\n    return")
-    assert load_routine(other, signature=SIGNATURE, tier="fused", kernel_fingerprint="") is first
+    assert load_routine(other, signature=SIGNATURE, tier="fused") is first
     assert cache.info().tiers["fused"].memory_hits - before.tiers["fused"].memory_hits == 1
     cache.clear(disk=False)
-    again = load_routine(other, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    again = load_routine(other, signature=SIGNATURE, tier="fused")
     assert again is not first
     assert again(np.array([1.0, 2.0]), 1.0) == 1.25
     assert compiled(before) == (1, 1, 1)
@@ -148,13 +148,12 @@ def test_routines_that_differ_in_comments_only_are_one(fresh: Path) -> None:
     "change",
     [
         {"source": ROUTINE.replace("halve(halved_sum", "(halved_sum")},
-        {"kernel_fingerprint": "other"},
         {"signature": "float64(float64[::1], float32)"},
         {"fastmath": {"reassoc"}},
     ],
 )
 def test_whatever_else_differs_makes_another_routine(change: dict[str, Any]) -> None:
-    options: dict[str, Any] = {"source": ROUTINE, "signature": SIGNATURE, "tier": "fused", "kernel_fingerprint": ""}
+    options: dict[str, Any] = {"source": ROUTINE, "signature": SIGNATURE, "tier": "fused"}
     load_routine(**options)
     before = cache.info()
     load_routine(**options | change)
@@ -172,13 +171,13 @@ def test_without_comments_keeps_what_the_code_says() -> None:
 
 
 def test_a_damaged_source_file_is_rebuilt(fresh: Path) -> None:
-    load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
     (kept,) = fresh.rglob("*.py")
     for damage in (b"def routine(values, start):\n    return 666.0\n", b"(((", b"\xff\xfe", b"", b"  x\n x\n"):
         kept.write_bytes(damage)
         cache.clear(disk=False)
         before = cache.info()
-        routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+        routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
         assert routine(np.array([1.0, 2.0]), 1.0) == 1.25
         assert compiled(before) == (0, 0, 1)
         assert kept.read_text() == ROUTINE
@@ -186,7 +185,7 @@ def test_a_damaged_source_file_is_rebuilt(fresh: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign pickle", "other content"])
 def test_damaged_machine_code_is_rebuilt(fresh: Path, damage: str) -> None:
-    load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
     files = list(fresh.rglob("*.code"))
     for path in files:
         data = path.read_bytes()
@@ -200,11 +199,11 @@ def test_damaged_machine_code_is_rebuilt(fresh: Path, damage: str) -> None:
             path.write_bytes(cut[damage])
     cache.clear(disk=False)
     before = cache.info()
-    routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
     assert routine(np.array([1.0, 2.0]), 1.0) == 1.25
     assert compiled(before) == (1, 1, 0)
     cache.clear(disk=False)
-    load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
     assert compiled(before) == (1, 1, 1)
 
 
@@ -213,7 +212,7 @@ def test_threads_that_load_the_same_routine_compile_it_once() -> None:
     answers: list[float] = []
 
     def load() -> None:
-        routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+        routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
         answers.append(routine(np.array([1.0, 2.0]), 1.0) + halved_sum(np.array([1.0]), 0.0))
 
     threads = [threading.Thread(target=load) for _ in range(4)]
@@ -231,7 +230,7 @@ def test_a_plain_routine_does_not_wait_for_a_compilation() -> None:
     loaded = threading.Event()
 
     def load() -> None:
-        load_routine("def routine(x):\n    return x\n", tier="kernels", kernel_fingerprint="")
+        load_routine("def routine(x):\n    return x\n", tier="kernels")
         loaded.set()
 
     with numba_compiler.global_compiler_lock:
@@ -242,19 +241,19 @@ def test_a_plain_routine_does_not_wait_for_a_compilation() -> None:
 def test_a_source_that_fails_leaves_nothing_behind() -> None:
     before = set(sys.modules)
     with pytest.raises(ZeroDivisionError):
-        load_routine("1 / 0\n", tier="kernels", kernel_fingerprint="")
+        load_routine("1 / 0\n", tier="kernels")
     with pytest.raises(KeyError):
-        load_routine("def other(x):\n    return x\n", tier="kernels", kernel_fingerprint="")
+        load_routine("def other(x):\n    return x\n", tier="kernels")
     with pytest.raises(Exception, match=r"Untyped global name|is not defined"):
         load_routine(
-            "def routine(x):\n    return y\n", signature="float64(float64)", tier="fused", kernel_fingerprint=""
+            "def routine(x):\n    return y\n", signature="float64(float64)", tier="fused"
         )
     assert not [name for name in set(sys.modules) - before if "generated" in name]
 
 
 def test_a_fused_routine_needs_a_signature() -> None:
     with pytest.raises(InputError, match="needs a signature"):
-        load_routine(ROUTINE, tier="fused", kernel_fingerprint="")
+        load_routine(ROUTINE, tier="fused")
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX only")
@@ -268,7 +267,7 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
 
     def load_again_and_again() -> None:
         while True:  # the alarm comes in the first or, on a fast machine, a later compilation
-            load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+            load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
             cache.clear()
 
     old = signal.signal(signal.SIGALRM, interrupt)
@@ -282,7 +281,7 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
     assert not list(fresh.rglob("*.tmp"))
     cache.clear()
     before = cache.info()
-    routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+    routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
     assert routine(np.array([1.0, 2.0]), 1.0) == 1.25
     assert compiled(before) == (1, 1, 0)
 
@@ -291,7 +290,7 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
 def test_a_child_forked_during_a_compilation_works() -> None:
     halved_sum(np.array([1.0]), 0.0)
     compiling = threading.Thread(
-        target=lambda: load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
+        target=lambda: load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
     )
     compiling.start()
     time.sleep(0.02)
@@ -300,16 +299,11 @@ def test_a_child_forked_during_a_compilation_works() -> None:
         status = 1
         try:
             signal.alarm(30)  # a child that hangs must not hang the tests
-            routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="")
-            other = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", kernel_fingerprint="in the child")
+            routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
+            other = load_routine(ROUTINE, signature=SIGNATURE, tier="fused", fastmath={"reassoc"})
             values = np.array([1.0, 2.0])
             status = 0 if routine(values, 1.0) == other(values, 1.0) == 1.25 else 2
         finally:
             os._exit(status)
     compiling.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_the_kernel_librarys_fingerprint_is_a_digest() -> None:
-    assert len(kernel_fingerprint()) == 64
-    assert kernel_fingerprint() == kernel_fingerprint()

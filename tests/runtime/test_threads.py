@@ -1,0 +1,135 @@
+"""Threads: bitwise the same results for any number, several callers at once, and life after a fork."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import arcgrad as ag
+from arcgrad.grammar.errors import InputError
+from arcgrad.runtime import executor, threads
+
+rng = np.random.default_rng(0)
+GRAPH = ag.Graph(
+    [0, 0, 1, 1, 2, 2], [0, 1, 1, 2, 2, 0], [0, 1, 0, 2, 0, 3], weight=rng.normal(size=6) - 1, start=[0], accept=[1, 2]
+)
+SCORES = [rng.normal(size=(t, 4)) for t in rng.integers(800, 1400, size=40)]  # some 260,000 arc-frames
+TEXT = "LSE[A ∘ X]"
+
+
+def evaluate() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    value, gradient = ag.compile(TEXT, mode="fused").value_and_grad(A=GRAPH, X=SCORES)
+    return value, gradient["A"], gradient["X"]
+
+
+def same(one: tuple[np.ndarray, np.ndarray, list[np.ndarray]], other: tuple[np.ndarray, np.ndarray, list[np.ndarray]]) -> bool:
+    return all(np.array_equal(np.concatenate([np.ravel(x) for x in a]), np.concatenate([np.ravel(x) for x in b]))
+               for a, b in zip(one, other, strict=True))  # fmt: skip
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many threads ran slices, of each call of ``run_slices``."""
+    seen: list[int] = []
+    original = threads.run_slices
+
+    def counting(slices: list, work: float) -> None:
+        names: set[int] = set()
+        original([lambda c=c: (names.add(threading.get_ident()), c()) for c in slices], work)
+        seen.append(len(slices))
+
+    monkeypatch.setattr(executor, "run_slices", counting)
+    return seen
+
+
+def test_results_are_bitwise_the_same_for_any_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch, calls: list[int]
+) -> None:
+    found = []
+    for count in (1, 2, 3, 8):
+        monkeypatch.setenv("ARCGRAD_THREADS", str(count))
+        found.append(evaluate())
+    assert min(calls) > 1  # the batch was cut
+    assert all(same(found[0], other) for other in found[1:])
+    expected = ag.compile(TEXT, mode="kernels").value_and_grad(A=GRAPH, X=SCORES)
+    np.testing.assert_allclose(found[0][0], expected[0], rtol=1e-12)
+    np.testing.assert_allclose(found[0][1], expected[1]["A"], rtol=1e-10)
+
+
+def test_several_python_threads_call_one_equation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCGRAD_THREADS", "2")
+    expected = evaluate()
+    with ThreadPoolExecutor(4) as pool:
+        results = [future.result() for future in [pool.submit(evaluate) for _ in range(12)]]
+    assert all(same(expected, result) for result in results)
+
+
+def test_small_work_stays_in_one_thread() -> None:
+    ran: list[int] = []
+    threads.run_slices([lambda: ran.append(threading.get_ident())] * 5, threads.PARALLEL_THRESHOLD - 1)
+    assert ran == [threading.get_ident()] * 5
+
+
+def test_slices_run_once_each_and_errors_pass_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCGRAD_THREADS", "3")
+    ran: list[int] = []
+    barrier = threading.Barrier(3, timeout=20)
+
+    def work(k: int) -> None:
+        if k < 3:
+            barrier.wait()  # passes only where three threads are at work
+        ran.append(k)
+
+    threads.run_slices([lambda k=k: work(k) for k in range(20)], 1e9)
+    assert sorted(ran) == list(range(20))
+
+    def fail() -> None:
+        raise ValueError("slice")
+
+    with pytest.raises(ValueError, match="slice"):
+        threads.run_slices([fail, *[lambda: None] * 5], 1e9)
+    threads.run_slices([lambda: ran.append(-1)] * 2, 1e9)
+    assert ran[-2:] == [-1, -1]
+
+
+def test_the_number_of_threads_is_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCGRAD_THREADS", "5")
+    assert threads.n_threads() == 5
+    monkeypatch.delenv("ARCGRAD_THREADS")
+    assert threads.n_threads() >= 1
+    for bad in ("0", "-1", "two", "1.5", ""):
+        monkeypatch.setenv("ARCGRAD_THREADS", bad)
+        with pytest.raises(InputError, match="must be a positive whole number"):
+            threads.n_threads()
+
+
+FORK = """
+import os, sys
+sys.path.insert(0, {folder!r})
+os.environ["ARCGRAD_THREADS"] = "2"
+from test_threads import evaluate, same
+expected = evaluate()
+children = []
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if same(evaluate(), expected) else 1)
+    children.append(child)
+assert same(evaluate(), expected)
+codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+print(codes)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_forked_children_evaluate_too() -> None:
+    code = FORK.format(folder=os.path.dirname(__file__))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[0, 0]"

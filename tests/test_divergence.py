@@ -1,0 +1,128 @@
+"""Cycles: exact values and gradients up to the edge of convergence, and a DivergenceError that names a cycle beyond it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import arcgrad as ag
+
+MODES = ("interpret", "kernels", "fused")
+NEAR = [0.5, 0.9999, 1 - 1e-9]
+
+
+def loop(log_p: float) -> ag.Graph:
+    """A state with a self-loop and an exit."""
+    return ag.Graph([0, 0], [0, 1], [0, 1], weight=[log_p, 0.0], start=[0], accept=[1])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("p", NEAR)
+def test_a_geometric_series_is_summed_exactly(mode: str, p: float) -> None:
+    log_p = math.log(p)
+    rest = -math.expm1(log_p)
+    value, gradient = ag.compile("LSE[A]", mode=mode).value_and_grad(A=loop(log_p))
+    assert abs(value + math.log(rest)) <= 1e-12
+    exact = [math.exp(log_p) / rest, 1.0]
+    np.testing.assert_allclose(gradient["A"], exact, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("p", [1.0, 1.5, 1e300])
+def test_a_series_without_a_sum_names_its_cycle(mode: str, p: float) -> None:
+    equation = ag.compile("LSE[A]", mode=mode)
+    for call in (equation, equation.value_and_grad):
+        with pytest.raises(ag.DivergenceError, match=r"the cycle through state 0 along arc 0 \(weight") as caught:
+            call(A=loop(math.log(p)))
+        assert caught.value.cycle == (0,)
+        assert caught.value.place is not None
+    with pytest.raises(ag.DivergenceError, match="item 1 of the batch: LSE diverges"):
+        equation(A=[loop(-1.0), loop(math.log(p)), loop(-2.0)])
+
+
+@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+def test_two_states_diverge_together(mode: str) -> None:
+    def pair(w: float) -> ag.Graph:
+        return ag.Graph([0, 1, 0, 1], [1, 0, 2, 1], [0, 0, 1, 0], weight=[w, w, 0.0, -1.0], start=[0], accept=[2])
+
+    equation = ag.compile("LSE[A]", mode=mode)
+    # det(1 − W) = 1 − e⁻¹ − e²ʷ is 0 where w = log(1 − e⁻¹) / 2.
+    edge = math.log(-math.expm1(-1.0)) / 2
+    inside = edge - 1e-6
+    expected = math.log(-math.expm1(-1.0)) - math.log(-math.expm1(-1.0) - math.exp(2 * inside))
+    assert equation(A=pair(inside)) == pytest.approx(expected, rel=1e-9)
+    with pytest.raises(ag.DivergenceError) as caught:
+        equation(A=pair(edge + 1e-6))
+    assert caught.value.cycle
+    with pytest.raises(ag.DivergenceError, match="LSE diverges"):
+        ag.compile("LSE[A*]", mode=mode)(A=ag.linear([1], [0.0]))
+    assert ag.compile("LSE[A*]", mode=mode)(A=ag.linear([1], [-1.0])) == pytest.approx(-math.log(-math.expm1(-1.0)))
+
+
+@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+@pytest.mark.parametrize("reduction", ["LSE", "MAX", "MIN"])
+def test_what_lies_on_no_accepting_path_does_not_matter(mode: str, reduction: str) -> None:
+    w = -2.0 if reduction == "MIN" else 2.0
+    # State 2 is a dead end with a loop, state 3 has a loop and is never reached.
+    graph = ag.Graph(
+        [0, 0, 2, 3, 3], [1, 2, 2, 3, 1], [0] * 5, weight=[-0.5, 0.0, w, w, 0.0], start=[0], accept=[1]
+    )
+    equation = ag.compile(f"{reduction}[A]", mode=mode)
+    value, gradient = equation.value_and_grad(A=graph)
+    assert value == -0.5
+    assert gradient["A"].tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]
+    if reduction != "MIN":  # an arc of −inf is absent, also when judging divergence
+        broken = ag.Graph([0, 0, 1, 1], [1, 0, 1, 2], [0] * 4, weight=[0.0, -np.inf, w, -np.inf], start=[0], accept=[0])
+        assert equation(A=broken) == 0.0
+
+
+@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+@pytest.mark.parametrize(("reduction", "w", "word"), [("MAX", 0.25, "greater"), ("MIN", -0.25, "smaller")])
+def test_a_cycle_that_improves_diverges(mode: str, reduction: str, w: float, word: str) -> None:
+    graph = ag.Graph(
+        [0, 1, 2, 1], [1, 2, 1, 3], [0] * 4, weight=[1.0, -1.0, 1.0 + w, 0.5], start=[0], accept=[3]
+    )
+    equation = ag.compile(f"{reduction}[A]", mode=mode)
+    with pytest.raises(ag.DivergenceError, match=f"{reduction} diverges.* ever {word}") as caught:
+        equation(A=graph)
+    assert sorted(caught.value.cycle or ()) == [1, 2]
+    assert ag.compile(f"{reduction}[A]", mode=mode)(A=graph.with_weight([1.0, -1.0, 1.0 - w, 0.5])) == 1.5
+
+
+@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+def test_a_cycle_of_weight_zero_is_left_out_of_a_best_path(mode: str) -> None:
+    graph = ag.Graph(
+        [0, 0, 1, 1], [0, 1, 0, 2], [0, 1, 2, 3], weight=[0.0, 0.5, -0.5, 0.25], start=[0], accept=[2]
+    )
+    for reduction in ("MAX", "MIN"):
+        value, gradient = ag.compile(f"{reduction}[A]", mode=mode).value_and_grad(A=graph)
+        assert value == 0.75
+        assert gradient["A"].tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert ag.compile("PATH[A]", mode=mode)(A=graph).ilabel.tolist() == [1, 3]
+    thirds = graph.with_weight([0.0, 0.1 + 0.2, -0.3, 0.25])  # a cycle whose weight is zero but for rounding
+    assert ag.compile("MAX[A]", mode=mode)(A=graph.with_weight([0.0, 0.3, -0.3, 0.25])) == 0.55
+    assert thirds.n_arcs == 4
+
+
+@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+def test_counts_of_cyclic_graphs_are_infinite(mode: str) -> None:
+    equation = ag.compile("COUNT[A]", mode=mode)
+    assert equation(A=loop(-1.0)) == math.inf
+    assert equation(A=[loop(-1.0), ag.linear([1])]).tolist() == [math.inf, 1.0]
+
+
+@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+def test_divergence_below_other_operators(mode: str) -> None:
+    diverging, empty = loop(1.0), ag.Graph([], [], [], n_states=0, start=[], accept=[])
+    for text in ("LSE[A] - LSE[B]", "LSE[B⟨LSE[A]⟩]", "max[MAX[A], 3]", "LSE[A + X]", "LSE[A ∘ X*]"):
+        equation = ag.compile(text, mode=mode)
+        given = {"A": diverging, "B": ag.linear([1]), "X": np.zeros((2, 2))}
+        with pytest.raises(ag.DivergenceError):
+            equation({n: given[n] for n in equation.inputs})
+    assert ag.compile("LSE[A B]", mode=mode)(A=diverging, B=empty) == -math.inf
+    assert ag.compile("LSE[A X ∘ B]", mode=mode)(A=diverging, X=np.full((1, 2), -np.inf), B=loop(-1.0)) == -math.inf
+    assert ag.compile("MAX[A X]", mode=mode)(A=diverging, X=np.full((1, 2), -np.inf)) == -math.inf
+    # A closed dense input limits the steps: no divergence however great the weights.
+    assert np.isfinite(ag.compile("LSE[A ∘ X]", mode=mode)(A=diverging, X=np.full((3, 2), 50.0)))

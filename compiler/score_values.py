@@ -10,9 +10,12 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
-__all__ = ["Number", "apply_exactly", "as_float", "log_add", "natural_log"]
+__all__ = ["WHOLE", "Number", "apply_exactly", "as_float", "log_add", "natural_log"]
 
 Number = int | float
+
+# Operators between scores that make whole numbers of whole numbers.
+WHOLE = ("add", "subtract", "multiply", "negate", "score_max")
 
 
 def as_float(value: Number | Fraction) -> float:

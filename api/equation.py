@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.errors import EquationError, InputError
 
 if TYPE_CHECKING:
     from arcgrad.compiler.ir import Program
@@ -288,8 +288,15 @@ class Equation:
         if wrt is None:
             return tuple(n for n, t in self._program.inputs.items() if t is not Type.MAPPING)
         names = []
+        if not isinstance(wrt, Iterable):
+            raise InputError(f"wrt is {wrt!r}, but must be a name of an input, or several")
         for given in [wrt] if isinstance(wrt, str) else wrt:
-            name = given if given in self._program.inputs else normalise_name(given)
+            if not isinstance(given, str):
+                raise InputError(f"wrt names inputs, but {given!r} is a {type(given).__name__}")
+            try:
+                name = given if given in self._program.inputs else normalise_name(given)
+            except EquationError:
+                name = given
             if name not in self._program.inputs:
                 raise InputError(
                     f"wrt={given!r} is no input of the equation; its inputs are {', '.join(self.inputs) or 'none'}"
@@ -399,13 +406,17 @@ def warmup(
         >>> import arcgrad as ag
         >>> ag.warmup("LSE[A]", A=ag.linear([1, 2]))
     """
+    if not isinstance(inputs, (Mapping, type(None))):
+        raise InputError(f"inputs are a mapping from names to inputs, not a {type(inputs).__name__}")
+    if not isinstance(equations, Iterable) and not isinstance(equations, Equation):
+        raise InputError(f"warmup takes equations or their texts, not a {type(equations).__name__}")
     given = {**(inputs or {}), **named}
     for each in [equations] if isinstance(equations, (str, Equation)) else equations:
-        text, symbols, definitions, limits = each, None, None, None
+        text: Any = each
+        symbols, definitions, limits = None, None, None
         if isinstance(each, Equation):
             text = each.text
             symbols, definitions, _, limits = each._options
-        assert isinstance(text, str)
         equation = compile_equation(text, symbols, definitions, "fused", limits=limits)
         own = {name: value for name, value in given.items() if name in equation.inputs} or given
         if gradient:

@@ -60,7 +60,7 @@ class LabelMapping:
             return cls(np.array(labels, dtype=np.int32)[order], np.array(targets, dtype=np.int32)[order])
         try:
             array = np.asarray(value)
-        except ValueError:  # ragged sequences
+        except (ValueError, TypeError, RuntimeError):  # ragged sequences, tensors on another device
             raise _wrong_kind(name, type(value).__name__) from None
         if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
             raise _wrong_kind(name, f"{type(value).__name__}, shape {array.shape} and dtype {array.dtype}")

@@ -232,12 +232,20 @@ def _bind_graph(name: str, value: Any) -> BoundInput:
         return _from_dense(value)
     if isinstance(value, (list, tuple)):
         return _bind_list(name, value)
-    if isinstance(value, (int, float)) or np.ndim(value) < 2:
+    if isinstance(value, (int, float)) or _dimensions(value) < 2:
         raise InputError(
             f"input {name} is a graph in this equation, but a {_kind(value)} was given",
             hint=f"give ag.Graph(…), ag.linear(…) or ag.dense(…); `0 + {name}` in the equation would make it a score",
         )
     return _from_dense(Dense.wrap(value, name=f"input {name}"))
+
+
+def _dimensions(value: Any) -> int:
+    """Number of axes; 2 for what numpy cannot look at, so that the conversion that follows says why."""
+    try:
+        return int(np.ndim(value))
+    except (ValueError, TypeError, RuntimeError):
+        return 2
 
 
 def _kind(value: Any) -> str:
@@ -264,7 +272,7 @@ def _bind_list(name: str, values: Sequence[Any]) -> BoundInput:
     for index, value in enumerate(values):
         if isinstance(value, (Graph, Dense)):
             items.append(value)
-        elif hasattr(value, "__array__") and np.ndim(value) == 2:
+        elif hasattr(value, "__array__") and _dimensions(value) == 2:
             items.append(Dense.wrap(value, name=f"item {index} of input {name}"))
         else:
             raise InputError(

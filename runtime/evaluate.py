@@ -16,6 +16,7 @@ from arcgrad.compiler.operators import Category
 from arcgrad.compiler.score_values import WHOLE
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.arrays import as_array, to_floats
 from arcgrad.runtime.binding import Bound, Gradients, bind
 from arcgrad.runtime.interpreter import Trace, interpret, trace
 from arcgrad.runtime.symbolic import not_there_yet
@@ -143,13 +144,10 @@ class Evaluator:
 
 
 def _numbers(value: Any, name: str, shape: tuple[int, ...] | None) -> Any:
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is no array of numbers: {error}") from None
+    array = as_array(value, name, "an array of real numbers")
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} must hold real numbers, but has dtype {array.dtype}")
-    array = array.astype(np.float64)
+    array = to_floats(array, np.float64)
     if not np.all(np.isfinite(array)):
         raise InputError(f"{name} holds a number that is not finite")
     return array

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.dense import Dense
 from arcgrad.runtime.graph import Graph
 
@@ -89,7 +90,13 @@ def check_gradient(
         wrt: names of inputs.
         step: half the distance of the two evaluations.
         tolerance: greatest relative difference that counts as agreement.
+
+    Raises:
+        InputError: step or tolerance is no positive number; and what the equation itself raises.
     """
+    for what, number in (("step", step), ("tolerance", tolerance)):
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number < np.inf:
+            raise InputError(f"{what} is {number!r}, but must be a positive number")
     _, gradients = evaluator.value_and_grad(given, wrt, None)
     checked, worst = 0, 0.0
     found: list[tuple[float, Difference]] = []

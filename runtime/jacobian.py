@@ -101,9 +101,11 @@ class Jacobian:
 
     def _check(self, index: int, axis: int, name: str) -> int:
         size = self.shape[axis]
+        if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+            raise InputError(f"a {name} is chosen by a whole number, not by {index!r}")
         if not -size <= index < size:
             raise InputError(f"{name} {index} of a Jacobian of shape {self.shape}")
-        return index % size
+        return int(index) % size
 
     def __repr__(self) -> str:
         return f"<Jacobian of shape {self.shape} with {self.nnz} entries>"

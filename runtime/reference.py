@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -287,9 +289,26 @@ def best_path(topology: Topology, weights: FloatArray, sign: float = 1.0) -> tup
     graph = _prepare(topology, weights * sign, drop_minus_infinity=sign > 0)
     if not graph.start:
         return -sign * math.inf, None
+    try:
+        value, path = _best_path(graph, sign)
+    except _Rounding:
+        exact = [[(arc, other, _exact(weight)) for arc, other, weight in arcs] for arcs in graph.out]
+        value, path = _best_path(replace(graph, out=exact), sign)
+    return float(value) * sign + 0.0, path
+
+
+class _Rounding(Exception):  # noqa: N818 - a signal within this module
+    """Sums in floating point cannot tell a cycle's weight from zero: they have to be exact."""
+
+
+def _exact(weight: float) -> Any:
+    return Fraction(weight) if math.isfinite(weight) else weight
+
+
+def _best_path(graph: _Graph, sign: float) -> tuple[float, list[int]]:
     best: list[tuple[float, int] | None] = [None] * graph.n_states  # (weight to an accept, −number of arcs)
     for state in graph.accept:
-        best[state] = (0.0, 0)
+        best[state] = (0, 0)  # a whole number, which leaves fractions exact
     for component in reversed(graph.components):
         if _is_cyclic(graph, component):
             _relax_component(graph, component, best, "MAX" if sign > 0 else "MIN", sign)
@@ -300,15 +319,18 @@ def best_path(topology: Topology, weights: FloatArray, sign: float = 1.0) -> tup
     states = [s for s in graph.start if best[s] == value]
     here = value
     while here[1] != 0:
-        arc, state, here = min(
+        choices = [
             (arc, other, after)
             for s in states
             for arc, other, weight in graph.out[s]
             if (after := best[other]) is not None and (weight + after[0], after[1] - 1) == here
-        )
+        ]
+        if not choices:  # a later state's value moved by a rounding error after this one's was made of it
+            raise _Rounding
+        arc, state, here = min(choices)
         path.append(arc)
         states = [state]
-    return value[0] * sign + 0.0, path
+    return value[0], path
 
 
 def _relax(graph: _Graph, state: int, best: list[tuple[float, int] | None]) -> bool:
@@ -336,17 +358,20 @@ def _relax_component(
             if other in members and weight == math.inf:
                 arcs, weights = _shortest_path(graph, members, other, state)
                 raise divergence_error(reduction, why, [arc, *arcs], [w * sign for w in (weight, *weights)], state)
-    for _ in range(len(component) + 1):
-        changed = [state for state in component if _relax(graph, state, best)]
-        if not changed:
-            return
-    cycle = _improving_cycle(graph, members, best, changed[0])
-    if cycle is not None:
-        arcs, weights, state = cycle
-        raise divergence_error(reduction, why, arcs, [w * sign for w in weights], state)
-    # Rounding alone kept the loop going: the values are within rounding of the truth. Settle them by fewest arcs.
-    for state in component:
-        _relax(graph, state, best)
+    exact = any(isinstance(weight, Fraction) for state in component for _, _, weight in graph.out[state])
+    while True:
+        for _ in range(len(component) + 1):
+            changed = [state for state in component if _relax(graph, state, best)]
+            if not changed:
+                return
+        cycle = _improving_cycle(graph, members, best, changed[0])
+        if cycle is not None:
+            arcs, weights, state = cycle
+            raise divergence_error(reduction, why, arcs, [float(w) * sign for w in weights], state)
+        if not exact:
+            break
+    # Rounding alone kept the loop going, as where 0.25 < -0.3 + (0.3 + 0.25).
+    raise _Rounding
 
 
 def _improving_cycle(

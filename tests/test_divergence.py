@@ -126,3 +126,24 @@ def test_divergence_below_other_operators(mode: str) -> None:
     assert ag.compile("MAX[A X]", mode=mode)(A=diverging, X=np.full((1, 2), -np.inf)) == -math.inf
     # A closed dense input limits the steps: no divergence however great the weights.
     assert np.isfinite(ag.compile("LSE[A ∘ X]", mode=mode)(A=diverging, X=np.full((3, 2), 50.0)))
+
+
+@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+def test_rounding_neither_diverges_nor_hides_a_path(mode: str) -> None:
+    """Random graphs whose cycles weigh exactly zero, in weights that floating point cannot add exactly."""
+    rng = np.random.default_rng(0)
+    equation, best = ag.compile("MAX[A]", mode=mode), ag.compile("PATH[A]", mode=mode)
+    for _ in range(60):
+        n = int(rng.integers(2, 7))
+        height = rng.integers(-9, 10, size=n) / 10  # each arc goes from one height to another: cycles weigh nothing
+        src, dst = rng.integers(0, n, size=(2, 3 * n))
+        arcs = ag.Graph(src, dst, np.arange(3 * n), weight=height[dst] - height[src], start=[0], accept=[n - 1], n_states=n)
+        try:
+            value, gradient = equation.value_and_grad(A=arcs)
+        except ag.DivergenceError as error:  # rounded weights may add up to a little more than zero
+            assert sum(map(float, arcs.weight[list(error.cycle or ())])) > -1e-15
+            continue
+        if value > -np.inf:
+            assert value == pytest.approx(height[-1] - height[0], abs=1e-12)
+            assert gradient["A"] @ arcs.weight == pytest.approx(value, abs=1e-12)
+            assert best(A=arcs).weight.sum() == pytest.approx(value, abs=1e-12)

@@ -113,7 +113,12 @@ def first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, in
 
 @helper
 def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
-    """Write the best path's packed arcs behind ``iwork[path]``, which takes their number."""
+    """Write the best path's packed arcs behind ``iwork[path]``, which takes their number.
+
+    Returns:
+        False where rounding hides the path: sums around a cycle of weight 0 differ in their last place, so that a
+        state's value is no longer that of any arc and its end, or the path goes around.
+    """
     state = -1
     first = -1
     for k in range(ints[base + 2]):
@@ -132,14 +137,19 @@ def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
             state = candidate
             first = number
     n_arcs = iwork[lengths + state]
-    iwork[path] = n_arcs
+    if n_arcs >= ints[base]:
+        return False
     for k in range(n_arcs):
         arc = first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, infinite)
+        if arc < 0:
+            return False
         iwork[path + 1 + k] = arc
         if infinite and work[work0 + arc] == inf:
             infinite = False
             lengths = free
         state = ints[base + ints[base + 9] + arc]
+    iwork[path] = n_arcs
+    return True
 
 
 @kernel(GRAPH_FORWARD)
@@ -201,8 +211,10 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
             infinite = infinite or work[best + ints[base + ints[base + 3] + k]] == inf
         if not infinite:  # no arc is infinite: finite weights overflowed, and there is no path to walk
             return nan
-    if score > -inf:
-        walk(ints, base, work, work0, best, iwork, lengths, iwork0 + n_states, path, score == inf)
+    if score > -inf and not walk(
+        ints, base, work, work0, best, iwork, lengths, iwork0 + n_states, path, score == inf
+    ):
+        return nan
     return sign * score
 
 

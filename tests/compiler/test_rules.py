@@ -153,7 +153,7 @@ def test_each_operators_example_has_the_gradient_of_finite_differences(entry: ob
     equation = ag.compile(entry.example, mode=mode)
     types = elaborate(parse(entry.example)).inputs
     checked = 0
-    for _ in range(6):
+    for _ in range(40):
         given: dict[str, object] = {}
         for name, type_ in types.items():
             if type_ is Type.MAPPING:
@@ -179,7 +179,9 @@ def test_each_operators_example_has_the_gradient_of_finite_differences(entry: ob
             continue  # x + −inf has the derivative 1 by x, and no difference shows it
         assert report.ok, f"{entry.example}: {report}"
         checked += 1
-    assert checked >= 2 or not types
+        if checked == 3:
+            break
+    assert checked == 3
 
 
 @pytest.mark.parametrize("entry", [e for e in operators().values() if e.category is Category.LATER], ids=lambda e: e.name)

@@ -196,8 +196,12 @@ class RoutineCache:
         1
     """
 
+    generation: int
+    """How often this was cleared: who keeps a routine elsewhere asks again when it changes."""
+
     def __init__(self, capacity: int = 1024) -> None:
         self._routines = LeastRecentlyUsed[Callable[..., Any]](capacity, self._tell_removed)
+        self.generation = 0
         self._when_removed: list[Callable[[object], None]] = []
         self._counts: Counter[tuple[Tier | None, str]] = Counter()
         self._seconds: dict[Tier, float] = dict.fromkeys(TIERS, 0.0)
@@ -303,6 +307,7 @@ class RoutineCache:
         Raises:
             InputError: the directory can be written by, or belongs to, other users; see `dir`.
         """
+        self.generation += 1
         self._routines.clear()
         for forget in self._when_cleared:
             forget()

@@ -18,6 +18,7 @@ from arcgrad.compiler.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.cache import cache
 from arcgrad.runtime.graph import Graph
 from arcgrad.runtime.interpreter import Interpretation, graph_cotangent, name_item
 from arcgrad.runtime.prepared import Prepared
@@ -30,10 +31,14 @@ FloatArray = NDArray[np.float64]
 
 def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
     """The routine of a prepared call: from memory, from disk, or compiled now."""
-    assert prepared.emitted is not None
-    return load_routine(
-        prepared.emitted.source, signature=prepared.signature, tier="fused" if tier == "fused" else "kernels"
-    )
+    key = ("routine", tier, cache.generation)
+    routine = prepared.memo.get(key)
+    if routine is None:
+        assert prepared.emitted is not None
+        routine = prepared.memo[key] = load_routine(
+            prepared.emitted.source, signature=prepared.signature, tier="fused" if tier == "fused" else "kernels"
+        )
+    return routine  # type: ignore[no-any-return]
 
 
 class Execution:
@@ -125,7 +130,6 @@ class Execution:
         routine = load(prepared, self._tier)
         ints, bases = prepared.packed
         floats, float_places, numbers, number_places = prepared.workspace
-        wants = np.array([self._wanted(number, wrt) for number in range(len(plan.regions))], dtype=np.bool_)
         frames_gradients = {name: self._frames_gradient(name, name in wrt) for name in plan.dense}
         bounds = prepared.slices
         dense = [self._dense_arguments(name, frames_gradients[name], bounds) for name in plan.dense]
@@ -135,24 +139,18 @@ class Execution:
                 bounds[k], bounds[k + 1], int(bool(wrt)), ints, bases, self._weights, layout.n_shared, layout.shifts,
                 prepared.entries, self._values, seeds, gradient, k * layout.n_shared, prepared.gradient_shifts,
                 np.empty(floats), float_places, np.empty(numbers, dtype=np.int32), number_places,
-                self._status, wants.reshape(-1, 2), *(argument for arguments in dense for argument in arguments),
+                self._status, prepared.wants(wrt), *(argument for arguments in dense for argument in arguments),
             )  # fmt: skip
 
-        with np.errstate(all="ignore"):  # as plain Python a routine's scalars are numpy's, which warn of 0 × inf
-            if self._n_slices == 1:
-                call(0)
-            else:
-                parallel = prepared.work if self._tier == "fused" else 0.0
-                run_slices([partial(call, k) for k in range(self._n_slices)], parallel)
+        if self._tier != "fused":
+            with np.errstate(all="ignore"):  # as plain Python a routine's scalars are numpy's, which warn of 0 × inf
+                for k in range(self._n_slices):
+                    call(k)
+        elif self._n_slices == 1:
+            call(0)
+        else:
+            run_slices([partial(call, k) for k in range(self._n_slices)], prepared.work)
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
-
-    def _wanted(self, number: int, wrt: Sequence[str]) -> tuple[bool, bool]:
-        """Whether gradients by a region's leaf weights and by its frames are asked for."""
-        region = self._prepared.plan.regions[number]
-        below = self._prepared.plan.leaves_below(region.graph)
-        weights = any(not n.is_number and (not n.is_input or n.parameters[0] in wrt) for n in below)
-        frames = region.meeting is not None and region.meeting.dense.parameters[0] in wrt
-        return weights, frames
 
     def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:
         """Zeros for the gradient by a dense input: one copy a slice where the batch shares the input."""

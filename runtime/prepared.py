@@ -6,8 +6,10 @@ weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +45,7 @@ class Prepared:
         graphs: for each item, the built graph of a graph-valued equation.
         frame_counts: for each item, the frames of each region (0 where it meets no dense input).
         widths: columns of the dense input that each region meets (0: none).
+        memo: routines and wishes of earlier calls.
     """
 
     plan: Plan
@@ -53,6 +56,7 @@ class Prepared:
     graphs: list[SymbolicGraph]
     frame_counts: list[list[int]]
     widths: list[int]
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def n_items(self) -> int:
@@ -128,3 +132,21 @@ class Prepared:
     def gradient_shifts(self) -> NDArray[np.int64]:
         """As the layout's shifts, for the gradient, which holds a copy of the shared part for each slice."""
         return self.layout.shifts + (len(self.slices) - 2) * self.layout.n_shared
+
+    def wants(self, wrt: Sequence[str]) -> NDArray[np.bool_]:
+        """(n_regions, 2): whether gradients by a region's leaf weights and by its frames are asked for.
+
+        Args:
+            wrt: names of the inputs to differentiate by.
+        """
+        key = ("wants", *wrt)
+        if key not in self.memo:
+            rows = []
+            for region in self.plan.regions:
+                below = self.plan.leaves_below(region.graph)
+                weights = any(not n.is_number and (not n.is_input or n.parameters[0] in wrt) for n in below)
+                frames = region.meeting is not None and region.meeting.dense.parameters[0] in wrt
+                rows.append((weights, frames))
+            self.memo[key] = np.array(rows, dtype=np.bool_).reshape(-1, 2)
+        found: NDArray[np.bool_] = self.memo[key]
+        return found

@@ -1,0 +1,39 @@
+"""What explain says: rewriting, regions, hoisting, sizes and the tier."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import arcgrad as ag
+
+LINE = ag.linear([0, 1])
+
+
+def test_without_inputs_the_plan_alone() -> None:
+    found = ag.compile("LSE[rev[A]] - LSE[A ∘ X]").explain()
+    assert found.equation == "LSE[rev[A]] - LSE[A ∘ X]"
+    assert found.inputs == (("A", "graph"), ("X", "graph"))
+    assert any("LSE[rev[A]] = LSE[A]" in line for _, line in found.passes)
+    assert (found.costs, found.tier) == ((), None)
+    assert str(found) == repr(found)
+
+
+def test_with_inputs_sizes_and_what_is_hoisted() -> None:
+    equation = ag.compile("LSE[A B] + LSE[A ∘ C]")
+    shown = str(equation.explain(A=LINE, B=LINE, C=[LINE, LINE, LINE]))
+    assert "hoisted: built once for the batch" in shown
+    assert "built for each item of the batch" in shown
+    assert "LSE[A B]: 6 states, 5 arcs" in shown
+    assert "3 items" in shown
+    assert "bytes of workspace" in shown
+
+
+def test_materialised_dense_inputs_are_said() -> None:
+    shown = str(ag.compile("LSE[X* ∘ A]").explain(A=LINE, X=np.zeros((3, 2))))
+    assert "the dense input X is built as a graph of up to 4 states and 6 arcs" in shown
+    assert "built as a graph" not in str(ag.compile("LSE[A ∘ X]").explain(A=LINE, X=np.zeros((3, 2))))
+    assert "at every call" in str(ag.compile("LSE[PATH[A]]").explain(A=LINE))
+
+
+def test_an_empty_batch_can_be_explained() -> None:
+    assert "0 items" in str(ag.compile("LSE[A ∘ B]").explain(A=[], B=LINE))

@@ -1,4 +1,4 @@
-"""Cycles: exact values and gradients up to the edge of convergence, and a DivergenceError that names a cycle beyond it."""
+"""Cycles: exact values and gradients up to the edge of convergence, beyond it an error that names a cycle."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_series_without_a_sum_names_its_cycle(mode: str, p: float) -> None:
         equation(A=[loop(-1.0), loop(math.log(p)), loop(-2.0)])
 
 
-@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+@pytest.mark.parametrize("mode", ["interpret", "kernels"])
 def test_two_states_diverge_together(mode: str) -> None:
     def pair(w: float) -> ag.Graph:
         return ag.Graph([0, 1, 0, 1], [1, 0, 2, 1], [0, 0, 1, 0], weight=[w, w, 0.0, -1.0], start=[0], accept=[2])
@@ -61,14 +61,12 @@ def test_two_states_diverge_together(mode: str) -> None:
     assert ag.compile("LSE[A*]", mode=mode)(A=ag.linear([1], [-1.0])) == pytest.approx(-math.log(-math.expm1(-1.0)))
 
 
-@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+@pytest.mark.parametrize("mode", ["interpret", "kernels"])
 @pytest.mark.parametrize("reduction", ["LSE", "MAX", "MIN"])
 def test_what_lies_on_no_accepting_path_does_not_matter(mode: str, reduction: str) -> None:
     w = -2.0 if reduction == "MIN" else 2.0
     # State 2 is a dead end with a loop, state 3 has a loop and is never reached.
-    graph = ag.Graph(
-        [0, 0, 2, 3, 3], [1, 2, 2, 3, 1], [0] * 5, weight=[-0.5, 0.0, w, w, 0.0], start=[0], accept=[1]
-    )
+    graph = ag.Graph([0, 0, 2, 3, 3], [1, 2, 2, 3, 1], [0] * 5, weight=[-0.5, 0.0, w, w, 0.0], start=[0], accept=[1])
     equation = ag.compile(f"{reduction}[A]", mode=mode)
     value, gradient = equation.value_and_grad(A=graph)
     assert value == -0.5
@@ -78,12 +76,10 @@ def test_what_lies_on_no_accepting_path_does_not_matter(mode: str, reduction: st
         assert equation(A=broken) == 0.0
 
 
-@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+@pytest.mark.parametrize("mode", ["interpret", "kernels"])
 @pytest.mark.parametrize(("reduction", "w", "word"), [("MAX", 0.25, "greater"), ("MIN", -0.25, "smaller")])
 def test_a_cycle_that_improves_diverges(mode: str, reduction: str, w: float, word: str) -> None:
-    graph = ag.Graph(
-        [0, 1, 2, 1], [1, 2, 1, 3], [0] * 4, weight=[1.0, -1.0, 1.0 + w, 0.5], start=[0], accept=[3]
-    )
+    graph = ag.Graph([0, 1, 2, 1], [1, 2, 1, 3], [0] * 4, weight=[1.0, -1.0, 1.0 + w, 0.5], start=[0], accept=[3])
     equation = ag.compile(f"{reduction}[A]", mode=mode)
     with pytest.raises(ag.DivergenceError, match=f"{reduction} diverges.* ever {word}") as caught:
         equation(A=graph)
@@ -91,11 +87,9 @@ def test_a_cycle_that_improves_diverges(mode: str, reduction: str, w: float, wor
     assert ag.compile(f"{reduction}[A]", mode=mode)(A=graph.with_weight([1.0, -1.0, 1.0 - w, 0.5])) == 1.5
 
 
-@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+@pytest.mark.parametrize("mode", ["interpret", "kernels"])
 def test_a_cycle_of_weight_zero_is_left_out_of_a_best_path(mode: str) -> None:
-    graph = ag.Graph(
-        [0, 0, 1, 1], [0, 1, 0, 2], [0, 1, 2, 3], weight=[0.0, 0.5, -0.5, 0.25], start=[0], accept=[2]
-    )
+    graph = ag.Graph([0, 0, 1, 1], [0, 1, 0, 2], [0, 1, 2, 3], weight=[0.0, 0.5, -0.5, 0.25], start=[0], accept=[2])
     for reduction in ("MAX", "MIN"):
         value, gradient = ag.compile(f"{reduction}[A]", mode=mode).value_and_grad(A=graph)
         assert value == 0.75
@@ -106,14 +100,14 @@ def test_a_cycle_of_weight_zero_is_left_out_of_a_best_path(mode: str) -> None:
     assert thirds.n_arcs == 4
 
 
-@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+@pytest.mark.parametrize("mode", ["interpret", "kernels"])
 def test_counts_of_cyclic_graphs_are_infinite(mode: str) -> None:
     equation = ag.compile("COUNT[A]", mode=mode)
     assert equation(A=loop(-1.0)) == math.inf
     assert equation(A=[loop(-1.0), ag.linear([1])]).tolist() == [math.inf, 1.0]
 
 
-@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+@pytest.mark.parametrize("mode", ["interpret", "kernels"])
 def test_divergence_below_other_operators(mode: str) -> None:
     diverging, empty = loop(1.0), ag.Graph([], [], [], n_states=0, start=[], accept=[])
     for text in ("LSE[A] - LSE[B]", "LSE[B⟨LSE[A]⟩]", "max[MAX[A], 3]", "LSE[A + X]", "LSE[A ∘ X*]"):
@@ -128,7 +122,7 @@ def test_divergence_below_other_operators(mode: str) -> None:
     assert np.isfinite(ag.compile("LSE[A ∘ X]", mode=mode)(A=diverging, X=np.full((3, 2), 50.0)))
 
 
-@pytest.mark.parametrize("mode", ("interpret", "kernels"))
+@pytest.mark.parametrize("mode", ["interpret", "kernels"])
 def test_rounding_neither_diverges_nor_hides_a_path(mode: str) -> None:
     """Random graphs whose cycles weigh exactly zero, in weights that floating point cannot add exactly."""
     rng = np.random.default_rng(0)
@@ -137,11 +131,13 @@ def test_rounding_neither_diverges_nor_hides_a_path(mode: str) -> None:
         n = int(rng.integers(2, 7))
         height = rng.integers(-9, 10, size=n) / 10  # each arc goes from one height to another: cycles weigh nothing
         src, dst = rng.integers(0, n, size=(2, 3 * n))
-        arcs = ag.Graph(src, dst, np.arange(3 * n), weight=height[dst] - height[src], start=[0], accept=[n - 1], n_states=n)
+        arcs = ag.Graph(
+            src, dst, np.arange(3 * n), weight=height[dst] - height[src], start=[0], accept=[n - 1], n_states=n
+        )
         try:
             value, gradient = equation.value_and_grad(A=arcs)
         except ag.DivergenceError as error:  # rounded weights may add up to a little more than zero
-            assert sum(map(float, arcs.weight[list(error.cycle or ())])) > -1e-15
+            assert sum(map(float, arcs.weight[list(error.cycle or ())])) > -1e-15  # noqa: PT017
             continue
         if value > -np.inf:
             assert value == pytest.approx(height[-1] - height[0], abs=1e-12)

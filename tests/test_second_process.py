@@ -1,4 +1,4 @@
-"""What a process leaves in the cache serves the next: it compiles nothing and answers soon; a new key waits for nothing."""
+"""What a process leaves in the cache serves the next one, which compiles nothing; a new key waits for nothing."""
 
 from __future__ import annotations
 

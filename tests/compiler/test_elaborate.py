@@ -70,7 +70,13 @@ def test_scores_multiply_with_a_star(text: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "columns"),
-    [("LSE[A] *", (1, 9)), ("LSE[A]* + 2", (1, 8)), ("2 + (LSE[A] *) + 1", None), ("LSE[A] * 2 *", None), ("w* - 1", (1, 3))],
+    [
+        ("LSE[A] *", (1, 9)),
+        ("LSE[A]* + 2", (1, 8)),
+        ("2 + (LSE[A] *) + 1", None),
+        ("LSE[A] * 2 *", None),
+        ("w* - 1", (1, 3)),
+    ],
 )
 def test_a_trailing_star_after_a_score_asks_for_its_right_side(text: str, columns: tuple[int, int] | None) -> None:
     with pytest.raises(ag.EquationError, match="`\\*` after a score is a product and needs a right side") as caught:

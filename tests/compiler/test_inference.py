@@ -56,7 +56,11 @@ def test_inputs_get_the_type_of_their_uses(text: str, expected: str) -> None:
         ("A + LSE[A]", "`A` is a graph and `LSE[A]` is a score (A is used as a graph in `LSE[A]`)", (1, 11)),
         ("B ∘ C + 2", "`B ∘ C` is a graph and `2` is a score", (1, 10)),
         ("LSE[A] B*", None, None),  # B is a score and * waits for its right side
-        ("LSE[A] (B ∘ C)", "side by side stand two graphs (their concatenation) or two scores (their product)", (1, 15)),
+        (
+            "LSE[A] (B ∘ C)",
+            "side by side stand two graphs (their concatenation) or two scores (their product)",
+            (1, 15),
+        ),
         ("LSE[w] + A⟨w⟩", "but `w` is a graph", None),
         ("LSE[LSE[A]]", "LSE takes a graph here, but `LSE[A]` is a score", (5, 11)),
         ("log[A ∘ B]", "log takes a score here, but `A ∘ B` is a graph", (5, 10)),

@@ -27,7 +27,9 @@ def leaves(value: Any) -> list[np.ndarray]:
     return [np.asarray(v, dtype=np.float64) for v in (value if isinstance(value, list) else [value])]
 
 
-def agree(text: str, modes: tuple[str, ...] = ("kernels",), cotangent: Any = None, **given: Any) -> tuple[Any, dict[str, Any]]:
+def agree(
+    text: str, modes: tuple[str, ...] = ("kernels",), cotangent: Any = None, **given: Any
+) -> tuple[Any, dict[str, Any]]:
     """The interpreter's answer, which the other modes give too: shapes, types, values and gradients, none of them NaN."""
     expected, gradients = ag.compile(text, mode="interpret").value_and_grad(given, cotangent=cotangent)
     for mode in modes:
@@ -87,7 +89,7 @@ def test_a_padded_batch_ignores_its_padding() -> None:
     lengths = [5, 0, 2]
     padded = ag.dense(scores, lengths)
     scores[1:, 2:] = 1e300
-    value, gradient = agree("LSE[A ∘ X]", modes=("kernels", "fused"), A=LOOP, X=padded)
+    _value, gradient = agree("LSE[A ∘ X]", modes=("kernels", "fused"), A=LOOP, X=padded)
     assert gradient["X"].shape == (3, 5, 3)
     assert not gradient["X"][1].any()
     assert not gradient["X"][2, 2:].any()
@@ -187,7 +189,11 @@ def test_minus_infinity_weights_a_path_away_and_plus_infinity_is_refused() -> No
     assert agree("LSE[A⟨log[0]⟩]", A=LINE)[0] == -np.inf
     assert agree("LSE[A⟨LSE[B]⟩ + A]", A=LINE, B=NO_PATH)[0] == -0.75
     for mode in ("interpret", "kernels"):
-        for text, given in [("LSE[A⟨w⟩]", {"w": np.inf}), ("LSE[A⟨-LSE[B]⟩]", {"B": NO_PATH}), ("A⟨MIN[B]⟩", {"B": EMPTY})]:
+        for text, given in [
+            ("LSE[A⟨w⟩]", {"w": np.inf}),
+            ("LSE[A⟨-LSE[B]⟩]", {"B": NO_PATH}),
+            ("A⟨MIN[B]⟩", {"B": EMPTY}),
+        ]:
             with pytest.raises(ag.ArcgradError, match="inf"):
                 ag.compile(text, mode=mode)(A=LINE, **given)
         with pytest.raises(ag.InputError, match="item 1"):
@@ -258,7 +264,7 @@ def test_graph_valued_equations_and_their_cotangents(text: str) -> None:
 
 
 def test_tied_arcs_share_a_gradient_entry() -> None:
-    value, gradient = agree("LSE[A]", modes=("kernels", "fused"), A=TIED)
+    _value, gradient = agree("LSE[A]", modes=("kernels", "fused"), A=TIED)
     assert gradient["A"].shape == (2,)
     assert gradient["A"].sum() == pytest.approx(2.0)  # every path has two arcs
     agree("LSE[A ∘ A⁻¹ ∘ X]", A=TIED, X=frames(2))

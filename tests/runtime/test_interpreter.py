@@ -33,7 +33,7 @@ def test_a_shared_value_stands_once_and_its_gradients_add_up() -> None:
     trace = ag.compile("b = LSE[A]\nb × b + 3 b").trace(A=A)
     assert [n.expression for n in trace.nodes if n.inputs].count("LSE[A]") == 1
     assert trace["G1"].gradient == pytest.approx(2 * -1.0 + 3)
-    assert [n.name for n in trace.nodes][0] == "A"
+    assert next(n.name for n in trace.nodes) == "A"
 
 
 def test_a_trace_of_a_graph_takes_a_cotangent_and_one_item() -> None:

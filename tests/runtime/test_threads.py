@@ -28,7 +28,9 @@ def evaluate() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     return value, gradient["A"], gradient["X"]
 
 
-def same(one: tuple[np.ndarray, np.ndarray, list[np.ndarray]], other: tuple[np.ndarray, np.ndarray, list[np.ndarray]]) -> bool:
+def same(
+    one: tuple[np.ndarray, np.ndarray, list[np.ndarray]], other: tuple[np.ndarray, np.ndarray, list[np.ndarray]]
+) -> bool:
     return all(np.array_equal(np.concatenate([np.ravel(x) for x in a]), np.concatenate([np.ravel(x) for x in b]))
                for a, b in zip(one, other, strict=True))  # fmt: skip
 

@@ -340,12 +340,16 @@ def compile_equation(
         >>> ag.compile(r"\\text{LSE}[\\mathcal{A}_1 \\circ \\mathcal{B}]").inputs
         ('A1', 'B')
     """
-    from arcgrad.compiler.limits import DEFAULT_LIMITS
+    from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
 
     if mode not in _MODES:
         raise InputError(f"mode={mode!r} is none of {', '.join(_MODES)}")
     if not isinstance(text, str):
         raise InputError(f"an equation is a str, not a {type(text).__name__}")
+    if not isinstance(definitions, (str, type(None))):
+        raise InputError(f"definitions are a text of them, not a {type(definitions).__name__}")
+    if not isinstance(limits, (Limits, type(None))):
+        raise InputError(f"limits are ag.Limits(…), not {limits!r}")
     if symbols is not None:
         from arcgrad.runtime.symbols import SymbolTable
 

@@ -33,6 +33,10 @@ class Limits:
     nodes: int = 200_000
 
     def __post_init__(self) -> None:
+        for name in ("states", "arcs", "bytes", "nodes"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise InputError(f"limits: {name} is {value!r}, but must be a whole number, 0 or more")
         for name in ("states", "arcs"):
             if getattr(self, name) > _LARGEST_INT32:
                 raise InputError(

@@ -71,7 +71,10 @@ def as_array(value: Any, name: str, expected: str) -> NDArray[Any]:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python spells out no whole number of thousands of digits
+        return f"a whole number of about {int(value).bit_length() * 3 // 10} digits"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -214,7 +217,7 @@ def states_count(n_states: Any) -> int:
         count = -1
     if not 0 <= count <= LARGEST:
         raise InputError(
-            f"n_states is {n_states!r} ({type(n_states).__name__}), but must be an integer from 0 to {LARGEST}"
+            f"n_states is {_short(n_states)} ({type(n_states).__name__}), but must be an integer from 0 to {LARGEST}"
         )
     return count
 

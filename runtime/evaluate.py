@@ -17,7 +17,7 @@ from arcgrad.compiler.score_values import WHOLE
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.arrays import as_array, to_floats
-from arcgrad.runtime.binding import Bound, Gradients, bind
+from arcgrad.runtime.binding import Bound, BoundGraph, Gradients, bind
 from arcgrad.runtime.interpreter import Trace, interpret, trace
 from arcgrad.runtime.symbolic import not_there_yet
 
@@ -46,7 +46,18 @@ class Evaluator:
         """The checked inputs; an equation with an operator that is not there yet is refused whatever its inputs."""
         if self._later is not None:
             raise not_there_yet(self._later, self.program.places.get(self._later))
-        return bind(self.program.inputs, given)
+        bound = bind(self.program.inputs, given)
+        for name, found in bound.inputs.items():
+            if isinstance(found, BoundGraph):
+                self._check_states(name, found)
+        return bound
+
+    def _check_states(self, name: str, found: BoundGraph) -> None:
+        """A graph of two arcs may claim 2³¹ states, for each of which an evaluation needs memory."""
+        for item, graph in enumerate(found.items):
+            if graph.n_states > self.limits.states and graph.n_states > 2 * (graph.n_arcs + 1):
+                what = f"input {name}" if found.shared else f"item {item} of the batch: input {name}"
+                self.limits.check(f"{what}, a graph of {graph.n_arcs} arcs,", states=graph.n_states)
 
     def value(self, given: dict[str, Any]) -> Any:
         """The value in the user's shape."""

@@ -202,7 +202,7 @@ HOSTILE = [
 def test_an_equations_text_reaches_source_in_comments_only(text: str) -> None:
     harmless = ag.compile("LSE[B ∘ A]", mode="kernels").source(A=LINE, B=LINE)
     equation = ag.compile(text, mode="kernels")
-    source = equation.source({name: LINE for name in equation.inputs})
+    source = equation.source(dict.fromkeys(equation.inputs, LINE))
     assert code(source) == code(harmless)
     # One line by Python's own idea of a line and by everybody else's.
     assert len(source.splitlines()) == source.count("\n") == harmless.count("\n")

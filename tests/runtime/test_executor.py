@@ -30,7 +30,7 @@ def leaves(value: Any) -> list[np.ndarray]:
 def agree(
     text: str, modes: tuple[str, ...] = ("kernels",), cotangent: Any = None, **given: Any
 ) -> tuple[Any, dict[str, Any]]:
-    """The interpreter's answer, which the other modes give too: shapes, types, values and gradients, none of them NaN."""
+    """The interpreter's answer, which the other modes give too: shapes, types, values and gradients without NaN."""
     expected, gradients = ag.compile(text, mode="interpret").value_and_grad(given, cotangent=cotangent)
     for mode in modes:
         value, found = ag.compile(text, mode=mode).value_and_grad(given, cotangent=cotangent)
@@ -260,7 +260,7 @@ def test_graph_valued_equations_and_their_cotangents(text: str) -> None:
             )
 
 
-# -- tied weights, float32 ----------------------------------------------------------------------------------------------
+# -- tied weights, float32 --------------------------------------------------------------------------------------------
 
 
 def test_tied_arcs_share_a_gradient_entry() -> None:

@@ -45,7 +45,7 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, see
     n_shared = min(N_SHARED, len(local))
     n_frames = 0 if frames is None else len(frames)
     floats, integers = region.work(n_frames)
-    work = np.full(WORK0 + floats + 2, 777.0)
+    work = np.full(WORK0 + floats + 2, np.nan)  # whatever a kernel reads before it writes shows
     iwork = np.full(IWORK0 + integers + 2, 777, dtype=np.int32)
     ints = np.concatenate([rng.integers(0, 9, BASE).astype(np.int32), region.ints])
     weights = np.full(len(local) + SHIFT, np.nan)
@@ -69,8 +69,8 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, see
     if backward is not None:
         extra = () if frames is None else (frames_gradient, 1, True, True)
         backward(*graph, *given, *space, seed, gradient, G_SHARED, G_SHIFT, *extra)
-    assert np.all(work[WORK0 + floats :] == 777.0)
-    assert np.all(work[:WORK0] == 777.0)
+    assert np.all(np.isnan(work[WORK0 + floats :]))
+    assert np.all(np.isnan(work[:WORK0]))
     assert np.all(iwork[IWORK0 + integers :] == 777)
     assert np.all(iwork[:IWORK0] == 777)
     own = gradient[G_SHIFT + n_shared : G_SHIFT + len(local)]

@@ -273,3 +273,19 @@ def test_blocks_of_frames_agree_with_the_built_lattice(block: int) -> None:
         by_frame = expected.gradient[graph.n_arcs :].reshape(frames.shape)
         np.testing.assert_allclose(result.frames_gradient, by_frame, rtol=1e-10, atol=tolerance)
     assert compared > 5
+
+
+def test_a_state_that_loses_its_best_way_in_keeps_its_others() -> None:
+    """A column of −inf leaves a state only what comes in 2^−1500 below what it held."""
+    graph = Topology.from_arcs(2, [(0, 0, 0), (0, 1, 1), (1, 1, 2)], [0], [1])
+    local = np.array([0.0, -290.0, 0.0])
+    frames = np.zeros((70, 3))
+    frames[:, 2] = 17.0
+    frames[62, 2] = -math.inf
+    region = pack_trellis(graph, Selection.identity(0, 3), OFFSETS, "input", 3, "log")
+    result = run(region, local, frames)
+    # Paths enter in frame 62 at the earliest and loop in all frames after.
+    expected = lse([-290.0 + 17.0 * (69 - entry) for entry in range(62, 70)])
+    assert result.value == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_allclose(result.gradient[1], 1.0, rtol=1e-12)
+    np.testing.assert_allclose(result.frames_gradient.sum(axis=1), 1.0, rtol=1e-12)

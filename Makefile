@@ -5,6 +5,7 @@
 #   make check    lint, formatting, types, and the wheel: its types and its docstrings' examples
 #   make fuzz     the parser's fuzz test at full length
 #   make bench    the benchmarks
+#   make docs     write the pages that are made from the source (docs/operators.md)
 #   make format   let ruff mend formatting and imports
 #   make clean    remove what these made, .venv included
 
@@ -13,7 +14,7 @@ VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
 
-.PHONY: demo test check fuzz bench format clean
+.PHONY: demo test check fuzz bench docs format clean
 
 demo: $(VENV)/test-installed
 	$(BIN)/python examples/handwriting_ctc.py
@@ -25,7 +26,10 @@ fuzz: $(VENV)/test-installed
 	ARCGRAD_FUZZ=50000 $(BIN)/python -m pytest tests/grammar -k fuzz
 
 bench: $(VENV)/test-installed
-	$(BIN)/python -m benchmarks
+	$(BIN)/python benchmarks/kernels.py
+
+docs: $(VENV)/test-installed
+	$(BIN)/python docs/make_operators.py
 
 # mypy cannot see through the mapping of an editable install, so it reads a real one, from another folder;
 # the examples in docstrings run there too, which shows that the wheel is whole.

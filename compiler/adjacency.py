@@ -68,7 +68,8 @@ class Adjacency:
 
     def degree(self, states: NDArray[np.integer]) -> LongArray:
         """(n,) the number of arcs of each of these states."""
-        return self.offsets[states + 1] - self.offsets[states]
+        counts: NDArray[np.int64] = self.offsets[states + 1] - self.offsets[states]
+        return counts
 
     def arcs(self, states: NDArray[np.integer]) -> LongArray:
         """The arcs of the first of these states, then those of the second, and so on."""
@@ -143,7 +144,8 @@ class LabelIndex:
 
     def degree(self, states: NDArray[np.integer]) -> LongArray:
         """(n,) the number of arcs that leave each of these states."""
-        return self.state_offsets[states + 1] - self.state_offsets[states]
+        counts: NDArray[np.int64] = self.state_offsets[states + 1] - self.state_offsets[states]
+        return counts
 
     def find(self, states: NDArray[np.integer], labels: NDArray[np.integer]) -> tuple[LongArray, LongArray]:
         """``(begin, count)`` of the range of ``order`` that holds the arcs of each state with each label."""

@@ -2,8 +2,8 @@
 
 The text runs in two ways: as plain Python over compiled kernels, or compiled as a whole by numba. Everything that can
 be data is data (graphs, numbers, sizes, which gradients are wanted), so that many equations have the same text, and
-that text, less its comments, is the routine's identity. Nothing of an equation reaches the text except in comments, which
-are escaped to one printable line.
+that text, less its comments, is the routine's identity. Nothing of an equation reaches the text except in comments,
+which are escaped to one printable line.
 
 Arguments of a routine, for items ``lo`` to ``hi`` of a batch of B:
 

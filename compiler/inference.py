@@ -100,11 +100,15 @@ def _unify(classes: dict[Term, _Class], term: Term, left: Term, right: Term) -> 
     a, b = classes[left].root(), classes[right].root()
     if a.type is not None and b.type is not None and a.type is not b.type:
         sign = tagged_operators()[term.head].spelling
-        what = f"{sign} takes two graphs or two scores" if term.head != "concatenate" else (
-            "side by side stand two graphs (their concatenation) or two scores (their product)"
+        what = (
+            f"{sign} takes two graphs or two scores"
+            if term.head != "concatenate"
+            else ("side by side stand two graphs (their concatenation) or two scores (their product)")
         )
-        scored = "weight a graph's paths with A⟨w⟩" if term.head == "concatenate" else (
-            "weight a graph's paths with A⟨w⟩, or reduce a graph to a score with LSE[…]"
+        scored = (
+            "weight a graph's paths with A⟨w⟩"
+            if term.head == "concatenate"
+            else ("weight a graph's paths with A⟨w⟩, or reduce a graph to a score with LSE[…]")
         )
         raise EquationError(
             f"{what}, but {_shown(left)} is a {a.type} and {_shown(right)} is a {b.type}"
@@ -125,7 +129,9 @@ def _require(classes: dict[Term, _Class], term: Term, operand: Term, wanted: Typ
     elif found.type is not wanted:
         name = _entry(term).spelling
         hint = None
-        if (term.head == "multiply" and found.type is Type.GRAPH) or (operand.head == "multiply" and wanted is Type.GRAPH):
+        if (term.head == "multiply" and found.type is Type.GRAPH) or (
+            operand.head == "multiply" and wanted is Type.GRAPH
+        ):
             hint = "graphs are joined with ∘ (composition), ∩ (intersection), : (cross product) or side by side"
         elif wanted is Type.SCORE and found.type is Type.GRAPH:
             hint = "LSE[…] or MAX[…] makes a score of a graph"

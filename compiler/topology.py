@@ -73,9 +73,7 @@ class Topology:
         )
 
     @classmethod
-    def from_arcs(
-        cls, n_states: int, arcs: Iterable[tuple[int, ...]], start: ArrayLike, accept: ArrayLike
-    ) -> Topology:
+    def from_arcs(cls, n_states: int, arcs: Iterable[tuple[int, ...]], start: ArrayLike, accept: ArrayLike) -> Topology:
         """From ``(src, dst, label)`` or ``(src, dst, ilabel, olabel)`` tuples; for tests and literals."""
         rows = [(a[0], a[1], a[2], a[-1]) for a in arcs]
         columns = np.array(rows, dtype=np.int32).reshape(-1, 4).T

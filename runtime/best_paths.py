@@ -48,5 +48,6 @@ def best_arcs(topology: Topology, weights: NDArray[np.float64]) -> Sequence[int]
                 return None
             if not math.isnan(score):
                 arcs = np.empty(numbers, dtype=np.int32)
-                return arcs[: graph_max_path(region.ints, 0, found, 0, arcs)].tolist()
+                best: list[int] = arcs[: graph_max_path(region.ints, 0, found, 0, arcs)].tolist()
+                return best
     return reference.best_path(topology, weights)[1]

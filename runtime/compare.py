@@ -107,7 +107,8 @@ def _same_topology(a: Graph, b: Graph) -> bool:
 
 def _close(x: NDArray[np.float64], y: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):  # −inf − −inf, which x == y answers
-        return (x == y) | ((np.abs(x - y) <= tolerance) & (x > -np.inf) & (y > -np.inf))
+        close: NDArray[np.bool_] = (x == y) | ((np.abs(x - y) <= tolerance) & (x > -np.inf) & (y > -np.inf))
+        return close
 
 
 def _cluster(weights: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.int64], bool]:

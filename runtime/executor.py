@@ -29,6 +29,7 @@ __all__ = ["Execution", "load"]
 
 FloatArray = NDArray[np.float64]
 
+
 def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
     """The routine of a prepared call: from memory, from disk, or compiled now."""
     key = ("routine", tier, cache.generation)
@@ -38,7 +39,8 @@ def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
         routine = prepared.memo[key] = load_routine(
             prepared.emitted.source, signature=prepared.signature, tier="fused" if tier == "fused" else "kernels"
         )
-    return routine  # type: ignore[no-any-return]
+    loaded: Callable[..., Any] = routine
+    return loaded
 
 
 class Execution:

@@ -154,9 +154,7 @@ def jacobians(program: Program, bound: Bound, limits: Limits, wrt: Sequence[str]
 _Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
-def _direct(
-    leaf: int | None, rows: NDArray[np.int64], leaves: NDArray[np.int32], arcs: NDArray[np.int64]
-) -> _Entries:
+def _direct(leaf: int | None, rows: NDArray[np.int64], leaves: NDArray[np.int32], arcs: NDArray[np.int64]) -> _Entries:
     """Entries where the input's own weights are selected."""
     here = leaves == (-1 if leaf is None else leaf)
     return rows[here], arcs[here], np.ones(int(here.sum()))

@@ -54,9 +54,7 @@ class Layout:
         self._sizes = sizes
         # Where each leaf begins in the flat vector: one place where it is shared, else one an item.
         flat = self._offsets + np.where(shared, 0, self.shifts[:, None])
-        self._begins: list[list[int]] = [
-            flat[: 1 if shared[n] else n_items, n].tolist() for n in range(n_leaves)
-        ]
+        self._begins: list[list[int]] = [flat[: 1 if shared[n] else n_items, n].tolist() for n in range(n_leaves)]
 
     def leaf_offsets(self, item: int) -> Offsets:
         """(n_leaves,) local number of each leaf's first entry."""
@@ -65,7 +63,8 @@ class Layout:
 
     def flat_offsets(self, item: int) -> Offsets:
         """(n_leaves,) place of each leaf's first entry in the flat vector."""
-        return np.where(self._is_shared, self._offsets[item], self._offsets[item] + self.shifts[item])
+        row: Offsets = self._offsets[item]
+        return np.where(self._is_shared, row, row + self.shifts[item])
 
     def entry(self, leaf: Node) -> int:
         """Local number of a score leaf's entry: the same for all items, since scores come before graphs."""

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding  # type: ignore[import-untyped]
+import llvmlite.binding
 import numba
 import numpy
 from numba.core import compiler, event, serialize, types

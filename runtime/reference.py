@@ -237,9 +237,7 @@ def _divergence(graph: _Graph, members: set[int], state: int, reduction: str, wh
     return divergence_error(reduction, why, arcs, weights, state)
 
 
-def divergence_error(
-    reduction: str, why: str, arcs: list[int], weights: list[float], state: int
-) -> DivergenceError:
+def divergence_error(reduction: str, why: str, arcs: list[int], weights: list[float], state: int) -> DivergenceError:
     """The error for a cycle given by its arcs."""
     shown = ", ".join(map(str, arcs[:12])) + (", …" if len(arcs) > 12 else "")
     plural = "s" if len(arcs) > 1 else ""

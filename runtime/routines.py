@@ -273,9 +273,7 @@ def is_ready(source: str, *, name: str = "routine", signature: str) -> bool:
 
 
 @functools.lru_cache(maxsize=1024)
-def _key(
-    source: str, tier: Tier, name: str, signature: str | None, flags: tuple[str, ...]
-) -> str:
+def _key(source: str, tier: Tier, name: str, signature: str | None, flags: tuple[str, ...]) -> str:
     identity = (_FORMAT, tier, name, signature, list(flags), without_comments(source))
     return hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
 

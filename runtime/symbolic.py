@@ -141,8 +141,7 @@ def build_node(
 def not_there_yet(node: Node, place: Place | None) -> UnsupportedError:
     """The error for an operator that a later version evaluates."""
     return UnsupportedError(
-        f"{node.definition.spelling} is not there yet: "
-        "this version parses and type-checks it, but cannot evaluate it",
+        f"{node.definition.spelling} is not there yet: this version parses and type-checks it, but cannot evaluate it",
         place=place,
     )
 

@@ -36,7 +36,7 @@ class Built:
 
     Attributes:
         topology: the output graph without weights.
-        selections: for each operand (graph or score, in order), an (n_arcs,) int32 array: the operand's arc whose weight
+        selections: for each operand (graph or score, in order), (n_arcs,) int32: the operand's arc whose weight
             the output arc takes (for a score operand: 0), or −1. The output arc's weight is the sum over operands.
             A label-mapping operand has an array of −1.
     """
@@ -95,8 +95,8 @@ class Operator:
             nan where undefined.
         derivatives: ARITHMETIC: ``derivatives(value, *operands)``, a tuple with the partial derivative by each operand.
         code: ARITHMETIC: template of the value in generated source: ``{0}``, ``{1}`` operands.
-        gradient_code: ARITHMETIC: templates of the operands' gradients; ``{bar}`` the gradient of the value, ``{value}``
-            the value, ``{0}``, ``{1}`` operands.
+        gradient_code: ARITHMETIC: templates of the operands' gradients; ``{bar}`` the gradient of the value,
+            ``{value}`` the value, ``{0}``, ``{1}`` operands.
         laws: identities it obeys.
         example: an equation that uses it.
         reference: source of its definition.

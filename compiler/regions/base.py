@@ -127,9 +127,7 @@ def row_pointers(rows: NDArray[np.integer], n_rows: int) -> NDArray[np.int64]:
     return pointers
 
 
-def gather_rows(
-    offsets: NDArray[np.int64], rows: NDArray[np.integer]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def gather_rows(offsets: NDArray[np.int64], rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pick rows of a CSR matrix: the new row pointers, and the old positions of the items in their new order."""
     lengths = offsets[1:][rows] - offsets[:-1][rows]
     pointers = np.zeros(len(rows) + 1, dtype=np.int64)

@@ -128,4 +128,3 @@ def components(n_states: int, src: IntArray, dst: IntArray) -> tuple[IntArray, I
     begins = np.zeros(len(found) + 1, dtype=np.int32)
     np.cumsum([len(members) for members in found], out=begins[1:])
     return np.array(order, dtype=np.int32), begins
-

@@ -211,9 +211,7 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
             infinite = infinite or work[best + ints[base + ints[base + 3] + k]] == inf
         if not infinite:  # no arc is infinite: finite weights overflowed, and there is no path to walk
             return nan
-    if score > -inf and not walk(
-        ints, base, work, work0, best, iwork, lengths, iwork0 + n_states, path, score == inf
-    ):
+    if score > -inf and not walk(ints, base, work, work0, best, iwork, lengths, iwork0 + n_states, path, score == inf):
         return nan
     return sign * score
 

@@ -245,9 +245,7 @@ def test_a_source_that_fails_leaves_nothing_behind() -> None:
     with pytest.raises(KeyError):
         load_routine("def other(x):\n    return x\n", tier="kernels")
     with pytest.raises(Exception, match=r"Untyped global name|is not defined"):
-        load_routine(
-            "def routine(x):\n    return y\n", signature="float64(float64)", tier="fused"
-        )
+        load_routine("def routine(x):\n    return y\n", signature="float64(float64)", tier="fused")
     assert not [name for name in set(sys.modules) - before if "generated" in name]
 
 
@@ -289,9 +287,7 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
 def test_a_child_forked_during_a_compilation_works() -> None:
     halved_sum(np.array([1.0]), 0.0)
-    compiling = threading.Thread(
-        target=lambda: load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
-    )
+    compiling = threading.Thread(target=lambda: load_routine(ROUTINE, signature=SIGNATURE, tier="fused"))
     compiling.start()
     time.sleep(0.02)
     child = os.fork()

@@ -75,9 +75,7 @@ def test_labels_without_a_column_are_dropped_on_the_side_that_meets_the_frames()
 def test_ctc_takes_the_diagonal_format_and_random_graphs_do_not() -> None:
     symbols = [0, 1, 0, 2, 0, 3, 0]
     arcs = [(max(s - k, 0), s, symbols[s]) for s in range(7) for k in range(3) if s >= k and (k < 2 or symbols[s])]
-    region = pack_trellis(
-        Topology.from_arcs(7, arcs, [0], [6]), Selection.none(len(arcs)), OFFSETS, "input", 4, "log"
-    )
+    region = pack_trellis(Topology.from_arcs(7, arcs, [0], [6]), Selection.none(len(arcs)), OFFSETS, "input", 4, "log")
     assert region is not None
     assert region.ints[18] == 3
     other = [(0, 1, 0), (0, 1, 1), (1, 1, 0)]  # entered with two labels

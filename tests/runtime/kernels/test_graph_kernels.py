@@ -198,9 +198,7 @@ def test_cyclic_max_is_the_best_path(seed: int, semiring: str) -> None:
         assert math.isnan(result.value)
         assert not result.gradient.any()
         return
-    reduced = Topology.make(
-        n, graph.src[kept], graph.dst[kept], np.zeros(kept.sum()), None, graph.start, graph.accept
-    )
+    reduced = Topology.make(n, graph.src[kept], graph.dst[kept], np.zeros(kept.sum()), None, graph.start, graph.accept)
     numbers = np.flatnonzero(kept)
     best = best_simple_path(reduced, sign * weight[kept], numbers)
     if best is None:

@@ -261,7 +261,9 @@ class Equation:
         return to_latex(self._program.syntax)
 
     def __repr__(self) -> str:
-        return f"<arcgrad equation {self.text.strip()!r} of {', '.join(self.inputs) or 'no inputs'}>"
+        text = self.text.strip()
+        shown = text if len(text) <= 200 else text[:199] + "…"
+        return f"<arcgrad equation {shown!r} of {', '.join(self.inputs) or 'no inputs'}>"
 
     def __reduce__(self) -> tuple[Callable[..., Equation], tuple[Any, ...]]:
         return _restore, (self.text, *self._options)

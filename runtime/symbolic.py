@@ -224,8 +224,12 @@ class SymbolicEvaluator:
         if node.operator == INPUT:
             return self._input(node, item)
         if node.definition.category is Category.PATHS and node.operator == "path":
-            arcs = self._best_arcs(node, operands[0], item)
-            return _path(operands[0], arcs)
+            try:
+                return _path(operands[0], self._best_arcs(node, operands[0], item))
+            except ArcgradError as error:
+                if error.place is None:
+                    error.place = self._places.get(node)
+                raise
         key = self._key(node, operands)
         if key is not None:
             found = SHARED_CACHE.get(key)

@@ -29,7 +29,7 @@ class Limits:
 
     states: int = 1 << 21
     arcs: int = 1 << 23
-    bytes: int = 8 << 30
+    bytes: int = 2 << 30
     nodes: int = 200_000
 
     def __post_init__(self) -> None:

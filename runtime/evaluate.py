@@ -57,7 +57,8 @@ class Evaluator:
         for item, graph in enumerate(found.items):
             if graph.n_states > self.limits.states and graph.n_states > 2 * (graph.n_arcs + 1):
                 what = f"input {name}" if found.shared else f"item {item} of the batch: input {name}"
-                self.limits.check(f"{what}, a graph of {graph.n_arcs} arc{'s' * (graph.n_arcs != 1)},", states=graph.n_states)
+                arcs = f"{graph.n_arcs} arc{'s' * (graph.n_arcs != 1)}"
+                self.limits.check(f"{what}, a graph of {arcs},", states=graph.n_states)
 
     def value(self, given: dict[str, Any]) -> Any:
         """The value in the user's shape."""

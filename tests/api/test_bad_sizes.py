@@ -1,0 +1,187 @@
+"""What would take the memory or the day: budgets stop it within seconds, say what it was, and can be raised."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arcgrad as ag
+
+MODES = ("interpret", "kernels")
+A = ag.linear([1, 2], [-1.0, -2.0])
+
+
+@pytest.fixture(autouse=True)
+def within_seconds() -> Iterator[None]:
+    """No case of this file may spend more than a few seconds."""
+    began = time.process_time()
+    yield
+    assert time.process_time() - began < 20  # kernels compile on first use; a runaway takes minutes
+
+
+def limited(text: str, *fragments: str, limits: ag.Limits | None = None, mode: str = "auto", **inputs: Any) -> None:
+    """The equation ends with a LimitError that points into the text and has the fragments."""
+    with pytest.raises(ag.LimitError) as caught:
+        ag.compile(text, mode=mode, limits=limits)(**inputs)
+    found = caught.value
+    assert found.place is not None
+    assert "the limit is" in str(found) or "distinct nodes" in str(found)
+    for fragment in (*fragments, "hint: "):
+        assert fragment in str(found)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("power", "fragment"),
+    [
+        ("{1000000}", "the repetition {1000000} would have 3000000 states"),
+        ("{0,1000000}", "the repetition {0,1000000} would have 4000000 states"),
+        ("{2000000000}", "the repetition {2000000000} would have 6000000000 states"),
+        ("{1000000,}", "would have 3000004 states"),
+        ("{200}{200}{200}", "the repetition {200}"),
+    ],
+)
+def test_huge_powers(mode: str, power: str, fragment: str) -> None:
+    for text in (f"LSE[A{power}]", f"A{power}", f"PATH[A{power} ∘ A]"):
+        limited(text, fragment, mode=mode, A=A)
+
+
+def test_powers_beyond_all_numbers_and_of_nothing() -> None:
+    with pytest.raises(ag.EquationError, match="the number of repetitions is too large"):
+        ag.compile("A{" + "9" * 20 + "}")
+    with pytest.raises(ag.EquationError, match="bounds the wrong way round"):
+        ag.compile("A{5,2}")
+    assert ag.compile("LSE[∅{2000000000}]")() == -np.inf
+    limited("LSE[ε{2000000000}]", "would have 2000000000 states")
+    assert ag.compile("A{1000000}", limits=ag.Limits(states=3_000_000))(A=A).n_states == 3_000_000
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_compositions_of_billions_of_states(mode: str) -> None:
+    n = 60_000
+    everywhere = ag.Graph(np.arange(n), np.roll(np.arange(n), -1), np.zeros(n, int), start=range(n), accept=range(n))
+    limited("LSE[A ∘ B]", "at least 3600000000 states", "2147483647", mode=mode, A=everywhere, B=everywhere)
+    parallel = ag.Graph([0] * n, [0] * n, [0] * n, accept=[0], weight=[-20.0] * n)
+    limited("A ∩ A", "at least 3600000000 arcs", mode=mode, A=parallel)
+    n = 6_000
+    ring = np.roll(np.arange(n), -1)
+    epsilons = ag.Graph(np.arange(n), ring, np.full(n, -1), weight=np.full(n, -5.0), accept=[0])
+    limited("LSE[A ∘ B]", "states", "raise it with limits=ag.Limits(states=", mode=mode, A=epsilons, B=epsilons)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_budgets_are_the_callers(mode: str) -> None:
+    small = ag.Limits(states=8, arcs=100, bytes=10**6)
+    batch = [ag.linear([]), A, ag.linear([1, 2, 3, 4], [-1.0] * 4)]
+    with pytest.raises(ag.LimitError, match=r"item 2 of the batch: the closure .* 11 states|would have \d+ states"):
+        ag.compile("LSE[A{2}]", mode=mode, limits=small)(A=batch)
+    limited("LSE[A*]", "the closure", "limit is 2", limits=ag.Limits(states=2), mode=mode, A=A)
+    limited("LSE[(A + A) ∘ A]", "the union", limits=ag.Limits(states=3), mode=mode, A=A)
+    limited("A A", "the concatenation", limits=ag.Limits(arcs=4), mode=mode, A=A)
+    limited("X*", "the closure", limits=ag.Limits(arcs=5), mode=mode, X=np.zeros((10, 3)))
+    limited("A ∘ A", "bytes", limits=ag.Limits(bytes=20), mode=mode, A=A)
+    assert ag.compile("A A", mode=mode, limits=ag.Limits(arcs=5))(A=A).n_arcs == 5
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_graphs_that_claim_more_states_than_they_use(mode: str) -> None:
+    vast = ag.Graph([0], [2**31 - 2], [1])
+    for text in ("LSE[A]", "A*", "COUNT[A ∘ A]", "PATH[A]"):
+        with pytest.raises(ag.LimitError, match="input A, a graph of 1 arc, would have 2147483647 states"):
+            ag.compile(text, mode=mode)(A=vast)
+        with pytest.raises(ag.LimitError, match="item 1 of the batch: input A"):
+            ag.compile(text, mode=mode)(A=[A, vast])
+    long = ag.linear([1] * 20)
+    assert ag.compile("MAX[A]", mode=mode, limits=ag.Limits(states=3))(A=long) == 0.0  # inputs are as large as they are
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("sign", ["{0} {0}", "{0} + {0}", "{0} ∘ {0}", "{0} {0}*"])
+def test_programs_that_double_forty_times(mode: str, sign: str) -> None:
+    lines = [f"D{i} = " + sign.format(f"D{i - 1}" if i else "A") for i in range(40)]
+    text = "\n".join([*lines, "LSE[D39 ∘ B]"])
+    try:
+        value = ag.compile(text, mode=mode)(A=A, B=A)
+    except ag.LimitError as error:
+        assert error.place is not None
+        assert error.place.line < 41
+    else:
+        assert value == -np.inf or sign == "{0} ∘ {0}"
+
+
+def test_definitions_that_expand_without_end() -> None:
+    text = "f[A] = A A; g[A] = f[f[A]]; h[A] = g[g[g[g[A]]]]; k[A] = h[h[h[h[h[A]]]]]\n"
+    limited(text + "LSE[k[A]]", "the concatenation", A=A)
+    lines = ["D0 = LSE[A] + LSE[A]", *(f"D{i} = D{i - 1} + D{i - 1}" for i in range(1, 40)), "D39"]
+    value, gradient = ag.compile("\n".join(lines)).value_and_grad(A=A)
+    assert value == -3 * 2.0**40
+    assert gradient["A"].tolist() == [2.0**40] * 2
+    for text in ("f[A] = f[A]\nf[B]", "f[A] = g[A]\ng[A] = f[A]\nf[B]"):
+        with pytest.raises(ag.EquationError, match=r"uses f itself|used before it is assigned"):
+            ag.compile(text)
+    with pytest.raises(ag.LimitError, match=r"more than 3 distinct nodes[\s\S]*limits=ag.Limits\(nodes=6\)"):
+        ag.compile("LSE[A + B + C]", limits=ag.Limits(nodes=3))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("(", ")"), ("rev[", "]"), ("PATH[", "]"), ("(", " + B)"), ("(", ")⟨w⟩")],
+)
+def test_deep_nesting(mode: str, before: str, after: str) -> None:
+    depth = 1_000 if before == "PATH[" or after not in (")", "]", "]]") else 10_000
+    text = before * depth + "A" + after * depth
+    equation = ag.compile(f"MAX[{text}]", mode=mode)
+    inputs = {name: value for name, value in {"A": A, "B": A, "w": 0.0}.items() if name in equation.inputs}
+    value, gradient = equation.value_and_grad(inputs)
+    assert value == -3.0
+    assert sum(g.sum() for name, g in gradient.items() if name != "w") == 2.0
+    assert ag.compile(text, mode=mode)(inputs).n_arcs >= 2
+
+
+def test_deep_nesting_of_scores_and_of_mistakes() -> None:
+    n = 3_000
+    value, gradient = ag.compile("max[1, " * n + "LSE[A]" + "]" * n, mode="interpret").value_and_grad(A=A)
+    assert (value, gradient["A"].tolist()) == (1.0, [0.0, 0.0])
+    for text, message in [
+        ("(" * 10_000 + "LSE[A]", r"`\(` is never closed"),
+        ("[" * 10_000, r"`\[` is never closed"),
+        ("LSE[A]" + ")" * 10_000, r"`\)`"),
+        ("-" * 10_000 + "LSE[A]", "`-` has no right side"),
+        ("LSE[" * 10_000, "is never closed"),
+    ]:
+        with pytest.raises(ag.EquationError, match=message):
+            ag.compile(text)
+    with pytest.raises(ag.UndefinedError, match="log"):
+        ag.compile("log[" * 100 + "LSE[A]" + "]" * 100)(A=A)
+
+
+def test_long_texts() -> None:
+    assert ag.compile("A" * 1_000_000).inputs == ("A" * 1_000_000,)
+    assert len(repr(ag.compile("LSE[A]" + " " * 5_000 + "+ LSE[B]"))) < 300
+    assert ag.compile(" " * 1_000_000 + "LSE[A]  # " + "x" * 1_000_000)(A=A) == -3.0
+    assert ag.compile('COUNT["' + "a" * 100_000 + '"]')() == 1
+    assert ag.compile("LSE[" + " + ".join(["A"] * 1_000) + "]")(A=A) == pytest.approx(np.log(1_000) - 3)
+    for text in ("LSE[" + "A + " * 20_000, "9" * 5_000 + " LSE[A]", "linear[" + "9" * 5_000 + "]", "LSE[A" * 20_000):
+        with pytest.raises(ag.EquationError):
+            ag.compile(text)
+
+
+@pytest.mark.parametrize("mode", ["interpret", "kernels", "fused"])
+def test_long_chains(mode: str) -> None:
+    n = 100_000
+    chain = ag.linear(np.arange(n) % 7, np.full(n, -0.5))
+    value, gradient = ag.compile("LSE[A]", mode=mode).value_and_grad(A=chain)
+    assert value == pytest.approx(-0.5 * n, rel=1e-12)
+    np.testing.assert_allclose(gradient["A"], 1.0, atol=1e-9)
+    if mode == "interpret":
+        assert ag.compile("PATH[A]", mode=mode)(A=chain).n_arcs == n
+    if mode == "kernels":
+        graph = ag.Graph([0, 0, 1, 1], [0, 1, 1, 0], [0, 1, 1, 0], accept=[0, 1])
+        value, gradient = ag.compile("LSE[G ∘ X]", mode=mode).value_and_grad(G=graph, X=np.zeros((n, 3)))
+        assert value == pytest.approx(n * np.log(2), rel=1e-12)
+        assert gradient["X"].sum() == pytest.approx(n)

@@ -104,13 +104,13 @@ def test_graphs_that_claim_more_states_than_they_use(mode: str) -> None:
 def test_programs_that_double_forty_times(mode: str, sign: str) -> None:
     lines = [f"D{i} = " + sign.format(f"D{i - 1}" if i else "A") for i in range(40)]
     text = "\n".join([*lines, "LSE[D39 ∘ B]"])
-    try:
-        value = ag.compile(text, mode=mode)(A=A, B=A)
-    except ag.LimitError as error:
-        assert error.place is not None
-        assert error.place.line < 41
-    else:
-        assert value == -np.inf or sign == "{0} ∘ {0}"
+    if sign == "{0} ∘ {0}" and mode == "interpret":  # the graph stays small; only its weights double
+        assert ag.compile(text, mode=mode)(A=A, B=A) == -3.0 * (2**40 + 1)
+        return
+    with pytest.raises(ag.LimitError, match="raise it with limits=ag.Limits") as caught:
+        ag.compile(text, mode=mode)(A=A, B=A)
+    assert caught.value.place is not None
+    assert caught.value.place.line < 41
 
 
 def test_definitions_that_expand_without_end() -> None:

@@ -185,6 +185,7 @@ class SymbolicEvaluator:
         self._bound = bound
         self._leaves = leaves
         self._limits = limits
+        self._budget = repr(limits).encode()  # what one caller's budget allowed is no answer to another's
         self._places = places
         self._best_arcs = best_arcs
         self._shared: dict[Node, SymbolicGraph] = {}
@@ -258,7 +259,7 @@ class SymbolicEvaluator:
         return found
 
     def _key(self, node: Node, operands: list[SymbolicGraph]) -> bytes | None:
-        digest = hashlib.blake2b(repr((node.operator, node.parameters)).encode(), digest_size=16)
+        digest = hashlib.blake2b(repr((node.operator, node.parameters)).encode() + self._budget, digest_size=16)
         graphs = iter(operands)
         for operand in node.operands:
             if operand.type is Type.GRAPH:

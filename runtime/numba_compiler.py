@@ -30,6 +30,7 @@ from numba.core.runtime import nrt
 
 from arcgrad.runtime.cache import Tier, cache
 from arcgrad.runtime.code_identity import identity_of_function
+from arcgrad.runtime.interrupts import interrupts_held_back
 
 __all__ = ["admit_read_only", "global_compiler_lock", "inlined", "load_or_compile", "type_of_dispatcher"]
 
@@ -68,7 +69,8 @@ def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: f
     dispatcher._cache = _DiskCache(_name_on_disk(function, signature, fastmath, tier), tier)
     _meter.watch(dispatcher, tier)
     try:
-        dispatcher.compile(signature)
+        with interrupts_held_back():
+            dispatcher.compile(signature)
     finally:
         _meter.unwatch(dispatcher)
     dispatcher.disable_compile()

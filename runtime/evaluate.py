@@ -15,7 +15,7 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Category
 from arcgrad.compiler.score_values import WHOLE
 from arcgrad.compiler.types import Type
-from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.errors import InputError, LimitError
 from arcgrad.runtime.arrays import as_array, to_floats
 from arcgrad.runtime.binding import Bound, BoundGraph, Gradients, bind
 from arcgrad.runtime.interpreter import Trace, interpret, trace
@@ -116,8 +116,11 @@ class Evaluator:
         tier = self.mode if self.mode != "auto" else choose_tier(prepared, self.spent)
         began = time.perf_counter()
         if tier == "interpret":
-            result = interpret(self.program, bound, self.limits, wrt, cotangent)
-        else:
+            try:
+                result = interpret(self.program, bound, self.limits, wrt, cotangent)
+            except LimitError:  # it builds what the plan rewrote away
+                tier = "kernels"
+        if tier != "interpret":
             result = Execution(self.program, self.limits, prepared, bound, tier).run(wrt, cotangent)
         if tier != "fused":
             self.spent += time.perf_counter() - began

@@ -20,7 +20,7 @@ from arcgrad.compiler.operators import Category
 from arcgrad.compiler.score_values import as_float
 from arcgrad.compiler.topology import LARGEST_WEIGHT, IntArray, Topology
 from arcgrad.compiler.types import Type
-from arcgrad.grammar.errors import ArcgradError, InputError, UndefinedError
+from arcgrad.grammar.errors import ArcgradError, InputError, LimitError, UndefinedError
 from arcgrad.runtime import reference
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.graph import Graph
@@ -84,6 +84,13 @@ class _Value:
     bar: float = 0.0
     bars: FloatArray = field(default_factory=lambda: np.zeros(0))
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a built graph: what the inputs hold is not counted."""
+        if self.topology is None or not self.selections:
+            return 0
+        return self.topology.nbytes + self.weights.nbytes + sum(s.nbytes for s in self.selections)
+
 
 @dataclass(eq=False)
 class Interpretation:
@@ -97,10 +104,22 @@ class Interpretation:
 
     def forward(self, want_gradient: bool) -> _Value:
         """Evaluate every node, operands first; the result's value."""
+        held = 0
         for node in self.program.nodes:
             if node.type is not Type.MAPPING:
-                self.values[node] = self._evaluate(node, want_gradient)
+                value = self.values[node] = self._evaluate(node, want_gradient)
+                held += value.nbytes
+                if held > self.limits.bytes:
+                    self._too_much(node, held)
         return self.values[self.program.result]
+
+    def _too_much(self, node: Node, held: int) -> None:
+        """Raise LimitError: unlike the other tiers, this one keeps every graph that it builds."""
+        try:
+            self.limits.check("the interpreter's intermediate graphs", bytes=held, at_least=True)
+        except LimitError as error:
+            error.place = self.program.places.get(node)
+            raise
 
     def _evaluate(self, node: Node, want_gradient: bool) -> _Value:
         if node.is_number:

@@ -157,6 +157,9 @@ def raise_transducer(entry: Operator, which: str, topology: Topology, place: Pla
     )
 
 
+# Bytes of intermediate graphs that an evaluation keeps at hand; beyond it, those that nothing needs any more go.
+_HELD_BYTES = 256 << 20
+
 # Leaf and arc number of each entry, and what composing selections holds beside them.
 _BYTES_PER_ENTRY = 64
 
@@ -190,25 +193,37 @@ class SymbolicEvaluator:
         self._best_arcs = best_arcs
         self._shared: dict[Node, SymbolicGraph] = {}
         self._is_shared: dict[Node, bool] = {}
+        self._held = 0
+        self._allowed = _HELD_BYTES
 
     def is_shared(self, node: Node) -> bool:
         """Whether the graph's topology is the same for all items of the batch because only shared inputs enter."""
         found = self._is_shared.get(node)
         if found is None:
-            found = self._is_shared[node] = depends_on_shared_inputs(node, self._bound)
+            # What is known of the operands mostly settles it: looking through all below at each node is quadratic.
+            known = [self._is_shared.get(o) for o in node.operands]
+            if False in known:
+                found = False
+            elif not known or None in known:
+                found = depends_on_shared_inputs(node, self._bound)
+            else:
+                found = True
+            self._is_shared[node] = found
         return found
 
     def evaluate(self, root: Node, item: int) -> SymbolicGraph:
         """The built graph of ``root`` for one item of the batch."""
         done: dict[Node, SymbolicGraph] = {}
+        finished: set[Node] = set()
         stack = [root]
         while stack:
             node = stack[-1]
-            if node in done:
+            if node in finished:
                 stack.pop()
                 continue
             if node in self._shared:
                 done[node] = self._shared[node]
+                finished.add(node)
                 continue
             missing = [o for o in node.operands if o.type is Type.GRAPH and o not in done]
             if missing:
@@ -217,9 +232,25 @@ class SymbolicEvaluator:
             stack.pop()
             built = self._evaluate_one(node, [done[o] for o in node.operands if o.type is Type.GRAPH], item)
             done[node] = built
+            finished.add(node)
             if self.is_shared(node):
                 self._shared[node] = built
+            self._held += built.nbytes
+            if self._held > self._allowed:
+                self._release(root, done, finished)
         return done[root]
+
+    def _release(self, root: Node, done: dict[Node, SymbolicGraph], finished: set[Node]) -> None:
+        """Forget what nothing still to be built needs: a chain of n unions makes n graphs of up to n arcs."""
+        needed = {root}
+        for node in topological(root):
+            if node not in finished:
+                needed.update(node.operands)
+        for node in [n for n in done if n not in needed]:
+            del done[node]
+            self._shared.pop(node, None)
+        self._held = sum(graph.nbytes for graph in done.values())
+        self._allowed = max(_HELD_BYTES, 2 * self._held)
 
     def _evaluate_one(self, node: Node, operands: list[SymbolicGraph], item: int) -> SymbolicGraph:
         if node.operator == INPUT:

@@ -185,3 +185,15 @@ def test_long_chains(mode: str) -> None:
         value, gradient = ag.compile("LSE[G ∘ X]", mode=mode).value_and_grad(G=graph, X=np.zeros((n, 3)))
         assert value == pytest.approx(n * np.log(2), rel=1e-12)
         assert gradient["X"].sum() == pytest.approx(n)
+
+
+def test_wide_sums_need_little_memory() -> None:
+    wide = " + ".join(["A"] * 2_000)
+    limits = ag.Limits(bytes=100 << 20)
+    limited(f"LSE[{wide}]", "the interpreter's intermediate graphs", limits=limits, mode="interpret", A=A)
+    for mode in ("auto", "kernels"):
+        value, gradient = ag.compile(f"LSE[{wide}]", mode=mode, limits=limits).value_and_grad(A=A)
+        assert value == pytest.approx(np.log(2_000) - 3)
+        np.testing.assert_allclose(gradient["A"], [1.0, 1.0])
+        batched = ag.compile(f"COUNT[{wide}]", mode=mode, limits=limits)(A=[A, A])
+        assert batched.tolist() == [2_000, 2_000]

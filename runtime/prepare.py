@@ -21,7 +21,7 @@ from arcgrad.compiler.operators import Size, operator
 from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
 from arcgrad.compiler.regions.base import Region
 from arcgrad.compiler.regions.graph import pack_graph
-from arcgrad.compiler.regions.trellis import pack_frames, pack_trellis
+from arcgrad.compiler.regions.trellis import pack_frames
 from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
@@ -32,6 +32,7 @@ from arcgrad.runtime.interpreter import Interpretation, name_item
 from arcgrad.runtime.kernels import KERNELS
 from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
+from arcgrad.runtime.packing import pack_trellis
 from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.symbolic import SymbolicEvaluator, SymbolicGraph, raise_transducer
 

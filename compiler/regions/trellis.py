@@ -14,7 +14,7 @@ from arcgrad.compiler.regions.order import topological_order
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import EPSILON, IntArray, Topology
 
-__all__ = ["pack_frames", "pack_trellis"]
+__all__ = ["pack_frames", "pack_trellis", "trellis_region"]
 
 _CHUNK = 1024  # numbers that kernels exponentiate at a time
 _MOST_DIAGONALS = 12
@@ -98,19 +98,30 @@ def pack_trellis(
     packing.array(16, n_emitting + row_pointers(part.dst[n_emitting:], n_states))
     packing.number(17, int(depth.max(initial=0)))
     if semiring == "log":
-        fixed, frame = _pack_inner_loop(packing, part, slots, len(columns))
+        _pack_inner_loop(packing, part, slots)
+    return trellis_region(packing.ints(), semiring)
+
+
+def trellis_region(ints: IntArray, semiring: str) -> Region:
+    """The region of a packed array, with the workspace that its kernels need."""
+    n_states, n_arcs, n_slots, pad, n_cells = (int(ints[place]) for place in (0, 1, 13, 20, 21))
+    if semiring == "log":
+        # As ``arcgrad.runtime.kernels.blocks`` lays it out; a row for each frame and for each block of 8 frames, and
+        # for each row its exponents.
+        row = n_states + n_states + 2 * pad
+        floats = 2 * n_arcs + 2 * n_cells + max(_CHUNK + n_slots, n_arcs, n_states + n_slots)
+        floats += 3 * (n_states + 2 * pad) + n_slots + 4 + 3 * row
+        fixed, frame = (floats, 16), (n_slots + 2 + row + -(-row // 8), 4)
     elif semiring == "count":
         fixed, frame = (2 * n_states, 0), (0, 0)
     else:
         # Arc weights and two rows of best weights; a back pointer for each frame and state, the best end and its state.
         fixed, frame = (n_arcs + 2 * n_states + 1, n_states + 1), (0, n_states)
-    return Region("trellis", semiring, packing.ints(), n_states, n_arcs, fixed, frame)
+    return Region("trellis", semiring, ints, n_states, n_arcs, fixed, frame)
 
 
-def _pack_inner_loop(
-    packing: Packing, part: Part, slots: NDArray[np.int64], n_slots: int
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Choose and pack the format of the log semiring's inner loop; the workspace: fixed, and for each frame."""
+def _pack_inner_loop(packing: Packing, part: Part, slots: NDArray[np.int64]) -> None:
+    """Choose and pack the format of the log semiring's inner loop."""
     n_states, n_arcs = part.n_states, len(part.arcs)
     offsets, which = np.unique(part.dst - part.src, return_inverse=True)
     pad = int(np.abs(offsets).max(initial=0))
@@ -137,12 +148,6 @@ def _pack_inner_loop(
     packing.number(21, n_cells)
     packing.array(22, cells)
     packing.array(23, state_slot)
-    # As ``arcgrad.runtime.kernels.blocks`` lays it out; a row for each frame and for each block of 8 frames, and for
-    # each row its exponents.
-    row = n_states + n_states + 2 * pad
-    fixed = 2 * n_arcs + 2 * n_cells + max(_CHUNK + n_slots, n_arcs, n_states + n_slots)
-    fixed += 3 * (n_states + 2 * pad) + n_slots + 4 + 3 * row
-    return (fixed, 16), (n_slots + 2 + row + -(-row // 8), 4)
 
 
 def pack_frames(semiring: str) -> Region:

@@ -1,0 +1,380 @@
+"""Packs a graph that is met with a dense chain, at the speed of compiled code: what training repeats for each target.
+
+Stage: symbolic part, called by `arcgrad.runtime.packing`. The result is, number for number, that of
+`arcgrad.compiler.regions.pack_trellis`, whose docstring says what it means; tests hold the two to that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.runtime.routines import helper, kernel
+
+__all__ = ["out_size", "pack_trellis_ints", "workspace"]
+
+_HEADER = 24
+_MOST_DIAGONALS = 12
+_INT32_MAX = 2**31 - 1
+_EPSILON = -1
+_FORWARD, _BACKWARD, _KEPT = 1, 2, 3
+
+
+def workspace(n_states: int, n_arcs: int, n_columns: int) -> tuple[NDArray[np.int32], ...]:
+    """The arrays in which the kernel works, as its last arguments; what is in them does not matter."""
+    return (
+        *np.empty((6, n_states + 1), dtype=np.int32),
+        *np.empty((5, n_arcs), dtype=np.int32),
+        np.empty(n_columns, dtype=np.int32),
+        np.empty(2 * n_states, dtype=np.int32),
+        np.empty(4 * n_arcs + 64, dtype=np.int32),
+    )
+
+
+def out_size(n_states: int, n_arcs: int, n_entries: int, n_columns: int) -> int:
+    """The most numbers that the kernel may write."""
+    return _HEADER + 2 * n_states + 1 + n_arcs + n_entries + 5 * n_arcs + min(n_arcs, n_columns) + 3 * n_states + 16
+
+
+@helper
+def _mark_reached(tails, heads, labels, n_columns, begin, bit, n_states, marks, pointers, ends, stack):
+    """Set ``bit`` in the mark of each state that can be reached from ``begin`` by arcs with a column or ε."""
+    n_arcs = len(tails)
+    for state in range(n_states + 1):
+        pointers[state] = 0
+    for arc in range(n_arcs):
+        if labels[arc] < n_columns:
+            pointers[tails[arc]] += 1
+    total = 0
+    for state in range(n_states + 1):
+        total += pointers[state]
+        pointers[state] = total
+    for arc in range(n_arcs):  # pointers step back from each state's end to its begin
+        if labels[arc] < n_columns:
+            tail = tails[arc]
+            pointers[tail] -= 1
+            ends[pointers[tail]] = heads[arc]
+    waiting = 0
+    for k in range(len(begin)):
+        state = begin[k]
+        if not marks[state] & bit:
+            marks[state] |= bit
+            stack[waiting] = state
+            waiting += 1
+    while waiting:
+        waiting -= 1
+        state = stack[waiting]
+        for k in range(pointers[state], pointers[state + 1]):
+            end = ends[k]
+            if not marks[end] & bit:
+                marks[end] |= bit
+                stack[waiting] = end
+                waiting += 1
+
+
+@helper
+def _order_silent(n_states, n_arcs, src, dst, silent, position, pointers, ends, waiting, ready):
+    """Number the states so that ε arcs lead forward, as ``compiler.regions.order.topological_order`` does.
+
+    Returns whether that is possible.
+    """
+    forward = True
+    for arc in range(n_arcs):
+        if silent[arc] and src[arc] >= dst[arc]:
+            forward = False
+    if forward:
+        for state in range(n_states):
+            position[state] = state
+        return True
+    for state in range(n_states + 1):
+        pointers[state] = 0
+    for state in range(n_states):
+        waiting[state] = 0
+    for arc in range(n_arcs):
+        if silent[arc]:
+            pointers[src[arc]] += 1
+            waiting[dst[arc]] += 1
+    total = 0
+    for state in range(n_states + 1):
+        total += pointers[state]
+        pointers[state] = total
+    for arc in range(n_arcs - 1, -1, -1):  # backwards, so that each state's arcs keep their order
+        if silent[arc]:
+            state = src[arc]
+            pointers[state] -= 1
+            ends[pointers[state]] = dst[arc]
+    n_ready = 0
+    for state in range(n_states - 1, -1, -1):
+        if not waiting[state]:
+            ready[n_ready] = state
+            n_ready += 1
+    done = 0
+    while n_ready:
+        n_ready -= 1
+        state = ready[n_ready]
+        position[state] = done
+        done += 1
+        for k in range(pointers[state], pointers[state + 1]):
+            end = ends[k]
+            waiting[end] -= 1
+            if not waiting[end]:
+                ready[n_ready] = end
+                n_ready += 1
+    return done == n_states
+
+
+@helper
+def _write_flagged(flags, n_states, out, at):
+    """Write the numbers of the flagged states, ascending; how many."""
+    count = 0
+    for state in range(n_states):
+        if flags[state]:
+            out[at + count] = state
+            count += 1
+    return count
+
+
+@helper
+def _write_states(given, number, position, n_states, flags, out, at):
+    """Write those of the given states that were kept, in their new numbers, ascending; how many."""
+    for state in range(n_states):
+        flags[state] = 0
+    for k in range(len(given)):
+        kept = number[given[k]]
+        if kept >= 0:
+            flags[position[kept]] = 1
+    return _write_flagged(flags, n_states, out, at)
+
+
+@helper
+def _write_inner_loop(n_states, n_arcs, n_emitting, src_at, dst_at, slot_at, out, at, ranks, taken):
+    """Choose and write the format of the log semiring's inner loop; where the array ends."""
+    pad = 0
+    same = n_emitting == n_arcs
+    state_slot = at  # written here first, and moved behind the cells when these are there
+    for state in range(n_states):
+        out[state_slot + state] = 0
+    for arc in range(n_emitting):
+        out[state_slot + out[dst_at + arc]] = out[slot_at + arc]
+    for arc in range(n_emitting):
+        if out[state_slot + out[dst_at + arc]] != out[slot_at + arc]:
+            same = False
+    span = 2 * n_states
+    for k in range(span):
+        ranks[k] = 0
+    for arc in range(n_arcs):
+        offset = out[dst_at + arc] - out[src_at + arc]
+        ranks[offset + n_states] = 1
+        pad = max(pad, abs(offset))
+    n_offsets = 0
+    for k in range(span):
+        if ranks[k]:
+            ranks[k] = n_offsets
+            n_offsets += 1
+    n_diagonals = (n_offsets + 2) // 3 * 3
+    stride = n_states + 2 * pad
+    n_cells = n_diagonals * stride
+    diagonal = same and 0 < n_diagonals <= _MOST_DIAGONALS and n_cells <= 4 * n_arcs + 64
+    if diagonal:
+        for k in range(n_cells):
+            taken[k] = 0
+        for arc in range(n_arcs):
+            end = out[dst_at + arc]
+            cell = ranks[end - out[src_at + arc] + n_states] * stride + pad + end
+            if taken[cell]:
+                diagonal = False
+            taken[cell] = 1
+    move = n_arcs
+    if diagonal:
+        move += n_diagonals
+    for state in range(n_states - 1, -1, -1):
+        out[state_slot + move + state] = out[state_slot + state]
+    if diagonal:
+        out[18] = n_diagonals
+        out[19] = at
+        for k in range(n_diagonals):
+            out[at + k] = 0
+        for arc in range(n_arcs):
+            offset = out[dst_at + arc] - out[src_at + arc]
+            out[at + ranks[offset + n_states]] = offset
+        at += n_diagonals
+        for arc in range(n_arcs):
+            end = out[dst_at + arc]
+            out[at + arc] = ranks[end - out[src_at + arc] + n_states] * stride + pad + end
+    else:
+        pad = 0
+        n_cells = n_arcs
+        for arc in range(n_arcs):
+            out[at + arc] = arc
+    out[20] = pad
+    out[21] = n_cells
+    out[22] = at
+    out[23] = at + n_arcs
+    return at + n_arcs + n_states
+
+
+@kernel(
+    f"int64(int64, int64, {', '.join(['int32[::1]'] * 5)}, int64[::1], int32[::1], int32[::1], int64[::1], boolean, "
+    f"{', '.join(['int32[::1]'] * 15)})"
+)
+def pack_trellis_ints(
+    n_states,
+    n_columns,
+    labels,
+    src,
+    dst,
+    start,
+    accept,
+    entry_pointers,
+    entry_leaf,
+    entry_arc,
+    leaf_offsets,
+    inner_loop,
+    out,
+    pointers,
+    marks,
+    number,
+    position,
+    waiting,
+    stack,
+    tails,
+    heads,
+    arcs,
+    silent,
+    ends,
+    slot_of,
+    ranks,
+    taken,
+):
+    """Write the packed array of a trellis region; its length, or −1 where the packer of numpy has to say what is wrong.
+
+    That is where ε arcs form a cycle, or entries exceed 32 bits. ``inner_loop``: whether the semiring is log.
+    """
+    n_given = len(src)
+    for k in range(len(entry_leaf)):
+        if leaf_offsets[entry_leaf[k]] + entry_arc[k] > _INT32_MAX:
+            return -1
+    # The part of the graph that lies on accepting paths.
+    for state in range(n_states):
+        marks[state] = 0
+    _mark_reached(src, dst, labels, n_columns, start, _FORWARD, n_states, marks, pointers, ends, stack)
+    _mark_reached(dst, src, labels, n_columns, accept, _BACKWARD, n_states, marks, pointers, ends, stack)
+    n_kept = 0
+    for state in range(n_states):
+        number[state] = -1
+        if marks[state] == _KEPT:
+            number[state] = n_kept
+            n_kept += 1
+    for column in range(n_columns):
+        slot_of[column] = 0
+    n_arcs = 0
+    n_emitting = 0
+    n_entries = 0
+    single = True
+    for arc in range(n_given):
+        label = labels[arc]
+        if label < n_columns and marks[src[arc]] == _KEPT and marks[dst[arc]] == _KEPT:
+            tails[n_arcs] = number[src[arc]]
+            heads[n_arcs] = number[dst[arc]]
+            arcs[n_arcs] = arc
+            silent[n_arcs] = label == _EPSILON
+            if label != _EPSILON:
+                n_emitting += 1
+                slot_of[label] = 1
+            n_arcs += 1
+            length = entry_pointers[arc + 1] - entry_pointers[arc]
+            n_entries += length
+            if length != 1:
+                single = False
+    if not _order_silent(n_kept, n_arcs, tails, heads, silent, position, pointers, ends, waiting, stack):
+        return -1
+
+    for place in range(_HEADER):
+        out[place] = 0
+    out[0] = n_kept
+    out[1] = n_arcs
+    at = _HEADER
+    out[3] = at
+    out[2] = _write_states(start, number, position, n_kept, marks, out, at)
+    at += out[2]
+    out[5] = at
+    out[4] = _write_states(accept, number, position, n_kept, marks, out, at)
+    at += out[4]
+    if not single:
+        out[6] = at
+        at += n_arcs + 1
+    out[7] = at
+    src_at = at + n_entries
+    dst_at = src_at + n_arcs
+    arc_at = dst_at + n_arcs
+    slot_at = arc_at + n_arcs
+    column_at = slot_at + n_emitting
+    out[8] = n_emitting
+    out[9] = src_at
+    out[10] = dst_at
+    out[11] = arc_at
+    out[12] = slot_at
+    n_slots = 0
+    for column in range(n_columns):
+        if slot_of[column]:
+            slot_of[column] = n_slots
+            out[column_at + n_slots] = column
+            n_slots += 1
+    out[13] = n_slots
+    out[14] = column_at
+    emitting_at = column_at + n_slots
+    silent_at = emitting_at + n_kept + 1
+    out[15] = emitting_at
+    out[16] = silent_at
+    at = silent_at + n_kept + 1
+
+    # Emitting arcs by destination, then ε arcs by destination; both in the graph's order otherwise.
+    for state in range(n_kept + 1):
+        out[emitting_at + state] = 0
+        out[silent_at + state] = 0
+    for k in range(n_arcs):
+        if silent[k]:
+            out[silent_at + position[heads[k]]] += 1
+        else:
+            out[emitting_at + position[heads[k]]] += 1
+    total = 0
+    for state in range(n_kept + 1):
+        total += out[emitting_at + state]
+        out[emitting_at + state] = total
+    for state in range(n_kept + 1):
+        total += out[silent_at + state]
+        out[silent_at + state] = total
+    for k in range(n_arcs - 1, -1, -1):
+        end = position[heads[k]]
+        rows = silent_at if silent[k] else emitting_at
+        out[rows + end] -= 1
+        to = out[rows + end]
+        out[src_at + to] = position[tails[k]]
+        out[dst_at + to] = end
+        out[arc_at + to] = arcs[k]
+        if not silent[k]:
+            out[slot_at + to] = slot_of[labels[arcs[k]]]
+
+    entry = 0
+    for k in range(n_arcs):
+        arc = out[arc_at + k]
+        if not single:
+            out[out[6] + k] = entry
+        for e in range(entry_pointers[arc], entry_pointers[arc + 1]):
+            out[out[7] + entry] = leaf_offsets[entry_leaf[e]] + entry_arc[e]
+            entry += 1
+    if not single:
+        out[out[6] + n_arcs] = entry
+
+    depth = waiting
+    longest = 0
+    for state in range(n_kept):
+        depth[state] = 0
+    for k in range(n_emitting, n_arcs):
+        end = out[dst_at + k]
+        depth[end] = max(depth[end], depth[out[src_at + k]] + 1)
+        longest = max(longest, depth[end])
+    out[17] = longest
+    if inner_loop:
+        at = _write_inner_loop(n_kept, n_arcs, n_emitting, src_at, dst_at, slot_at, out, at, ranks, taken)
+    return at

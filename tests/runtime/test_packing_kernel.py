@@ -1,0 +1,146 @@
+"""The compiled packer of trellises against the one in numpy: number for number the same, or left to numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arcgrad.compiler.regions import pack_trellis as pack_by_numpy
+from arcgrad.compiler.selection import Selection
+from arcgrad.compiler.topology import Topology
+from arcgrad.grammar.errors import LimitError
+from arcgrad.runtime import packing
+from arcgrad.runtime.packing import pack_by_kernel, pack_trellis
+
+SEMIRINGS = ("log", "max", "min", "count")
+
+
+def random_topology(rng: np.random.Generator) -> Topology:
+    """Any graph: parts off accepting paths, parallel arcs, loops, ε arcs, labels without a column."""
+    n = int(rng.integers(1, 9))
+    m = int(rng.integers(0, 20))
+    src, dst = rng.integers(0, n, (2, m))
+    if rng.random() < 0.5:  # mostly forward, so that the search is not always for nothing
+        src, dst = np.minimum(src, dst), np.maximum(src, dst)
+    labels = rng.integers(-1 if rng.random() < 0.6 else 0, 6, m)
+    outputs = rng.integers(-1, 6, m)
+    start = np.flatnonzero(rng.random(n) < 0.4)
+    accept = np.flatnonzero(rng.random(n) < 0.4)
+    if rng.random() < 0.3:  # any numbering
+        shuffled = rng.permutation(n)
+        src, dst, start, accept = shuffled[src], shuffled[dst], np.sort(shuffled[start]), np.sort(shuffled[accept])
+    return Topology.make(n, src, dst, labels, outputs, start, accept)
+
+
+def random_selection(rng: np.random.Generator, n_arcs: int) -> Selection:
+    kind = int(rng.integers(3))
+    if kind == 0:
+        return Selection.identity(1, n_arcs)
+    lengths = rng.integers(0, 3, n_arcs)
+    if kind == 1:
+        lengths[:] = 1
+    n = int(lengths.sum())
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Selection(offsets, rng.integers(0, 2, n).astype(np.int32), rng.integers(0, 9, n).astype(np.int32))
+
+
+def ctc(labels: list[int], blank: int = 0) -> Topology:
+    """All alignments of the labels; the start has arcs of its own."""
+    symbols = [blank]
+    for label in labels:
+        symbols += [label, blank]
+    arcs = [(0, 1, symbols[0]), (0, 2, symbols[1])]
+    for s, symbol in enumerate(symbols):
+        for step in range(3):
+            if s + step < len(symbols) and (step < 2 or (s % 2 and symbol != symbols[s + 2])):
+                arcs.append((s + 1, s + step + 1, symbols[s + step]))
+    return Topology.from_arcs(len(symbols) + 1, arcs, [0], [len(symbols) - 1, len(symbols)])
+
+
+def same(topology: Topology, selection: Selection, offsets: np.ndarray, side: str, n_columns: int) -> bool:
+    """Whether the kernel packs the graph, once its numbers are those of numpy."""
+    for semiring in SEMIRINGS:
+        expected = pack_by_numpy(topology, selection, offsets, side, n_columns, semiring)
+        found = pack_by_kernel(topology, selection, offsets, side, n_columns, semiring)
+        if expected is None or found is None:
+            assert expected is found
+            return False
+        np.testing.assert_array_equal(found.ints, expected.ints)
+        assert not found.ints.flags.writeable
+        assert found.ints.dtype == np.int32
+        for n_frames in (0, 7):
+            assert found.work(n_frames) == expected.work(n_frames)
+        assert (found.kind, found.semiring, found.n_states, found.n_arcs) == (
+            expected.kind, expected.semiring, expected.n_states, expected.n_arcs,
+        )  # fmt: skip
+    return True
+
+
+def test_both_packers_agree_on_random_graphs() -> None:
+    rng = np.random.default_rng(5)
+    packed, diagonals = 0, 0
+    for _ in range(1500):
+        graph = random_topology(rng)
+        selection = random_selection(rng, graph.n_arcs)
+        offsets = rng.integers(0, 50, 2).astype(np.int64)
+        side = ("input", "output")[int(rng.integers(2))]
+        n_columns = int(rng.integers(0, 7))
+        packed += same(graph, selection, offsets, side, n_columns)
+        region = pack_by_kernel(graph, selection, offsets, side, n_columns, "log")
+        diagonals += region is not None and region.ints[18] > 0
+    assert packed > 800
+    assert 100 < diagonals < packed
+
+
+def test_both_packers_agree_on_alignment_graphs() -> None:
+    rng = np.random.default_rng(6)
+    for length in (1, 2, 5, 50):
+        graph = ctc(rng.integers(1, 9, length).tolist())
+        assert same(graph, Selection.identity(0, graph.n_arcs), np.array([3], dtype=np.int64), "input", 9)
+        region = pack_by_kernel(graph, Selection.identity(0, graph.n_arcs), np.zeros(1, np.int64), "input", 9, "log")
+        assert region is not None
+        assert region.ints[18] == 3
+
+
+def test_graphs_without_states_or_arcs() -> None:
+    offsets = np.zeros(1, dtype=np.int64)
+    for graph in (Topology.make(0, [], [], []), Topology.make(2, [], [], [], None, [0], [0, 1])):
+        for n_columns in (0, 3):
+            assert same(graph, Selection.identity(0, 0), offsets, "input", n_columns)
+
+
+def test_what_the_kernel_cannot_do_is_left_to_numpy() -> None:
+    loop = Topology.from_arcs(2, [(0, 0, -1), (0, 1, 0)], [0], [1])
+    assert pack_trellis(loop, Selection.identity(0, 2), np.zeros(1, dtype=np.int64), "input", 1, "log") is None
+    graph = Topology.from_arcs(2, [(0, 1, 0)], [0], [1])
+    far = np.array([2**31], dtype=np.int64)
+    assert pack_by_kernel(graph, Selection.identity(0, 1), far, "input", 1, "log") is None
+    with pytest.raises(LimitError, match="32-bit"):
+        pack_trellis(graph, Selection.identity(0, 1), far, "input", 1, "log")
+    wide = packing._MOST_COLUMNS + 1
+    assert pack_by_kernel(graph, Selection.identity(0, 1), np.zeros(1, np.int64), "input", wide, "log") is None
+    region = pack_trellis(graph, Selection.identity(0, 1), np.zeros(1, np.int64), "input", wide, "log")
+    assert region is not None
+    assert region.n_arcs == 1
+
+
+def test_numpy_packs_until_the_kernel_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Kernel:
+        is_ready = False
+        calls = 0
+
+        def __call__(self, *arguments: object) -> int:
+            self.calls += 1
+            return -1
+
+    kernel = Kernel()
+    monkeypatch.setattr(packing, "pack_trellis_ints", kernel)
+    monkeypatch.setattr(packing, "_spent", 0.0)
+    graph = Topology.from_arcs(2, [(0, 1, 0)], [0], [1])
+    arguments = (graph, Selection.identity(0, 1), np.zeros(1, dtype=np.int64), "input", 1, "log")
+    assert pack_trellis(*arguments) is not None
+    assert not kernel.calls
+    assert packing._spent > 0.0
+    monkeypatch.setattr(packing, "_spent", packing._PATIENCE + 1.0)
+    assert pack_trellis(*arguments) is not None  # numpy's, since this kernel declines
+    assert kernel.calls == 1

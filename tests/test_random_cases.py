@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import pytest
-from oracle.adapter import disagreement, routine_of
+from oracle.adapter import arcgrad_inputs, disagreement, routine_of
 from oracle.cases import Case, generate, statistics
 
 import arcgrad as ag
 
 N_CASES = 2000
+N_NEW_EQUATIONS = 1000
 CHUNK = 250
 SHOWN = 3
 
@@ -44,6 +45,23 @@ def test_tier_agrees_with_the_oracle(number: int, mode: str):
     assert not found, report(found, CHUNK)
 
 
+def compilations_of_new_equations(routines: set[str], known_texts: set[str]) -> int:
+    """How often something was compiled while 1,000 equations never seen before ran over known routines."""
+    before = ag.cache.info()
+    seed = 10 * N_CASES
+    evaluated: set[str] = set()
+    while len(evaluated) < N_NEW_EQUATIONS:
+        case, seed = generate(seed), seed + 1
+        if case.text in known_texts or case.text in evaluated or routine_of(case) not in routines:
+            continue
+        evaluated.add(case.text)
+        try:
+            ag.compile(case.text, mode="fused")(**arcgrad_inputs(case))
+        except ag.ArcgradError as error:
+            assert case.error == type(error).__name__
+    return ag.cache.info().compilations - before.compilations
+
+
 def test_fused_routines_agree_with_the_oracle_and_are_few():
     before = ag.cache.info()
     routines: set[str] = set()
@@ -62,6 +80,7 @@ def test_fused_routines_agree_with_the_oracle_and_are_few():
         number += 1
     after = ag.cache.info()
     assert not found, report(found, compared)
+    assert compilations_of_new_equations(routines, {case.text for n in range(number) for case in chunk(n)}) == 0
     assert number <= N_CASES // CHUNK + 1, "too many cases need a routine of their own"
     assert after.tiers["fused"].compilations - before.tiers["fused"].compilations <= len(routines)
     assert after.compilations - before.compilations <= MOST_COMPILATIONS

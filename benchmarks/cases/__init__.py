@@ -1,0 +1,47 @@
+"""The cases by name, in the order in which they run. A case is a function from a Setting to a Case; add it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks.case import Case, Setting
+from benchmarks.cases.composition import lexicon_composition, random_composition
+from benchmarks.cases.crf import linear_chain
+from benchmarks.cases.ctc import LARGE, LONG, MEDIUM, MEDIUM_300, SMALL, composed_ctc, ctc
+from benchmarks.cases.label_models import backoff_bigram, backoff_trigram, dense_bigram, dense_trigram
+from benchmarks.cases.lattices import best_path, lattice_score
+from benchmarks.cases.tiny import tiny_batch, tiny_gradient, tiny_value
+
+__all__ = ["CASES"]
+
+# name → (what it is, how to make it)
+CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
+    "ctc-small": ("CTC, B=8 T=500 C=64, 50 labels, new targets", partial(ctc, SMALL)),
+    "ctc-medium": ("CTC, B=4 T=1000 C=1000, 100 labels, new targets", partial(ctc, MEDIUM)),
+    "ctc-large": ("CTC, B=16 T=400 C=5000, 80 labels, new targets", partial(ctc, LARGE)),
+    "ctc-small-same": ("the same, always the same targets", partial(ctc, SMALL, new_targets=False)),
+    "ctc-medium-same": ("the same, always the same targets", partial(ctc, MEDIUM, new_targets=False)),
+    "ctc-large-same": ("the same, always the same targets", partial(ctc, LARGE, new_targets=False)),
+    "ctc-small-blanks": ("CTC, small, blanks dominate", partial(ctc, SMALL, blank_bonus=25.0)),
+    "ctc-medium-blanks": ("CTC, medium, blanks dominate", partial(ctc, MEDIUM, blank_bonus=25.0)),
+    "ctc-large-blanks": ("CTC, large, blanks dominate", partial(ctc, LARGE, blank_bonus=25.0)),
+    "ctc-300-blanks": (
+        "CTC, B=4 T=1000 C=1000, 300 labels, blanks dominate",
+        partial(ctc, MEDIUM_300, blank_bonus=25.0),
+    ),
+    "ctc-composed": ("CTC, small, the alignments composed: X ∘ (T ∘ Y)", composed_ctc),
+    "ctc-long": ("CTC, B=1 T=100,000 C=100, 200 labels", partial(ctc, LONG)),
+    "crf": ("linear-chain CRF, B=16 T=200, 64 tags", linear_chain),
+    "trigram-dense": ("dense 3-gram, 784 states 21,952 arcs, T=200", dense_trigram),
+    "trigram-backoff": ("back-off 3-gram, 429 states 3,856 arcs, B=2 T=200", backoff_trigram),
+    "bigram": ("dense bigram, 28 states 784 arcs, B=4 T=200", dense_bigram),
+    "bigram-backoff": ("back-off bigram, 29 states 456 arcs, B=4 T=200", backoff_bigram),
+    "lattice": ("stored lattice, 1 M arcs, score and gradient", lattice_score),
+    "best-path": ("best path of that lattice", best_path),
+    "compose-random": ("two random transducers, 1,000 states each", random_composition),
+    "compose-lexicon": ("cmudict lexicon with a bigram graph over 1,000 words", lexicon_composition),
+    "tiny-value": ("10 arcs, value", tiny_value),
+    "tiny-gradient": ("10 arcs, value and gradient", tiny_gradient),
+    "tiny-batch": ("batch of 8 tiny graphs, value and gradient", tiny_batch),
+}

@@ -1,0 +1,94 @@
+"""Small calls, where all that counts is what a call costs beside its arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import arcgrad as ag
+from benchmarks.case import Case, Contender, Outcome, Setting, Target
+from benchmarks.peers import openfst
+from benchmarks.reference import graph_score
+
+__all__ = ["tiny_batch", "tiny_gradient", "tiny_value"]
+
+
+def _sausage(random: np.random.Generator) -> ag.Graph:
+    """Ten arcs: five places with two labels each."""
+    place = np.repeat(np.arange(5), 2)
+    return ag.Graph(place, place + 1, np.arange(10) % 2, weight=random.normal(size=10), accept=[5])
+
+
+def tiny_value(setting: Setting) -> Case:
+    """``LSE[A]`` of ten arcs."""
+    graph = _sausage(np.random.default_rng(0))
+    equation = ag.compile("LSE[A]", mode="fused")
+    return _case(setting, [graph], lambda step: (equation(A=graph), {}), lambda raw: Outcome.of(raw[0]), 20e-6)
+
+
+def tiny_gradient(setting: Setting) -> Case:
+    """``LSE[A]`` of ten arcs, and its gradient."""
+    graph = _sausage(np.random.default_rng(0))
+    equation = ag.compile("LSE[A]", mode="fused")
+
+    def outcome(raw: Any) -> Outcome:
+        return Outcome.of(raw[0], {"A": raw[1]["A"][None]})
+
+    return _case(setting, [graph], lambda step: equation.value_and_grad(A=graph), outcome, 30e-6)
+
+
+def tiny_batch(setting: Setting) -> Case:
+    """The same for a list of eight."""
+    random = np.random.default_rng(0)
+    graphs = [_sausage(random) for _ in range(8)]
+    equation = ag.compile("LSE[A]", mode="fused")
+
+    def outcome(raw: Any) -> Outcome:
+        return Outcome.of(raw[0], {"A": np.stack(raw[1]["A"])})
+
+    return _case(setting, graphs, lambda step: equation.value_and_grad(A=graphs), outcome, 60e-6)
+
+
+def _case(setting: Setting, graphs: list[ag.Graph], call: Any, outcome: Any, most: float) -> Case:
+    def truth() -> Outcome:
+        values, by_arcs = zip(*map(graph_score, graphs), strict=True)
+        return Outcome.of(values, {"A": np.stack(by_arcs)})
+
+    peers: dict[str, Contender] = {}
+    if "openfst" in setting.modules:
+        fst = setting.modules["openfst"]
+        made = [openfst(fst, graph, "log64") for graph in graphs]
+        peers["openfst"] = Contender(
+            lambda step: [fst.shortestdistance(one, reverse=True)[0] for one in made],
+            lambda raw: Outcome.of([-float(weight) for weight in raw]),
+        )
+    if "gtn" in setting.modules:
+        peers["gtn"] = _gtn(setting.modules["gtn"], graphs)
+    work = float(sum(graph.n_arcs for graph in graphs))
+    return Case(
+        arcgrad=Contender(call, outcome, (1e-9, 1e-9)),
+        peers=peers,
+        truth=truth,
+        work=work,
+        multiply_adds=13 * work,
+        bytes=0.0,  # all of it is in the caches
+        target=Target("seconds", most),
+    )
+
+
+def _gtn(gtn: Any, graphs: list[ag.Graph]) -> Contender:
+    from benchmarks.peers import gtn_graph
+
+    made = [gtn_graph(gtn, graph) for graph in graphs]
+
+    def call(step: int) -> Any:
+        totals = []
+        for one in made:
+            one.zero_grad()
+            total = gtn.forward_score(one)
+            gtn.backward(total)
+            totals.append(total.item())
+        return totals
+
+    return Contender(call, Outcome.of)

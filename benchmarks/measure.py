@@ -1,0 +1,139 @@
+"""Checks a case's sides against the truth, then times them in turn: arcgrad, peer, arcgrad, peer, …"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.case import Case, Contender
+from benchmarks.machine import peak_memory
+
+__all__ = ["Disagreement", "Side", "measure"]
+
+# A repetition of a short call is a loop of at least this many seconds.
+SHORTEST = 2e-3
+
+
+class Disagreement(Exception):  # noqa: N818 - the sides do not compute the same
+    """arcgrad's result is not the truth; nothing is timed."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side's figures.
+
+    Attributes:
+        wall: seconds of each repetition.
+        cpu: seconds of processor time of each repetition, all threads together.
+        value_error: largest relative error of a value.
+        gradient_error: largest error of a gradient, relative to its largest entry.
+        memory: bytes by which the process grew during the first call; None where that cannot be known.
+    """
+
+    wall: list[float]
+    cpu: list[float]
+    value_error: float | None
+    gradient_error: float | None
+    memory: int | None
+
+    def seconds(self, clock: str) -> float:
+        """The median by that clock, "wall" or "cpu"."""
+        return float(np.median(self.cpu if clock == "cpu" else self.wall))
+
+
+def measure(case: Case, budget: float, least: int = 3) -> tuple[dict[str, Side], list[str]]:
+    """Check and time all sides of a case.
+
+    Args:
+        case: the case.
+        budget: seconds for the timed repetitions of all sides together, as far as ``least`` allows.
+        least: the fewest repetitions.
+
+    Returns:
+        the sides, "arcgrad" first, and a remark for each peer that was left out because it failed or computed something
+        else.
+
+    Raises:
+        Disagreement: arcgrad computes something else than the reference.
+    """
+    truth = case.truth() if case.truth is not None else None
+    sides: dict[str, Contender] = {}
+    checked: dict[str, tuple[float | None, float | None, int | None]] = {}
+    remarks: list[str] = []
+    raw, memory = peak_memory(lambda: case.arcgrad.call(0))
+    result = case.arcgrad.outcome(raw)
+    if truth is not None:
+        errors = result.difference(truth)
+        if not _within(errors, case.arcgrad):
+            raise Disagreement(f"arcgrad's values are off by {errors[0]:.2g}, its gradients by {errors[1]:.2g}")
+    sides["arcgrad"] = case.arcgrad
+    checked["arcgrad"] = (*(errors if truth is not None else (None, None)), memory)
+    for name, peer in case.peers.items():
+        try:
+            raw, memory = peak_memory(lambda peer=peer: peer.call(0))  # type: ignore[misc]
+            errors = peer.outcome(raw).difference(result if truth is None else truth)
+        except Exception as error:  # a peer of another version must not stop the others
+            remarks.append(f"{name} failed: {type(error).__name__}: {error}")
+            continue
+        if not _within(errors, peer):
+            remarks.append(f"{name} computes something else: values off by {errors[0]:.2g}, gradients {errors[1]:.2g}")
+            if truth is None:
+                raise Disagreement(remarks[-1])
+            continue
+        sides[name] = peer
+        checked[name] = (*errors, memory)
+    del raw, result, truth
+    times = _alternate(sides, budget, least, case.repetitions)
+    return {name: Side(*times[name], *checked[name]) for name in sides}, remarks
+
+
+def _within(errors: tuple[float, float], side: Contender) -> bool:
+    # Written so that NaN fails.
+    return errors[0] <= side.tolerance[0] and errors[1] <= side.tolerance[1]
+
+
+def _alternate(
+    sides: Mapping[str, Contender], budget: float, least: int, most: int
+) -> dict[str, tuple[list[float], list[float]]]:
+    """Seconds of wall and processor time a call, of every side and repetition."""
+    # Each side counts its own calls: no two get the same inputs where inputs are to be new.
+    loops, total, steps = {}, 0.0, {name: itertools.count(1) for name in sides}
+    for name, side in sides.items():
+        once = _timed(side, steps[name], 1)[0]
+        if once < SHORTEST:
+            once = _timed(side, steps[name], 10)[0]
+        loops[name] = max(1, round(SHORTEST / max(once, 1e-7)))
+        total += once * loops[name]
+    repetitions = int(np.clip(budget / total, least, max(most, least)))
+    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in sides}
+    collecting = gc.isenabled()
+    try:
+        for _ in range(repetitions):
+            gc.collect()
+            gc.disable()
+            for name, side in sides.items():
+                wall, cpu = _timed(side, steps[name], loops[name])
+                times[name][0].append(wall)
+                times[name][1].append(cpu)
+            gc.enable()
+    finally:
+        if collecting:
+            gc.enable()
+    return times
+
+
+def _timed(side: Contender, steps: Iterator[int], loops: int) -> tuple[float, float]:
+    call = side.call
+    result: Any = None
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(loops):
+        result = call(next(steps))
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    del result  # giving the memory back is not timed, for any side
+    return wall / loops, cpu / loops

@@ -7,7 +7,7 @@ the rest of the runtime expects, or an InputError that says which argument, whic
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from arcgrad.grammar.errors import InputError
 
 __all__ = [
     "LARGEST",
-    "arc_rows",
+    "arc_columns",
     "as_array",
     "check_weights",
     "describe",
@@ -101,10 +101,19 @@ def _is_small_integer(value: Any) -> bool:
 
 def _int32(array: NDArray[Any], name: str, low: int, high: int, meaning: str) -> IntArray:
     """A fresh read-only int32 copy, once every entry is known to lie in [low, high]."""
-    if array.size and (array.min() < low or array.max() > high):
+    if array.size and not _within(array, low, high):
         bad = int(np.argmax((array < low) | (array > high)))
         raise InputError(f"{name}[{bad}] is {array[bad]} ({describe(array)}), but {meaning}")
     return freeze(np.array(array, dtype=np.int32, order="C"))
+
+
+def _within(array: NDArray[Any], low: int, high: int) -> bool:
+    """Whether all entries lie in [low, high], in one pass where it can be had: making small graphs is mostly this."""
+    if array.dtype == np.int32 or array.dtype == np.int64:
+        # Counted from low, as unsigned numbers, those below low are the largest.
+        counted = array if low == 0 else array - low
+        return int(np.maximum.reduce(counted.view(f"u{array.itemsize}"))) <= high - low
+    return bool(array.min() >= low and array.max() <= high)
 
 
 def states_array(
@@ -134,7 +143,9 @@ def states_array(
     else:
         exist = f"the states are 0 … {n_states - 1}" if n_states else "there are no states"
         result = _int32(array, name, 0, n_states - 1, f"{exist} (n_states = {n_states})")
-    return freeze(np.unique(result)) if unique else result
+    if not unique or len(result) < 2 or bool(np.all(result[1:] > result[:-1])):
+        return result
+    return freeze(np.unique(result))
 
 
 def labels_array(value: Any, name: str, length: int | None = None) -> IntArray:
@@ -185,6 +196,8 @@ def weights_array(value: Any, name: str, length: int | None, counted: str) -> ND
 
 def to_floats(array: NDArray[Any], dtype: type[np.floating[Any]], *, copy: bool = True) -> NDArray[Any]:
     """The array as C-contiguous floats; what is too large for them becomes infinite in silence, to be found later."""
+    if array.dtype == dtype:
+        return np.array(array, order="C") if copy else np.ascontiguousarray(array)
     with np.errstate(over="ignore"):
         return np.array(array, dtype=dtype, order="C") if copy else np.ascontiguousarray(array, dtype=dtype)
 
@@ -222,17 +235,53 @@ def states_count(n_states: Any) -> int:
     return count
 
 
-def arc_rows(arcs: Any) -> Iterator[tuple[tuple[int, int, int, int], float]]:
-    """Source, destination, input label and output label of each arc tuple, and its weight; ranges are not checked.
+def arc_columns(arcs: Any) -> tuple[list[Any], Sequence[float] | NDArray[np.float64] | None]:
+    """Sources, destinations, input labels and, where any differ from these, output labels of arc tuples; their weights.
+
+    Ranges are not checked. Weights are None where no arc has one.
 
     Raises:
         InputError: an entry that is no tuple of three to five numbers; the message shows it and says which it is.
     """
     try:
-        rows = iter(arcs)
+        rows = list(arcs)
     except TypeError:
         raise InputError(f"arcs is {_short(arcs)} ({type(arcs).__name__}), but must be a list of tuples") from None
-    return (_parse_arc(number, arc) for number, arc in enumerate(rows))
+    return _plain_columns(rows) or _parsed_columns(rows)
+
+
+def _plain_columns(rows: list[Any]) -> tuple[list[Any], NDArray[np.float64] | None] | None:
+    """The columns of tuples that are all of one length, of Python's own ints and floats; None for any others."""
+    if not set(map(type, rows)) <= {tuple, list}:
+        return None
+    lengths = set(map(len, rows))
+    if len(lengths) != 1 or not lengths <= {3, 4, 5}:
+        return None
+    columns = list(zip(*rows, strict=True))
+    reals = columns.pop() if len(columns) > 3 else None
+    if any(set(map(type, column)) != {int} for column in columns):
+        return None
+    if reals is not None and not set(map(type, reals)) <= {int, float}:
+        return None
+    if len(columns) == 4 and columns[2] == columns[3]:
+        columns.pop()
+    try:
+        weights = None if reals is None else np.array(reals, dtype=np.float64)
+        return [np.array(column, dtype=np.int64) for column in columns], weights
+    except OverflowError:
+        return None
+
+
+def _parsed_columns(rows: list[Any]) -> tuple[list[Any], list[float]]:
+    """The columns of any arcs, one arc at a time."""
+    columns: list[Any] = [[], [], [], []]
+    weights: list[float] = []
+    for number, arc in enumerate(rows):
+        parsed, weight = _parse_arc(number, arc)
+        for column, value in zip(columns, parsed, strict=True):
+            column.append(value)
+        weights.append(weight)
+    return columns[:3] if columns[2] == columns[3] else columns, weights
 
 
 def _parse_arc(number: int, arc: Any) -> tuple[tuple[int, int, int, int], float]:

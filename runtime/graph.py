@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.runtime.arrays import (
-    arc_rows,
+    arc_columns,
     freeze,
     labels_array,
     states_array,
@@ -90,7 +90,8 @@ class Graph:
         starts = states_array(start, "start", count, unique=True)
         accepts = states_array(accept, "accept", count, unique=True)
         if count is None:
-            count = 1 + max(int(a.max(initial=-1)) for a in (sources, destinations, starts, accepts))
+            largest = [int(a.max()) for a in (sources, destinations) if n_arcs]
+            count = 1 + max([-1, *largest, *starts[-1:].tolist(), *accepts[-1:].tolist()])
         ties = None
         if tie is None:
             weights = freeze(np.zeros(n_arcs)) if weight is None else weights_array(weight, "weight", n_arcs, "arcs")
@@ -149,15 +150,10 @@ class Graph:
             >>> ag.Graph.from_arcs([(0, 1, 5), (0, 1, 5, 0.5), (0, 1, 5, 6, 0.5)], start=[0], accept=[1])
             Graph(2 states, 3 arcs, transducer, start 0, accept 1)
         """
-        columns: tuple[list[int], ...] = ([], [], [], [])
-        weights: list[float] = []
-        for row, weight in arc_rows(arcs):
-            for column, value in zip(columns, row, strict=True):
-                column.append(value)
-            weights.append(weight)
-        src, dst, ilabel, olabel = columns
-        outputs = None if ilabel == olabel else olabel
-        return cls(src, dst, ilabel, outputs, weights, start=start, accept=accept, n_states=n_states)
+        columns, weights = arc_columns(arcs)
+        src, dst, ilabel, *outputs = columns
+        olabel = outputs[0] if outputs else None
+        return cls(src, dst, ilabel, olabel, weights, start=start, accept=accept, n_states=n_states)
 
     @classmethod
     def from_text(cls, text: str, format: str = "gtn", shift: int = 0, **options: Any) -> Graph:

@@ -69,7 +69,7 @@ def chain_crf(transitions: Array) -> ag.Graph:
 
 
 def dense_model(order: int, n_symbols: int, random: np.random.Generator) -> ag.Graph:
-    """An n-gram model with an arc for every n-gram; its states, all of them starts, are the last ``order − 1`` symbols."""
+    """An n-gram model with an arc for every n-gram; a state is the last ``order − 1`` symbols, and all are starts."""
     n_states = n_symbols ** (order - 1)
     src, label = np.divmod(np.arange(n_states * n_symbols), n_symbols)
     dst = (src * n_symbols + label) % n_states

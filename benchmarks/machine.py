@@ -33,18 +33,20 @@ class Machine:
     bandwidth: float
 
 
-@numba.njit(fastmath=True)
-def _multiply_add(total: Any, factor: Any, times: int) -> None:
+def _add_multiples(total: Any, factor: Any, times: int) -> None:
     for k in range(times):
         scale = 1e-9 * k
         for i in range(len(total)):
             total[i] += scale * factor[i]
 
 
-@numba.njit(fastmath=True)
-def _triad(a: Any, b: Any, c: Any, scale: float) -> None:
+def _add_arrays(a: Any, b: Any, c: Any, scale: float) -> None:
     for i in range(len(a)):
         a[i] = b[i] + scale * c[i]
+
+
+_multiply_add: Any = numba.njit(fastmath=True)(_add_multiples)
+_triad: Any = numba.njit(fastmath=True)(_add_arrays)
 
 
 def _best(call: Callable[[], Any], times: int = 7) -> float:

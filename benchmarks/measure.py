@@ -90,7 +90,11 @@ def measure(case: Case, budget: float, least: int = 3) -> tuple[dict[str, Side],
         checked[name] = (*errors, memory)
     del raw, result, truth
     times = _alternate(sides, budget, least, case.repetitions)
-    return {name: Side(*times[name], *checked[name]) for name in sides}, remarks
+    measured = {
+        name: Side(*times[name], value_error=value, gradient_error=gradient, memory=memory)
+        for name, (value, gradient, memory) in checked.items()
+    }
+    return measured, remarks
 
 
 def _within(errors: tuple[float, float], side: Contender) -> bool:

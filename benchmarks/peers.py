@@ -120,7 +120,8 @@ def openfst(fst: Any, graph: ag.Graph, arc_type: str = "standard", sort: str | N
     """
     made = fst.VectorFst(arc_type)
     made.add_states(graph.n_states)
-    one, costs = fst.Weight.one(made.weight_type()), {}
+    one = fst.Weight.one(made.weight_type())
+    costs: dict[float, Any] = {}
     columns = (graph.src, graph.ilabel + 1, graph.olabel + 1, -graph.arc_weight, graph.dst)
     made.set_start(int(graph.start[0]))
     for src, ilabel, olabel, cost, dst in zip(*(c.tolist() for c in columns), strict=True):

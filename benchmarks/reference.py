@@ -28,16 +28,18 @@ def trellis_score(graph: ag.Graph, frames: Array) -> tuple[float, Array, Array]:
     silent = silent[np.argsort(-graph.src[silent], kind="stable")]
     emitting = np.flatnonzero(graph.ilabel >= 0)
     scores = np.asarray(frames, dtype=np.float64)
-    return _trellis(
+    value, by_frames, by_arcs = _trellis(
         *_ends(graph), graph.src, graph.dst, graph.ilabel, graph.arc_weight, emitting, silent, np.array(scores)
     )
+    return float(value), by_frames, by_arcs
 
 
 def graph_score(graph: ag.Graph) -> tuple[float, Array]:
     """LSE of an acyclic graph whose arcs lead to states of larger numbers, and its gradient by the arcs (n_arcs,)."""
     assert np.all(graph.src < graph.dst)
     order = np.argsort(graph.src, kind="stable")
-    return _lattice(*_ends(graph), graph.src, graph.dst, graph.arc_weight, order)
+    value, by_arcs = _lattice(*_ends(graph), graph.src, graph.dst, graph.arc_weight, order)
+    return float(value), by_arcs
 
 
 def log_normaliser(frames: Array) -> tuple[Array, Array]:
@@ -56,15 +58,16 @@ def _ends(graph: ag.Graph) -> tuple[Array, Array]:
     return ends[0], ends[1]
 
 
-@numba.njit
-def _add(a: float, b: float) -> float:
+def _log_add(a: float, b: float) -> float:
     if a < b:
         a, b = b, a
     return a if b == -np.inf else a + np.log1p(np.exp(b - a))
 
 
-@numba.njit
-def _trellis(
+_add: Any = numba.njit(_log_add)
+
+
+def _log_trellis(
     start: Any, accept: Any, src: Any, dst: Any, label: Any, weight: Any, emitting: Any, silent: Any, frames: Any
 ) -> Any:
     n_frames, n_states = len(frames), len(start)
@@ -104,8 +107,10 @@ def _trellis(
     return total, by_frames, by_arcs
 
 
-@numba.njit
-def _lattice(start: Any, accept: Any, src: Any, dst: Any, weight: Any, order: Any) -> Any:
+_trellis: Any = numba.njit(_log_trellis)
+
+
+def _log_lattice(start: Any, accept: Any, src: Any, dst: Any, weight: Any, order: Any) -> Any:
     alpha, beta = start.copy(), accept.copy()
     for a in order:
         alpha[dst[a]] = _add(alpha[dst[a]], alpha[src[a]] + weight[a])
@@ -119,3 +124,6 @@ def _lattice(start: Any, accept: Any, src: Any, dst: Any, weight: Any, order: An
         by_arcs[a] = np.exp(alpha[src[a]] + way - total)
         beta[src[a]] = _add(beta[src[a]], way)
     return total, by_arcs
+
+
+_lattice: Any = numba.njit(_log_lattice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import platform
 import time
@@ -139,10 +140,9 @@ def plot(rows: list[Row], scaling: list[dict[str, Any]], path: Path) -> None:
     Raises:
         ImportError: matplotlib is not installed.
     """
-    import matplotlib
-
+    matplotlib: Any = importlib.import_module("matplotlib")
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    pyplot: Any = importlib.import_module("matplotlib.pyplot")
 
     shown = [row for row in rows if row.ratios]
     panels = bool(shown) + (2 if scaling else 0)

@@ -66,7 +66,7 @@ def ctc(size: Size, setting: Setting, new_targets: bool = True, blank_bonus: flo
 def composed_ctc(setting: Setting) -> Case:
     """The same, with the alignments made in the equation from the token graph and the target."""
     size, log_probs, targets = _inputs(SMALL, setting, True, 0.0)
-    equation = ag.compile("LSE[X] - LSE[X ∘ (T ∘ Y)]")
+    equation = ag.compile("LSE[X] - LSE[X ∘ (T ∘ Y)]", mode="fused")
     token_graph = tokens(size.columns)
 
     def call(step: int) -> Any:

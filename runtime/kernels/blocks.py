@@ -12,11 +12,11 @@ exponents of their own: in a block they are in units of 2^−e. Posteriors below
 
 from __future__ import annotations
 
-from math import exp, inf, log
+from math import inf
 
 import numpy as np
 
-from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, MAGIC, powers_of_two
+from arcgrad.runtime.kernels.exponentials import LOG2E, MAGIC, powers_of_two
 from arcgrad.runtime.routines import helper
 
 __all__ = [
@@ -25,27 +25,17 @@ __all__ = [
     "LONG",
     "SHORTEST",
     "SLOW",
-    "add_products",
     "clear_pads",
     "convert_back",
-    "enter_with_label",
     "factors_of_arcs",
     "fill_cells",
     "fitting_frames",
     "frame_places",
     "keep_entered",
-    "log_columns",
     "places",
-    "relative_logs",
     "row_limit",
     "scale_row",
-    "slow_step",
-    "slow_step_back",
-    "sparse_backward",
-    "sparse_forward",
     "spread_exponents",
-    "three_diagonals",
-    "three_diagonals_back",
     "top_exponents",
 ]
 
@@ -97,58 +87,6 @@ def frame_places(ints, base, n_frames, work0):
 def row_limit(n_frames):
     """How many rows there may be: one a frame, one more for the beginning, and one more for each block."""
     return n_frames + n_frames // SHORTEST + 3
-
-
-@helper
-def relative_logs(mantissas, exponents, result):
-    """log(a · 2^e) − top · ln 2 of each state; returns top, the greatest exponent of a state that is reached."""
-    top = -inf
-    for s in range(len(mantissas)):
-        if mantissas[s] != 0.0 and exponents[s] > top:
-            top = exponents[s]
-    for s in range(len(mantissas)):
-        if mantissas[s] != 0.0:
-            result[s] = log(mantissas[s]) + (exponents[s] - top) * LN2
-        else:
-            result[s] = -inf
-    return top if top > -inf else 0.0
-
-
-@helper
-def slow_step(ints, base, logs, columns, emits, before, after, mantissas, exponents, top):
-    """One frame in the log domain, or only the ε arcs before the first: from ``before`` to a fresh row, normalised.
-
-    ``columns`` are logarithms; scores in ``before`` and ``after`` are relative to ``top``.
-    """
-    sources = base + ints[base + 9]
-    slots = base + ints[base + 12]
-    emitting = base + ints[base + 15]
-    silent = base + ints[base + 16]
-    for state in range(len(after)):
-        low = ints[emitting + state]
-        high = ints[emitting + state + 1] if emits else low
-        own = -inf if emits else before[state]
-        best = own
-        for arc in range(low, high):
-            best = max(best, before[ints[sources + arc]] + (logs[arc] + columns[ints[slots + arc]]))
-        for arc in range(ints[silent + state], ints[silent + state + 1]):
-            best = max(best, after[ints[sources + arc]] + logs[arc])
-        if best == -inf:
-            after[state] = -inf
-            mantissas[state] = 0.0
-            exponents[state] = 0.0
-            continue
-        sum_ = exp(own - best)
-        for arc in range(low, high):
-            sum_ += exp(before[ints[sources + arc]] + (logs[arc] + columns[ints[slots + arc]]) - best)
-        for arc in range(ints[silent + state], ints[silent + state + 1]):
-            sum_ += exp(after[ints[sources + arc]] + logs[arc] - best)
-        score = best + log(sum_)
-        after[state] = score
-        whole = np.floor(score * LOG2E)
-        # Where scores are beyond 1e15, the rest has no digits left.
-        mantissas[state] = exp(min(max(score - whole * LN2, 0.0), 1.0))
-        exponents[state] = top + whole
 
 
 @helper
@@ -297,92 +235,6 @@ def fill_cells(ints, base, uniform, linear, exponents, scratch, scratch_bits, ce
 
 
 @helper
-def sparse_forward(cells, sources, slots, emitting, silent, columns, before, after):
-    """One frame, arc by arc."""
-    for state in range(len(after)):
-        total = 0.0
-        for arc in range(emitting[state], emitting[state + 1]):
-            total += cells[arc] * columns[slots[arc]] * before[sources[arc]]
-        for arc in range(silent[state], silent[state + 1]):
-            total += cells[arc] * after[sources[arc]]
-        after[state] = total
-
-
-@helper
-def sparse_backward(cells, sums, sources, slots, emitting, silent, columns, before, after, beta, earlier, used):
-    """One frame back, arc by arc: from β after it to β before it; adds posteriors to ``sums`` and ``used``."""
-    n_states = len(after)
-    for back in range(n_states):
-        state = n_states - 1 - back
-        if after[state] == 0.0:
-            beta[state] = 0.0
-        else:
-            for arc in range(silent[state], silent[state + 1]):
-                flow = cells[arc] * beta[state]
-                beta[sources[arc]] += flow
-                sums[arc] += flow * after[sources[arc]]
-    for state in range(n_states):
-        earlier[state] = 0.0
-    for state in range(n_states):
-        own = beta[state]
-        if own != 0.0:
-            for arc in range(emitting[state], emitting[state + 1]):
-                source = sources[arc]
-                flow = cells[arc] * columns[slots[arc]] * own
-                earlier[source] += flow
-                share = flow * before[source]
-                used[slots[arc]] += share
-                sums[arc] += share
-    for state in range(n_states):
-        if before[state] == 0.0:
-            earlier[state] = 0.0
-
-
-@helper
-def three_diagonals(factors0, factors1, factors2, before0, before1, before2, columns, slots, after, first):
-    """Add three diagonals' part of one frame to every state."""
-    if first:
-        for state in range(len(after)):
-            total = factors0[state] * before0[state] + factors1[state] * before1[state]
-            total += factors2[state] * before2[state]
-            after[state] = total * columns[slots[state]]
-    else:
-        for state in range(len(after)):
-            total = factors0[state] * before0[state] + factors1[state] * before1[state]
-            total += factors2[state] * before2[state]
-            after[state] += total * columns[slots[state]]
-
-
-@helper
-def three_diagonals_back(factors0, factors1, factors2, flow0, flow1, flow2, before, earlier, first):
-    """Add three diagonals' part of β before the frame."""
-    if first:
-        for state in range(len(before)):
-            total = factors0[state] * flow0[state] + factors1[state] * flow1[state] + factors2[state] * flow2[state]
-            earlier[state] = total if before[state] != 0.0 else 0.0
-    else:
-        for state in range(len(before)):
-            total = factors0[state] * flow0[state] + factors1[state] * flow1[state] + factors2[state] * flow2[state]
-            earlier[state] += total if before[state] != 0.0 else 0.0
-
-
-@helper
-def enter_with_label(columns, slots, after, beta, flow, used):
-    """β after a frame times the column that each state is entered with, and the columns' posteriors."""
-    for state in range(len(after)):
-        flow[state] = columns[slots[state]] * beta[state]
-    for state in range(len(after)):
-        used[slots[state]] += after[state] * beta[state]
-
-
-@helper
-def add_products(sums, factors, before, flow):
-    """Posteriors of one diagonal."""
-    for state in range(len(sums)):
-        sums[state] += factors[state] * before[state] * flow[state]
-
-
-@helper
 def scale_row(mantissas, old, new, scratch, scratch_bits, result):
     """a · 2^(old − new), 0 staying 0."""
     for s in range(len(mantissas)):
@@ -390,54 +242,6 @@ def scale_row(mantissas, old, new, scratch, scratch_bits, result):
     powers_of_two(scratch_bits)
     for s in range(len(mantissas)):
         result[s] = mantissas[s] * scratch[s] if mantissas[s] != 0.0 else 0.0
-
-
-@helper
-def log_columns(row, wide, result):
-    """The logarithms of a frame's columns: what a frame of wide range holds anyway."""
-    for slot in range(len(row)):
-        result[slot] = row[slot] if wide else (log(row[slot]) if row[slot] > 0.0 else -inf)
-
-
-@helper
-def slow_step_back(ints, base, logs, columns, emits, shift, before, after, beta, mantissas, earlier, sums, used):
-    """`slow_step`'s gradient: from β after the frame to β before it; adds posteriors to ``sums`` and ``used``.
-
-    ``before`` and ``after`` are logarithms, those before relative to a top that lies ``shift`` nats above the other's;
-    ``mantissas`` are those before. Without ``emits``, only ε arcs after the frame are taken and β is not moved.
-    """
-    sources = base + ints[base + 9]
-    slots = base + ints[base + 12]
-    emitting = base + ints[base + 15]
-    silent = base + ints[base + 16]
-    place = base + ints[base + 22]
-    n_states = len(after)
-    # From here on ``beta`` holds posteriors.
-    for back in range(n_states):
-        state = n_states - 1 - back
-        if beta[state] != 0.0:
-            for arc in range(ints[silent + state], ints[silent + state + 1]):
-                source = ints[sources + arc]
-                share = beta[state] * exp(after[source] + logs[arc] - after[state])
-                beta[source] += share
-                sums[ints[place + arc]] += share
-    if not emits:
-        return
-    for state in range(n_states):
-        earlier[state] = 0.0
-    for state in range(n_states):
-        if beta[state] != 0.0:
-            for arc in range(ints[emitting + state], ints[emitting + state + 1]):
-                source = ints[sources + arc]
-                slot = ints[slots + arc]
-                gain = before[source] + shift + (logs[arc] + columns[slot]) - after[state]
-                share = beta[state] * exp(gain)
-                earlier[source] += share
-                used[slot] += share
-                sums[ints[place + arc]] += share
-    for state in range(n_states):
-        if mantissas[state] != 0.0:
-            earlier[state] /= mantissas[state]
 
 
 @helper

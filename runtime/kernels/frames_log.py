@@ -1,4 +1,9 @@
-"""Forward score of a dense chain alone, Σ over frames of the log of the sum over columns, and its gradient: softmax."""
+"""Forward score of a dense chain alone, Σ over frames of the log of the sum over columns, and its gradient: softmax.
+
+Frames are read from memory once forward and once backward: a row is in the cache when its exponentials are summed after
+its greatest column was found. The gradient exponentiates again, which costs less than keeping what it was. What differs
+between float64 and float32 stands in the kernels of one row; float32 is exponentiated as such, and summed in float64.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,8 @@ from math import inf, log
 import numpy as np
 
 from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD
-from arcgrad.runtime.kernels.exponentials import exponentiate
-from arcgrad.runtime.routines import helper, kernel
+from arcgrad.runtime.kernels.exponentials import exponential, exponential_float32
+from arcgrad.runtime.routines import kernel
 
 __all__ = [
     "frames_log_backward",
@@ -17,76 +22,102 @@ __all__ = [
     "frames_log_forward_float32",
 ]
 
-_CHUNK = 1024
-"""Numbers that are exponentiated at a time; the packer counts on it for the size of the workspace."""
+_LEAST = -(2**63)
+_REST = 2**63 - 1
+_LEAST_FLOAT32 = np.int32(-(2**31))
+_REST_FLOAT32 = np.int32(2**31 - 1)
 
 
-@helper
-def exponentiate_block(frames, first, last, low, high, shifts, scratch, result, result_bits):
-    """Write exp(score − its frame's shift) for frames ``first:last`` and columns ``low:high``, frame by frame."""
-    width = high - low
-    for frame in range(first, last):
-        row = scratch[(frame - first) * width : (frame - first + 1) * width]
-        shift = shifts[frame - first]
-        for column in range(width):
-            row[column] = float(frames[frame, low + column]) - shift
-    size = (last - first) * width
-    exponentiate(scratch[:size], result[:size], result_bits[:size])
-
-
-@helper
+@kernel("float64(float64[::1])")
 def greatest(row):
-    """The greatest of a row, −inf of none; four at a time, since each comparison waits for the one before."""
-    best0 = best1 = best2 = best3 = -inf
-    whole = len(row) - len(row) % 4
-    for k in range(0, whole, 4):
-        best0 = max(best0, float(row[k]))
-        best1 = max(best1, float(row[k + 1]))
-        best2 = max(best2, float(row[k + 2]))
-        best3 = max(best3, float(row[k + 3]))
-    for k in range(whole, len(row)):
-        best0 = max(best0, float(row[k]))
-    return max(max(best0, best1), max(best2, best3))
+    """The greatest of a row, 0 where none is finite; by bits, since LLVM vectorises that of whole numbers only."""
+    best = np.int64(_LEAST)
+    bits = row.view(np.int64)
+    for k in range(len(row)):
+        best = max(best, bits[k] ^ ((bits[k] >> 63) & _REST))
+    found = np.int64(best ^ ((best >> 63) & _REST)).view(np.float64)
+    return found if found > -inf else 0.0
 
 
-def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
+@kernel("float32(float32[::1])")
+def greatest_float32(row):
+    """As `greatest`."""
+    best = _LEAST_FLOAT32
+    bits = row.view(np.int32)
+    for k in range(len(row)):
+        best = max(best, np.int32(bits[k] ^ np.int32(np.int32(bits[k] >> 31) & _REST_FLOAT32)))
+    found = np.int32(best ^ np.int32(np.int32(best >> 31) & _REST_FLOAT32)).view(np.float32)
+    return found if found > -inf else np.float32(0.0)
+
+
+@kernel("float64(float64[::1], float64)", fastmath=("reassoc",))
+def sum_of_exponentials(row, shift):
+    """Σ exp(score − shift)."""
+    total = 0.0
+    for k in range(len(row)):
+        total += exponential(row[k] - shift)
+    return total
+
+
+@kernel("float64(float32[::1], float32)", fastmath=("reassoc",))
+def sum_of_exponentials_float32(row, shift):
+    """Σ exp(score − shift)."""
+    total = 0.0
+    for k in range(len(row)):
+        total += float(exponential_float32(row[k] - shift))
+    return total
+
+
+@kernel("void(float64[::1], float64, float64, float64[::1])", fastmath=("contract",))
+def add_exponentials(row, shift, factor, result):
+    """Add factor × exp(score − shift)."""
+    for k in range(len(row)):
+        result[k] += factor * exponential(row[k] - shift)
+
+
+@kernel("void(float32[::1], float32, float32, float32[::1])", fastmath=("contract",))
+def add_exponentials_float32(row, shift, factor, result):
+    """Add factor × exp(score − shift)."""
+    for k in range(len(row)):
+        result[k] += factor * exponential_float32(row[k] - shift)
+
+
+@kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))
+def frames_log_forward(
+    ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign
+):
     """Forward score; 0 without frames, −inf where a frame has no finite column."""
-    n_columns = frames.shape[1]
-    result = work[work0 + 1 : work0 + 1 + _CHUNK]
-    result_bits = result.view(np.int64)
-    scratch = work[work0 + 1 + _CHUNK : work0 + 1 + 2 * _CHUNK]
-    shifts = work[work0 + 1 + 2 * _CHUNK : work0 + 1 + 2 * _CHUNK + n_frames]
-    sums = work[work0 + 1 + 2 * _CHUNK + n_frames : work0 + 1 + 2 * _CHUNK + 2 * n_frames]
-    for frame in range(n_frames):
-        best = greatest(frames[frame0 + frame])
-        shifts[frame] = best if best > -inf else 0.0
-        sums[frame] = 0.0
-    width = max(1, min(n_columns, _CHUNK))
-    step = _CHUNK // width
-    for low in range(0, n_columns, width):
-        high = min(low + width, n_columns)
-        for first in range(0, n_frames, step):
-            last = min(first + step, n_frames)
-            exponentiate_block(
-                frames, frame0 + first, frame0 + last, low, high, shifts[first:last], scratch, result, result_bits
-            )
-            for frame in range(first, last):
-                total = 0.0
-                for k in range((frame - first) * (high - low), (frame - first + 1) * (high - low)):
-                    total += result[k]
-                sums[frame] += total
     score = 0.0
     for frame in range(n_frames):
-        if sums[frame] > 0.0:
-            shifts[frame] += log(sums[frame])
-            score += shifts[frame]
-        else:
-            score = -inf
+        row = frames[frame0 + frame]
+        best = greatest(row)
+        total = sum_of_exponentials(row, best)
+        work[work0 + 1 + 2 * frame] = best
+        work[work0 + 2 + 2 * frame] = total
+        score += best + log(total) if total > 0.0 else -inf
     work[work0] = score
     return score
 
 
-def _backward(
+@kernel(FRAMES_FORWARD.replace("FRAMES", "float32[:, ::1]"))
+def frames_log_forward_float32(
+    ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign
+):
+    """As `frames_log_forward`."""
+    score = 0.0
+    for frame in range(n_frames):
+        row = frames[frame0 + frame]
+        best = greatest_float32(row)
+        total = sum_of_exponentials_float32(row, best)
+        work[work0 + 1 + 2 * frame] = best
+        work[work0 + 2 + 2 * frame] = total
+        score += best + log(total) if total > 0.0 else -inf
+    work[work0] = score
+    return score
+
+
+@kernel(FRAMES_BACKWARD.replace("FRAMES", "float64[:, ::1]"))
+def frames_log_backward(
     ints,
     base,
     weights,
@@ -112,28 +143,39 @@ def _backward(
     """Add seed × softmax of each frame to the frames' gradient."""
     if not want_frames or work[work0] == -inf:
         return
-    n_columns = frames.shape[1]
-    result = work[work0 + 1 : work0 + 1 + _CHUNK]
-    result_bits = result.view(np.int64)
-    scratch = work[work0 + 1 + _CHUNK : work0 + 1 + 2 * _CHUNK]
-    shifts = work[work0 + 1 + 2 * _CHUNK : work0 + 1 + 2 * _CHUNK + n_frames]
-    width = max(1, min(n_columns, _CHUNK))
-    step = _CHUNK // width
-    for low in range(0, n_columns, width):
-        high = min(low + width, n_columns)
-        for first in range(0, n_frames, step):
-            last = min(first + step, n_frames)
-            exponentiate_block(
-                frames, frame0 + first, frame0 + last, low, high, shifts[first:last], scratch, result, result_bits
-            )
-            for frame in range(first, last):
-                row = result[(frame - first) * (high - low) : (frame - first + 1) * (high - low)]
-                target = frames_gradient[gframe0 + frame, low:high]
-                for column in range(high - low):
-                    target[column] += seed * row[column]
+    for frame in range(n_frames):
+        factor = seed / work[work0 + 2 + 2 * frame]
+        add_exponentials(frames[frame0 + frame], work[work0 + 1 + 2 * frame], factor, frames_gradient[gframe0 + frame])
 
 
-frames_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)
-frames_log_forward_float32 = kernel(FRAMES_FORWARD.replace("FRAMES", "float32[:, ::1]"))(_forward)
-frames_log_backward = kernel(FRAMES_BACKWARD.replace("FRAMES", "float64[:, ::1]"))(_backward)
-frames_log_backward_float32 = kernel(FRAMES_BACKWARD.replace("FRAMES", "float32[:, ::1]"))(_backward)
+@kernel(FRAMES_BACKWARD.replace("FRAMES", "float32[:, ::1]"))
+def frames_log_backward_float32(
+    ints,
+    base,
+    weights,
+    n_shared,
+    shift,
+    frames,
+    frame0,
+    n_frames,
+    work,
+    work0,
+    iwork,
+    iwork0,
+    sign,
+    seed,
+    gradient,
+    g_shared,
+    g_shift,
+    frames_gradient,
+    gframe0,
+    want_weights,
+    want_frames,
+):
+    """As `frames_log_backward`."""
+    if not want_frames or work[work0] == -inf:
+        return
+    for frame in range(n_frames):
+        best = np.float32(work[work0 + 1 + 2 * frame])
+        factor = np.float32(seed / work[work0 + 2 + 2 * frame])
+        add_exponentials_float32(frames[frame0 + frame], best, factor, frames_gradient[gframe0 + frame])

@@ -16,31 +16,34 @@ from arcgrad.runtime.kernels.blocks import (
     LONG,
     SHORTEST,
     SLOW,
-    add_products,
     clear_pads,
     convert_back,
-    enter_with_label,
     factors_of_arcs,
     fill_cells,
     fitting_frames,
     frame_places,
     keep_entered,
-    log_columns,
     places,
-    relative_logs,
     row_limit,
     scale_row,
-    slow_step,
-    slow_step_back,
-    sparse_backward,
-    sparse_forward,
     spread_exponents,
-    three_diagonals,
-    three_diagonals_back,
     top_exponents,
 )
 from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
 from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, exponentiate
+from arcgrad.runtime.kernels.slow_frames import log_columns, relative_logs, slow_step, slow_step_back
+from arcgrad.runtime.kernels.steps import (
+    add_products,
+    are_rows_dense,
+    dense_backward,
+    dense_forward,
+    enter_with_label,
+    gather_columns,
+    sparse_backward,
+    sparse_forward,
+    three_diagonals,
+    three_diagonals_back,
+)
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = [
@@ -53,19 +56,33 @@ __all__ = [
 _CHUNK = 1024
 
 
-@helper
-def read_row(frames, frame, columns, row):
-    """Copy a frame's columns that occur; returns the greatest, the least finite one, and the least one."""
-    high = -inf
-    low = inf
-    least = inf
+@kernel("void(float64[::1], float64, float64[::1], int64)")
+def shift_row(row, lowest, extremes, at):
+    """Subtract the greatest of a row from it; writes that, and the range in bits, negative where a column is −inf.
+
+    By their bits, since LLVM vectorises comparisons of whole numbers only.
+    """
+    bits = row.view(np.int64)
+    rest = np.int64(2**63 - 1)
+    high = np.int64(-(2**63))
+    low = rest
+    least = rest
+    bottom = np.int64(np.float64(lowest).view(np.int64) ^ rest)
     for slot in range(len(row)):
-        score = float(frames[frame, columns[slot]])
-        row[slot] = score
-        high = max(high, score)
-        low = min(low, score if score > -inf else inf)
-        least = min(least, score)
-    return high, low, least
+        key = bits[slot] ^ ((bits[slot] >> 63) & rest)
+        high = max(high, key)
+        least = min(least, key)
+        low = min(low, key if key > bottom else rest)
+    if high <= bottom:
+        extremes[at] = 0.0
+        extremes[at + 1] = -1.0 if len(row) > 0 else 1.0
+        return
+    top = np.int64(high ^ ((high >> 63) & rest)).view(np.float64)
+    bits_apart = (top - np.int64(low ^ ((low >> 63) & rest)).view(np.float64)) * LOG2E + 1.0
+    extremes[at] = top
+    extremes[at + 1] = -bits_apart if least <= bottom else bits_apart
+    for slot in range(len(row)):
+        row[slot] -= top
 
 
 @helper
@@ -74,25 +91,21 @@ def load_frames(ints, base, frames, frame0, n_frames, work, work0):
     n_slots = ints[base + 13]
     used = ints[base + ints[base + 14] : base + ints[base + 14] + n_slots]
     columns, shifts, ranges, scratch = frame_places(ints, base, n_frames, work0)
-    bits = work.view(np.int64)
+    extremes = work[scratch + max(_CHUNK, n_slots) : scratch + max(_CHUNK, n_slots) + 2]
     step = max(1, _CHUNK // max(n_slots, 1))
     for first in range(0, n_frames, step):
         last = min(first + step, n_frames)
         for frame in range(first, last):
             begin = scratch + (frame - first) * n_slots
             row = work[begin : begin + n_slots]
-            high, low, least = read_row(frames, frame0 + frame, used, row)
-            if high == -inf:
-                high = 0.0
-                low = 0.0
-            work[shifts + frame] = high
-            bits_apart = (high - low) * LOG2E + 1.0
-            work[ranges + frame] = -bits_apart if least == -inf else bits_apart
             for slot in range(n_slots):
-                row[slot] -= high
+                row[slot] = float(frames[frame0 + frame, used[slot]])
+            shift_row(row, -inf, extremes, 0)
+            work[shifts + frame] = extremes[0]
+            work[ranges + frame] = extremes[1]
+        size = (last - first) * n_slots
         begin = columns + first * n_slots
-        end = columns + last * n_slots
-        exponentiate(work[scratch : scratch + end - begin], work[begin:end], bits[begin:end])
+        exponentiate(work[scratch : scratch + size], work[begin : begin + size])
         for frame in range(first, last):
             if abs(work[ranges + frame]) > BUDGET:
                 for slot in range(n_slots):
@@ -129,6 +142,7 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
     first_exponents = rows + row_limit(n_frames) * stride
     vector0 = work[vectors_at : vectors_at + n_states]
     vector1 = work[vectors_at + stride : vectors_at + stride + n_states]
+    entering = work[vectors_at + 2 * stride : vectors_at + 2 * stride + n_states]
     column_logs = work[vectors_at + 3 * stride : vectors_at + 3 * stride + n_slots]
     scratch = work[scratch_at : scratch_at + max(n_states, n_arcs)]
     scratch_bits = bits[scratch_at : scratch_at + max(n_states, n_arcs)]
@@ -138,13 +152,15 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
         if logs[arc] > -inf:
             greatest = max(greatest, abs(logs[arc]) * LOG2E)
         scratch[arc] = min(logs[arc], 700.0)
-    exponentiate(scratch[:n_arcs], linear, bits[linear_at : linear_at + n_arcs])
+    exponentiate(scratch[:n_arcs], linear)
     cells[:] = 0.0
     degree = 1
     for state in range(n_states):
         degree = max(degree, (emitting[state + 1] - emitting[state]) + (silent[state + 1] - silent[state]))
     growth = log2(float(degree))
     steps = ints[base + 17] + 1
+    dense = n_diagonals == 0 and are_rows_dense(sources, slots, emitting)
+    iwork[iwork0 + 3] = dense
 
     for state in range(n_states):
         vector0[state] = -inf
@@ -223,11 +239,14 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
             row += stride
             after = work[row + pad : row + pad + n_states]
             clear_pads(work[row : row + stride], n_states, pad)
-            if n_diagonals == 0:
+            if dense:
+                dense_forward(cells, sources, slots, emitting, silent, columns, work[before : before + n_states], after)
+            elif n_diagonals == 0:
                 sparse_forward(
                     cells, sources, slots, emitting, silent, columns, work[before : before + n_states], after
                 )
             else:
+                gather_columns(columns, state_slots, entering)
                 for k in range(0, n_diagonals, 3):
                     offsets = base + ints[base + 19] + k
                     begin0 = before - ints[offsets]
@@ -241,8 +260,7 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
                         work[begin0 : begin0 + n_states],
                         work[begin1 : begin1 + n_states],
                         work[begin2 : begin2 + n_states],
-                        columns,
-                        state_slots,
+                        entering,
                         after,
                         k == 0,
                     )
@@ -359,13 +377,18 @@ def backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weigh
                     sums,
                     used,
                 )
+            elif iwork[iwork0 + 3] > 0:
+                dense_backward(
+                    cells, sums, sources, slots, emitting, silent, columns, before, after, beta, earlier, used
+                )
             elif n_diagonals == 0:
                 sparse_backward(
                     cells, sums, sources, slots, emitting, silent, columns, before, after, beta, earlier, used
                 )
             else:
                 flow = work[flow_at + pad : flow_at + pad + n_states]
-                enter_with_label(columns, state_slots, after, beta, flow, used)
+                gather_columns(columns, state_slots, flow)
+                enter_with_label(state_slots, after, beta, flow, after_logs, used)
                 for k in range(0, n_diagonals, 3):
                     offsets = base + ints[base + 19] + k
                     cell0 = k * stride + pad + ints[offsets]

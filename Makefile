@@ -4,7 +4,7 @@
 #   make test     the test-suite
 #   make check    lint, formatting, types, and the wheel: its types and its docstrings' examples
 #   make fuzz     the parser's fuzz test at full length
-#   make bench    the benchmarks
+#   make bench    the benchmarks beside torch and OpenFst; BENCH="--quick", BENCH="--only ctc-*", see docs/benchmarks.md
 #   make docs     write the pages that are made from the source (docs/operators.md)
 #   make format   let ruff mend formatting and imports
 #   make clean    remove what these made, .venv included
@@ -25,8 +25,9 @@ test: $(VENV)/test-installed
 fuzz: $(VENV)/test-installed
 	ARCGRAD_FUZZ=50000 $(BIN)/python -m pytest tests/grammar -k fuzz
 
-bench: $(VENV)/test-installed
-	$(BIN)/python benchmarks/kernels.py
+bench: $(VENV)/bench-installed
+	@mkdir -p build
+	$(BIN)/python -m benchmarks --json build/benchmarks.json --plot build/benchmarks.png $(BENCH)
 
 docs: $(VENV)/test-installed
 	$(BIN)/python docs/make_operators.py

@@ -32,6 +32,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--plot", type=Path, default=None, metavar="FILE", help="draw ratios and curves, with matplotlib"
     )
+    parser.add_argument(
+        "--markdown", type=Path, default=None, metavar="FILE", help="write the table as in docs/benchmarks.md"
+    )
     return parser.parse_args(argv)
 
 
@@ -51,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from benchmarks.machine import load, measure_machine
     from benchmarks.measure import measure
     from benchmarks.peers import find_peers
-    from benchmarks.report import HEADER, as_json, line, make_row, plot
+    from benchmarks.report import HEADER, as_json, line, make_row, markdown, plot
     from benchmarks.scaling import measure_scaling
 
     chosen = [name for name in CASES if any(fnmatchcase(name, pattern) for pattern in options.only)]
@@ -103,6 +106,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json is not None:
         settings = {"quick": options.quick, "threads": options.threads, "seconds": budget, "load_at_start": busy}
         options.json.write_text(as_json(rows, machine, clock, settings, curves), encoding="utf-8")
+    if options.markdown is not None:
+        options.markdown.write_text(markdown(rows), encoding="utf-8")
     if options.plot is not None:
         try:
             plot(rows, curves, options.plot)

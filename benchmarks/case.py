@@ -66,7 +66,8 @@ class Outcome:
             if name in truth.gradients:
                 right = np.asarray(truth.gradients[name], dtype=np.float64)
                 wrong = np.abs(np.asarray(gradient, dtype=np.float64) - right).max(initial=0.0)
-                worst = max(worst, float(wrong) / max(1.0, float(np.abs(right).max(initial=0.0))))
+                # np.maximum, unlike max, keeps NaN.
+                worst = float(np.maximum(worst, wrong / max(1.0, float(np.abs(right).max(initial=0.0)))))
         return float(error.max(initial=0.0)), worst
 
 
@@ -78,7 +79,8 @@ class Contender:
         call: what is timed. Its argument numbers a side's calls, 0 being the one that is compared with the truth: where
             inputs change from step to step, it says which to take.
         outcome: what ``call`` returned, as an Outcome; not timed.
-        tolerance: largest errors of values and gradients with which a side is still said to compute the same.
+        tolerance: largest errors of values and gradients with which a side is said to compute the same. arcgrad has to
+            keep both; a peer whose values are wrong is left out, one whose gradients are wrong gets a remark.
     """
 
     call: Callable[[int], Any]

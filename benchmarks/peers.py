@@ -94,6 +94,8 @@ def torch_crf(torch: Any, scores: Array, transitions: Array) -> Contender:
 
 def torch_struct_crf(torch: Any, torch_struct: Any, scores: Array, transitions: Array) -> Contender:
     """torch-struct's LinearChainCRF; its potentials are (B, T − 1, tags to, tags from)."""
+    # It lacks what torch validates by, of which torch warns at every call.
+    torch.distributions.Distribution.set_default_validate_args(False)
     frames = torch.from_numpy(scores).clone().requires_grad_()
     weights = torch.from_numpy(transitions).to(frames.dtype).clone().requires_grad_()
 
@@ -102,7 +104,7 @@ def torch_struct_crf(torch: Any, torch_struct: Any, scores: Array, transitions: 
         potentials = weights.T + frames[:, 1:, :, None]
         first = torch.zeros_like(potentials)
         first[:, 0] = frames[:, 0, None, :]
-        total = torch_struct.LinearChainCRF(potentials + first, validate_args=False).partition
+        total = torch_struct.LinearChainCRF(potentials + first).partition
         total.sum().backward()
         return total.detach(), frames.grad, weights.grad
 

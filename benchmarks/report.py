@@ -16,7 +16,7 @@ from benchmarks.case import Case
 from benchmarks.machine import Machine, load
 from benchmarks.measure import Side
 
-__all__ = ["HEADER", "Row", "as_json", "line", "make_row", "plot"]
+__all__ = ["HEADER", "Row", "as_json", "line", "make_row", "markdown", "plot"]
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ def _time(seconds: float) -> str:
 
 def line(row: Row) -> str:
     """A case in the table: one line a peer."""
-    verdict = {True: "yes", False: "no", None: "?"}[row.met]
-    asked = "" if row.target is None else f"{row.target} {verdict}"
+    asked = "" if row.target is None else f"{row.target} {_verdict(row)}"
     tail = f"{row.per_second / 1e6:>9.1f}  {row.of_limit:.0%} {row.limited_by}"
     peers = list(row.ratios) or [""]
     lines = []
@@ -109,6 +108,32 @@ def line(row: Row) -> str:
         else:
             lines.append(f"{'':<18} {'':>10}   {other}")
     return "\n".join(lines + [f"{'':<18} {remark}" for remark in row.remarks])
+
+
+def markdown(rows: list[Row]) -> str:
+    """The table as docs/benchmarks.md has it."""
+    lines = [
+        "| case | arcgrad | peer | ratio | asked for | M arcs/s | of limit | memory |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        memory = row.measured["arcgrad"].memory
+        cells = [
+            f"`{row.name}`: {row.title}",
+            _time(row.sides["arcgrad"]),
+            "<br>".join(f"{peer} {_time(row.sides[peer])}" for peer in row.ratios) or "–",
+            "<br>".join(f"{ratio:.2g}×" if ratio < 10 else f"{ratio:.0f}×" for ratio in row.ratios.values()) or "–",
+            "" if row.target is None else f"{row.target}: {_verdict(row)}",
+            f"{row.per_second / 1e6:.3g}",
+            f"{row.of_limit:.0%} {row.limited_by}",
+            "" if memory is None else f"{memory / 1e6:.0f} MB",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _verdict(row: Row) -> str:
+    return {True: "yes", False: "no", None: "?"}[row.met]
 
 
 def as_json(

@@ -212,8 +212,9 @@ class _Preparation:
                 operand = region.node.operands[0]
                 raise_transducer(operator("intersect"), "one", graph.topology, self._plan.places.get(operand))
         memo = graph.topology.memo("packed")
-        key = (region.semiring, meeting and meeting.side, columns, as_cyclic, graph.key, offsets.tobytes())
-        found = memo.get(key) if graph.key is not None else None
+        named = graph.selection_key
+        key = (region.semiring, meeting and meeting.side, columns, as_cyclic, named, offsets.tobytes())
+        found = memo.get(key) if named is not None else None
         if found is not None:
             cache.count("regions reused")
             known: Region = found

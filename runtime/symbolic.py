@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 
 import numpy as np
@@ -45,12 +46,26 @@ class SymbolicGraph:
     Attributes:
         topology: its states, arcs and labels.
         selection: which leaf entries each arc's weight sums.
-        key: names how it was built from which topologies; None where it also depends on weights (PATH).
+        built_key: ``key`` of what an operator built.
+        leaf: number of the leaf that the graph is; None where an operator built it.
     """
 
     topology: Topology
     selection: Selection
-    key: bytes | None
+    built_key: bytes | None = None
+    leaf: int | None = None
+
+    @cached_property
+    def key(self) -> bytes | None:
+        """Names how it was built from which topologies; None where it also depends on weights (PATH)."""
+        if self.leaf is None:
+            return self.built_key
+        return self.leaf.to_bytes(4, "little") + self.topology.fingerprint
+
+    @property
+    def selection_key(self) -> int | bytes | None:
+        """As ``key``, among graphs of one topology object only: of a leaf, it takes no fingerprint."""
+        return self.built_key if self.leaf is None else self.leaf
 
     @property
     def nbytes(self) -> int:
@@ -213,6 +228,8 @@ class SymbolicEvaluator:
 
     def evaluate(self, root: Node, item: int) -> SymbolicGraph:
         """The built graph of ``root`` for one item of the batch."""
+        if root.is_input:
+            return self._input(root, item)
         done: dict[Node, SymbolicGraph] = {}
         finished: set[Node] = set()
         stack = [root]
@@ -281,11 +298,10 @@ class SymbolicEvaluator:
         leaf = self._leaves[node]
         topology = bound.topology(item)
         memo = topology.memo("identity")
-        found = memo.get(str(leaf))
+        found = memo.get(leaf)
         if found is None:
-            key = leaf.to_bytes(4, "little") + topology.fingerprint
-            found = SymbolicGraph(topology, Selection.identity(leaf, topology.n_arcs), key)
-            memo[str(leaf)] = found
+            found = SymbolicGraph(topology, Selection.identity(leaf, topology.n_arcs), leaf=leaf)
+            memo[leaf] = found
         assert isinstance(found, SymbolicGraph)
         return found
 

@@ -5,10 +5,12 @@ Also the dense chain alone ("frames").
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.regions.base import Packing, Region, row_pointers
+from arcgrad.compiler.regions.base import HEADER, Packing, Region, row_pointers
 from arcgrad.compiler.regions.graph import Part
 from arcgrad.compiler.regions.order import topological_order
 from arcgrad.compiler.selection import Selection
@@ -104,7 +106,8 @@ def pack_trellis(
 
 def trellis_region(ints: IntArray, semiring: str) -> Region:
     """The region of a packed array, with the workspace that its kernels need."""
-    n_states, n_arcs, n_slots, pad, n_cells = (int(ints[place]) for place in (0, 1, 13, 20, 21))
+    header = ints[:HEADER].tolist()
+    n_states, n_arcs, n_slots, pad, n_cells = header[0], header[1], header[13], header[20], header[21]
     if semiring == "log":
         # As ``arcgrad.runtime.kernels.blocks`` lays it out; a row for each frame and for each block of 8 frames, and
         # for each row its exponents.
@@ -150,6 +153,7 @@ def _pack_inner_loop(packing: Packing, part: Part, slots: NDArray[np.int64]) -> 
     packing.array(23, state_slot)
 
 
+@functools.cache
 def pack_frames(semiring: str) -> Region:
     """Pack a reduction over a dense chain alone: the product over frames of the reduction over columns. No header."""
     fixed = (1 + 2 * _CHUNK if semiring == "log" else 0, 1)

@@ -180,8 +180,9 @@ def plot(rows: list[Row], scaling: list[dict[str, Any]], path: Path) -> None:
         peers = list(dict.fromkeys(peer for row in shown for peer in row.ratios))
         for number, peer in enumerate(peers):
             places = [i + 0.8 * (number - (len(peers) - 1) / 2) / len(peers) for i in range(len(shown))]
-            widths = [row.ratios.get(peer, float("nan")) for row in shown]
-            axis.barh(places, widths, 0.8 / len(peers), label=peer)
+            # From 1, where both take the same time: to the right arcgrad is faster, to the left the peer.
+            widths = [row.ratios.get(peer, float("nan")) - 1 for row in shown]
+            axis.barh(places, widths, 0.8 / len(peers), left=1, label=peer)
         axis.set_yticks(range(len(shown)), [row.name for row in shown])
         axis.invert_yaxis()
         axis.set_xscale("log")

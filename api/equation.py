@@ -50,6 +50,7 @@ class Equation:
     def __init__(
         self, text: str, symbols: Any, definitions: str | None, mode: Mode, limits: Limits, program: Program
     ) -> None:
+        from arcgrad.compiler.types import Type
         from arcgrad.runtime.evaluate import Evaluator
 
         self.text = text
@@ -57,6 +58,7 @@ class Equation:
         self.inputs = tuple(program.inputs)
         self._options = (symbols, definitions, mode, limits)
         self._program = program
+        self._differentiable = tuple(n for n, type_ in program.inputs.items() if type_ is not Type.MAPPING)
         self._evaluator: Evaluator = Evaluator(program, mode, limits)
 
     def __call__(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
@@ -269,6 +271,8 @@ class Equation:
         return _restore, (self.text, *self._options)
 
     def _given(self, inputs: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
+        if inputs is None and named.keys() == self._program.inputs.keys():
+            return {name: named[name] for name in self.inputs}
         from arcgrad.runtime.binding import resolve_names
 
         if inputs is None:
@@ -284,11 +288,11 @@ class Equation:
         return resolve_names(self._program.inputs, {**inputs, **named}, self.text)
 
     def _names(self, wrt: str | Iterable[str] | None) -> tuple[str, ...]:
+        if wrt is None:
+            return self._differentiable
         from arcgrad.compiler.types import Type
         from arcgrad.grammar import normalise_name
 
-        if wrt is None:
-            return tuple(n for n, t in self._program.inputs.items() if t is not Type.MAPPING)
         names = []
         if not isinstance(wrt, Iterable):
             raise InputError(f"wrt is {wrt!r}, but must be a name of an input, or several")

@@ -37,7 +37,7 @@ class Gradients(dict[str, Any]):
         raise KeyError(key)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class BoundGraph:
     """A graph input: one graph for the whole batch (``shared``), or one an item."""
 
@@ -121,7 +121,7 @@ class BoundScore:
 BoundInput = BoundGraph | BoundDense | BoundScore
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Bound:
     """All inputs of a call. ``batch`` is None where no input is batched: then there is one item."""
 
@@ -196,7 +196,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any]) -> Bound:
     """
     inputs: dict[str, BoundInput] = {}
     mappings: dict[str, LabelMapping] = {}
-    sizes: dict[str, int] = {}
+    sizes: dict[str, int] = {}  # of the batches
     for name, type_ in types.items():
         value = values[name]
         if type_ is Type.MAPPING:
@@ -206,7 +206,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any]) -> Bound:
         inputs[name] = bound
         if not bound.shared:
             sizes[name] = _size(bound)
-    if len(set(sizes.values())) > 1:
+    if len(sizes) > 1 and len(set(sizes.values())) > 1:
         described = ", ".join(f"{name} has {size} items" for name, size in sizes.items())
         raise InputError(
             f"the inputs' batch sizes differ: {described}",

@@ -22,6 +22,7 @@ from arcgrad.runtime.interpreter import Trace, interpret, trace
 from arcgrad.runtime.symbolic import not_there_yet
 
 if TYPE_CHECKING:
+    from arcgrad.runtime.executor import Execution
     from arcgrad.runtime.jacobian import Jacobian
     from arcgrad.runtime.report import Explanation
 
@@ -39,6 +40,7 @@ class Evaluator:
         self.limits = limits
         self.spent = 0.0
         self._preparer: Any = None
+        self._execution: Any = None
         self._counts_paths = _is_integral(program.result)
         self._later = next((n for n in program.nodes if _comes_later(n)), None)
 
@@ -54,8 +56,9 @@ class Evaluator:
 
     def _check_states(self, name: str, found: BoundGraph) -> None:
         """A graph of two arcs may claim 2³¹ states, for each of which an evaluation needs memory."""
+        most = self.limits.states
         for item, graph in enumerate(found.items):
-            if graph.n_states > self.limits.states and graph.n_states > 2 * (graph.n_arcs + 1):
+            if graph.n_states > most and graph.n_states > 2 * (graph.n_arcs + 1):
                 what = f"input {name}" if found.shared else f"item {item} of the batch: input {name}"
                 arcs = f"{graph.n_arcs} arc{'s' * (graph.n_arcs != 1)}"
                 self.limits.check(f"{what}, a graph of {arcs},", states=graph.n_states)
@@ -101,19 +104,25 @@ class Evaluator:
     def preparer(self) -> Any:
         """The preparer, made when first needed: the interpreter does without."""
         if self._preparer is None:
+            from arcgrad.runtime.executor import Execution
             from arcgrad.runtime.prepare import Preparer
 
+            self._execution = Execution
             self._preparer = Preparer(self.program, self.limits)
         return self._preparer
 
     def _run(self, bound: Bound, wrt: tuple[str, ...], cotangent: Any) -> tuple[list[Any], dict[str, Any]]:
         if self.mode == "interpret":
             return interpret(self.program, bound, self.limits, wrt, cotangent)
-        from arcgrad.runtime.executor import Execution
-        from arcgrad.runtime.tiers import choose_tier
-
         prepared = self.preparer.prepare(bound)
-        tier = self.mode if self.mode != "auto" else choose_tier(prepared, self.spent)
+        tier = self.mode
+        if tier == "auto":
+            from arcgrad.runtime.tiers import choose_tier
+
+            tier = choose_tier(prepared, self.spent)
+        if tier == "fused":
+            execution: Execution = self._execution(self.program, self.limits, prepared, bound, tier)
+            return execution.run(wrt, cotangent)
         began = time.perf_counter()
         if tier == "interpret":
             try:
@@ -121,9 +130,8 @@ class Evaluator:
             except LimitError:  # it builds what the plan rewrote away
                 tier = "kernels"
         if tier != "interpret":
-            result = Execution(self.program, self.limits, prepared, bound, tier).run(wrt, cotangent)
-        if tier != "fused":
-            self.spent += time.perf_counter() - began
+            result = self._execution(self.program, self.limits, prepared, bound, tier).run(wrt, cotangent)
+        self.spent += time.perf_counter() - began
         return result
 
     def _check_cotangent(self, cotangent: Any, bound: Bound) -> Any:

@@ -74,14 +74,16 @@ class Execution:
         """Values of every item, and gradients by the inputs in ``wrt``; as ``interpreter.interpret`` gives them."""
         if self._prepared.plan.graph is not None:
             return self._run_graph(wrt, cotangent)
-        seeds = np.ones((self._n_items, 1))
-        if cotangent is not None:
-            seeds[:, 0] = cotangent
+        seeds = np.empty((self._n_items, 1))
+        seeds[:, 0] = 1.0 if cotangent is None else cotangent
         gradient = self._new_gradient() if wrt else np.zeros(0)
         frames_gradients = self._run_routine(seeds, gradient, wrt)
         values: list[Any] = self._values[:, 0].tolist()
+        failed = np.count_nonzero(self._status)
+        if not wrt and not failed:
+            return values, {}
         collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt}
-        for item in np.flatnonzero(self._status).tolist():
+        for item in np.flatnonzero(self._status).tolist() if failed else ():
             values[item] = self._interpret(item, collected, seeds[item, 0])
         return values, {name: self._shaped(name, parts) for name, parts in collected.items()}
 
@@ -134,14 +136,18 @@ class Execution:
         floats, float_places, numbers, number_places = prepared.workspace
         frames_gradients = {name: self._frames_gradient(name, name in wrt) for name in plan.dense}
         bounds = prepared.slices
-        dense = [self._dense_arguments(name, frames_gradients[name], bounds) for name in plan.dense]
+        dense: list[Any] = []
+        for name in plan.dense:
+            dense += self._dense_arguments(name, frames_gradients[name], bounds)
+
+        wants, with_gradient = prepared.wants(wrt), int(bool(wrt))
 
         def call(k: int) -> None:
             routine(
-                bounds[k], bounds[k + 1], int(bool(wrt)), ints, bases, self._weights, layout.n_shared, layout.shifts,
+                bounds[k], bounds[k + 1], with_gradient, ints, bases, self._weights, layout.n_shared, layout.shifts,
                 prepared.entries, self._values, seeds, gradient, k * layout.n_shared, prepared.gradient_shifts,
                 np.empty(floats), float_places, np.empty(numbers, dtype=np.int32), number_places,
-                self._status, prepared.wants(wrt), *(argument for arguments in dense for argument in arguments),
+                self._status, wants, *dense,
             )  # fmt: skip
 
         if self._tier != "fused":

@@ -55,6 +55,16 @@ class Layout:
         # Where each leaf begins in the flat vector: one place where it is shared, else one an item.
         flat = self._offsets + np.where(shared, 0, self.shifts[:, None])
         self._begins: list[list[int]] = [flat[: 1 if shared[n] else n_items, n].tolist() for n in range(n_leaves)]
+        # What every call fills in: inputs by name; numbers, and NaN for what a routine computes.
+        self._inputs: list[tuple[str, list[int]]] = []
+        self._constants: list[tuple[float, list[int]]] = []
+        for leaf, begins in zip(plan.leaves, self._begins, strict=True):
+            if leaf.is_input:
+                self._inputs.append((str(leaf.parameters[0]), begins))
+            else:
+                value = leaf.parameters[0] if leaf.is_number else np.nan
+                assert isinstance(value, (int, float))
+                self._constants.append((value, begins))
 
     def leaf_offsets(self, item: int) -> Offsets:
         """(n_leaves,) local number of each leaf's first entry."""
@@ -73,22 +83,16 @@ class Layout:
     def weights(self, bound: Bound) -> FloatArray:
         """The flat vector, filled in; slots of computed scores hold NaN until a routine writes them."""
         flat = np.empty(self.size)
-        for number, leaf in enumerate(self._plan.leaves):
-            begins = self._begins[number]
-            if leaf.is_number:
-                value = leaf.parameters[0]
-                assert isinstance(value, (int, float))
-                flat[begins] = value
-            elif not leaf.is_input:
-                flat[begins] = np.nan
-            else:
-                found = bound.inputs[str(leaf.parameters[0])]
-                if isinstance(found, BoundScore):
-                    flat[begins] = found.values
-                    continue
-                for item, begin in enumerate(begins):
-                    values = found.weights(item)
-                    flat[begin : begin + len(values)] = values
+        for value, begins in self._constants:
+            flat[begins] = value
+        for name, begins in self._inputs:
+            found = bound.inputs[name]
+            if isinstance(found, BoundScore):
+                flat[begins] = found.values
+                continue
+            for item, begin in enumerate(begins):
+                values = found.weights(item)
+                flat[begin : begin + len(values)] = values
         return flat
 
     def check_graph_weights(self, bound: Bound) -> None:

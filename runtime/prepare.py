@@ -117,14 +117,17 @@ def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
     key: list[Any] = [bound.batch]
     for found in bound.inputs.values():
         if isinstance(found, BoundGraph):
-            own = [graph.topology for graph in found.items]
-            topologies += own
-            key += (found.shared, *map(id, own))
+            key.append(found.shared)
+            for graph in found.items:
+                topology = graph.topology
+                topologies.append(topology)
+                key.append(id(topology))
         elif isinstance(found, BoundDense):
             key += (found.shared, found.counts.tobytes(), found.n_columns, found.frames.dtype.char)
         else:
             key.append(found.shared)
-    key += (mapping.fingerprint for mapping in bound.mappings.values())
+    for mapping in bound.mappings.values():
+        key.append(mapping.fingerprint)
     return tuple(key)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arcgrad.compiler.regions.order import components, topological_order, trim
+from arcgrad.compiler.regions.order import _is_trim, components, outgoing, reached, topological_order, trim
 
 
 def closure(n: int, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
@@ -73,3 +73,21 @@ def test_long_chains_need_no_recursion() -> None:
     assert len(begins) == n + 1
     assert topological_order(n, src, src + 1) is not None
     assert trim(n, src, src + 1, np.array([0]), np.array([n - 1])).all()
+
+
+def test_what_numbers_tell_to_be_trim_is_trim() -> None:
+    rng = np.random.default_rng(3)
+    told = 0
+    for _ in range(2000):
+        n = int(rng.integers(0, 6))
+        m = int(rng.integers(0, 12)) if n else 0
+        src, dst = rng.integers(0, max(n, 1), (2, m)).astype(np.int32)
+        if rng.random() < 0.7:
+            src, dst = np.minimum(src, dst), np.maximum(src, dst)
+        start, accept = (np.flatnonzero(rng.random(n) < 0.7).astype(np.int32) for _ in range(2))
+        forward = reached(outgoing(n, src, dst), start.tolist())
+        backward = reached(outgoing(n, dst, src), accept.tolist())
+        expected = [bool(f and b) for f, b in zip(forward, backward, strict=True)]
+        assert trim(n, src, dst, start, accept).tolist() == expected
+        told += n > 1 and _is_trim(n, src, dst, start, accept)
+    assert told > 100

@@ -7,6 +7,7 @@ beyond 2^53) is evaluated again by the interpreter, whose verdict stands: a valu
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -28,6 +29,18 @@ from arcgrad.runtime.threads import run_slices
 __all__ = ["Execution", "load"]
 
 FloatArray = NDArray[np.float64]
+
+
+# Memory fresh from the system costs a page fault every 4 kB, which is much beside what a routine does with it.
+_MOST_KEPT = 1 << 23
+_kept = threading.local()
+
+
+def _take_workspace(size: int) -> FloatArray:
+    """At least ``size`` floats of whatever content, those of this thread's last slice if they suffice."""
+    kept: FloatArray | None = getattr(_kept, "workspace", None)
+    _kept.workspace = None  # whoever runs within this call, as a finaliser may, takes another one
+    return kept if kept is not None and len(kept) >= size else np.empty(size)
 
 
 def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
@@ -143,12 +156,15 @@ class Execution:
         wants, with_gradient = prepared.wants(wrt), int(bool(wrt))
 
         def call(k: int) -> None:
+            work = _take_workspace(floats)
             routine(
                 bounds[k], bounds[k + 1], with_gradient, ints, bases, self._weights, layout.n_shared, layout.shifts,
                 prepared.entries, self._values, seeds, gradient, k * layout.n_shared, prepared.gradient_shifts,
-                np.empty(floats), float_places, np.empty(numbers, dtype=np.int32), number_places,
+                work, float_places, np.empty(numbers, dtype=np.int32), number_places,
                 self._status, wants, *dense,
             )  # fmt: skip
+            if floats <= _MOST_KEPT:
+                _kept.workspace = work
 
         if self._tier != "fused":
             with np.errstate(all="ignore"):  # as plain Python a routine's scalars are numpy's, which warn of 0 × inf

@@ -17,7 +17,7 @@ from math import inf
 import numpy as np
 
 from arcgrad.runtime.kernels.exponentials import LOG2E, MAGIC, powers_of_two
-from arcgrad.runtime.routines import helper
+from arcgrad.runtime.routines import helper, kernel
 
 __all__ = [
     "BUDGET",
@@ -27,9 +27,11 @@ __all__ = [
     "SLOW",
     "clear_pads",
     "convert_back",
+    "factors_by_slot",
     "factors_of_arcs",
     "fill_cells",
     "fitting_frames",
+    "fitting_frames_by_slot",
     "frame_places",
     "keep_entered",
     "places",
@@ -216,12 +218,83 @@ def fitting_frames(steps, grow, shrink, anyhow, room, ranges, frame, last):
 
 
 @helper
+def factors_by_slot(ints, base, logs, exponents, marks, least, most):
+    """`factors_of_arcs` for the states of each column: the least by which one shrinks, negative, and the most it grows.
+
+    In whole bits, rounded away from 0. Only for diagonals, where each state is entered with one column and no ε.
+    """
+    sources = base + ints[base + 9]
+    emitting = base + ints[base + 15]
+    slots = base + ints[base + 23]
+    least[:] = 1 << 20
+    most[:] = -(1 << 20)
+    for state in range(len(exponents)):
+        own = exponents[state]
+        if own == _UNKNOWN:
+            continue
+        worst = inf
+        best = -inf
+        grow = -inf
+        for arc in range(ints[emitting + state], ints[emitting + state + 1]):
+            source = ints[sources + arc]
+            if logs[arc] > -inf and exponents[source] != _UNKNOWN:
+                factor = logs[arc] * LOG2E + exponents[source] - own
+                grow = max(grow, factor)
+                worst = min(worst, factor)
+                if marks[source] == 1.0:
+                    best = max(best, factor)
+        if grow > -inf:
+            slot = ints[slots + state]
+            kept = best if marks[state] == 1.0 else worst
+            least[slot] = min(least[slot], np.int64(np.floor(max(kept, -1e5))))
+            most[slot] = max(most[slot], np.int64(np.ceil(min(grow, 1e5))))
+
+
+@kernel("UniTuple(int64, 2)(int64[::1], int64[::1], int64[::1])")
+def extremes_of_frame(column_bits, least, most):
+    """How much mantissas shrink at least, and grow at most, in a frame, bits: each column with its own states."""
+    low = np.int64(0)
+    high = np.int64(-(1 << 20))
+    for slot in range(len(least)):
+        exponent = ((column_bits[slot] >> 52) & 2047) - 1023
+        low = min(low, least[slot] + exponent)
+        high = max(high, most[slot] + exponent + 1)
+    return low, high
+
+
+@helper
+def fitting_frames_by_slot(grow, growth, least, most, anyhow, column_bits, ranges, frame, last):
+    """`fitting_frames` by a bound that is closer, and dearer: where a column is small, its states may be fed well."""
+    n_slots = len(least)
+    room = BUDGET
+    up = BUDGET
+    lost = False
+    n = 0
+    while frame + n < last and abs(ranges[frame + n]) < BUDGET:
+        lost = lost or ranges[frame + n] < 0.0
+        if lost:
+            # From a frame with a column of −inf on, states may cease to be reached.
+            room -= anyhow + abs(ranges[frame + n])
+            up -= grow + growth
+        else:
+            begin = (frame + n) * n_slots
+            low, high = extremes_of_frame(column_bits[begin : begin + n_slots], least, most)
+            room += low
+            up -= max(high + growth, 0.0)
+        if room < 0.0 or up < 0.0:
+            break
+        n += 1
+    return n
+
+
+@helper
 def fill_cells(ints, base, uniform, linear, exponents, scratch, scratch_bits, cells):
     """The block's factors: exp(weight) · 2^(e[s] − e[d]) in each arc's cell."""
     n_arcs = ints[base + 1]
-    sources = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
-    ends = ints[base + ints[base + 10] : base + ints[base + 10] + n_arcs]
-    place = ints[base + ints[base + 22] : base + ints[base + 22] + n_arcs]
+    whole = ints.view(np.uint32)
+    sources = whole[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
+    ends = whole[base + ints[base + 10] : base + ints[base + 10] + n_arcs]
+    place = whole[base + ints[base + 22] : base + ints[base + 22] + n_arcs]
     if uniform:
         for arc in range(n_arcs):
             cells[place[arc]] = linear[arc]

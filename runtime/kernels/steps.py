@@ -155,32 +155,38 @@ def gather_columns(columns, slots, result):
         result[state] = columns[slots[state]]
 
 
-@kernel(f"void({', '.join([_ARRAY] * 8)}, boolean)", fastmath=("contract",))
-def three_diagonals(factors0, factors1, factors2, before0, before1, before2, entering, after, first):
-    """Add three diagonals' part of one frame to every state."""
+@kernel(f"void({_ARRAY}, {', '.join(['uint64'] * 9)}, boolean)", fastmath=("contract",))
+def three_diagonals(work, factors0, factors1, factors2, before0, before1, before2, entering, after, n_states, first):
+    """Add three diagonals' part of one frame to every state.
+
+    Everything lies in the workspace, from these places on: slices would cost half of what the loop does. Places have no
+    sign, or numba would look for negative ones.
+    """
     if first:
-        for state in range(len(after)):
-            total = factors0[state] * before0[state] + factors1[state] * before1[state]
-            total += factors2[state] * before2[state]
-            after[state] = total * entering[state]
+        for state in range(n_states):
+            total = work[factors0 + state] * work[before0 + state] + work[factors1 + state] * work[before1 + state]
+            total += work[factors2 + state] * work[before2 + state]
+            work[after + state] = total * work[entering + state]
     else:
-        for state in range(len(after)):
-            total = factors0[state] * before0[state] + factors1[state] * before1[state]
-            total += factors2[state] * before2[state]
-            after[state] += total * entering[state]
+        for state in range(n_states):
+            total = work[factors0 + state] * work[before0 + state] + work[factors1 + state] * work[before1 + state]
+            total += work[factors2 + state] * work[before2 + state]
+            work[after + state] += total * work[entering + state]
 
 
-@kernel(f"void({', '.join([_ARRAY] * 8)}, boolean)", fastmath=("contract",))
-def three_diagonals_back(factors0, factors1, factors2, flow0, flow1, flow2, before, earlier, first):
-    """Add three diagonals' part of β before the frame."""
+@kernel(f"void({_ARRAY}, {', '.join(['uint64'] * 9)}, boolean)", fastmath=("contract",))
+def three_diagonals_back(work, factors0, factors1, factors2, flow0, flow1, flow2, before, earlier, n_states, first):
+    """Add three diagonals' part of β before the frame; places as in `three_diagonals`."""
     if first:
-        for state in range(len(before)):
-            total = factors0[state] * flow0[state] + factors1[state] * flow1[state] + factors2[state] * flow2[state]
-            earlier[state] = total if before[state] != 0.0 else 0.0
+        for state in range(n_states):
+            total = work[factors0 + state] * work[flow0 + state] + work[factors1 + state] * work[flow1 + state]
+            total += work[factors2 + state] * work[flow2 + state]
+            work[earlier + state] = total if work[before + state] != 0.0 else 0.0
     else:
-        for state in range(len(before)):
-            total = factors0[state] * flow0[state] + factors1[state] * flow1[state] + factors2[state] * flow2[state]
-            earlier[state] += total if before[state] != 0.0 else 0.0
+        for state in range(n_states):
+            total = work[factors0 + state] * work[flow0 + state] + work[factors1 + state] * work[flow1 + state]
+            total += work[factors2 + state] * work[flow2 + state]
+            work[earlier + state] += total if work[before + state] != 0.0 else 0.0
 
 
 @kernel(f"void({_NUMBERS}, {', '.join([_ARRAY] * 5)})", fastmath=("reassoc",))

@@ -18,9 +18,11 @@ from arcgrad.runtime.kernels.blocks import (
     SLOW,
     clear_pads,
     convert_back,
+    factors_by_slot,
     factors_of_arcs,
     fill_cells,
     fitting_frames,
+    fitting_frames_by_slot,
     frame_places,
     keep_entered,
     places,
@@ -142,10 +144,11 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
     first_exponents = rows + row_limit(n_frames) * stride
     vector0 = work[vectors_at : vectors_at + n_states]
     vector1 = work[vectors_at + stride : vectors_at + stride + n_states]
-    entering = work[vectors_at + 2 * stride : vectors_at + 2 * stride + n_states]
+    entering_at = vectors_at + 2 * stride
+    entering = work[entering_at : entering_at + n_states]
     column_logs = work[vectors_at + 3 * stride : vectors_at + 3 * stride + n_slots]
     scratch = work[scratch_at : scratch_at + max(n_states, n_arcs)]
-    scratch_bits = bits[scratch_at : scratch_at + max(n_states, n_arcs)]
+    scratch_bits = bits[scratch_at : scratch_at + max(n_states, n_arcs, n_slots)]
 
     greatest = 0.0
     for arc in range(n_arcs):
@@ -195,6 +198,15 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
                 keep_entered(ints, base, logs, mantissas, vector1)
                 grow, shrink, anyhow = factors_of_arcs(ints, base, logs, vector0, vector1)
                 n_own = fitting_frames(steps, grow + growth, shrink, anyhow, BUDGET, ranges, frame, n_frames)
+                if n_diagonals > 0 and max(n_own, n_fitting) < min(LONG, n_frames - frame):
+                    least = bits[vectors_at + 3 * stride : vectors_at + 3 * stride + n_slots]
+                    most = scratch_bits[:n_slots]
+                    factors_by_slot(ints, base, logs, vector0, vector1, least, most)
+                    column_bits = bits[columns_at : columns_at + n_frames * n_slots]
+                    n_own = max(
+                        n_own,
+                        fitting_frames_by_slot(grow, growth, least, most, anyhow, column_bits, ranges, frame, n_frames),
+                    )
                 n_own = min(n_own, reach // steps)
                 if n_own >= wanted and n_own > n_fitting:
                     mode = 2
@@ -249,19 +261,18 @@ def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
                 gather_columns(columns, state_slots, entering)
                 for k in range(0, n_diagonals, 3):
                     offsets = base + ints[base + 19] + k
-                    begin0 = before - ints[offsets]
-                    begin1 = before - ints[offsets + 1]
-                    begin2 = before - ints[offsets + 2]
-                    cell = k * stride + pad
+                    cell = cells_at + k * stride + pad
                     three_diagonals(
-                        cells[cell : cell + n_states],
-                        cells[cell + stride : cell + stride + n_states],
-                        cells[cell + 2 * stride : cell + 2 * stride + n_states],
-                        work[begin0 : begin0 + n_states],
-                        work[begin1 : begin1 + n_states],
-                        work[begin2 : begin2 + n_states],
-                        entering,
-                        after,
+                        work,
+                        np.uint64(cell),
+                        np.uint64(cell + stride),
+                        np.uint64(cell + 2 * stride),
+                        np.uint64(before - ints[offsets]),
+                        np.uint64(before - ints[offsets + 1]),
+                        np.uint64(before - ints[offsets + 2]),
+                        np.uint64(entering_at),
+                        np.uint64(row + pad),
+                        np.uint64(n_states),
                         k == 0,
                     )
             frame += 1
@@ -391,21 +402,18 @@ def backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weigh
                 enter_with_label(state_slots, after, beta, flow, after_logs, used)
                 for k in range(0, n_diagonals, 3):
                     offsets = base + ints[base + 19] + k
-                    cell0 = k * stride + pad + ints[offsets]
-                    cell1 = (k + 1) * stride + pad + ints[offsets + 1]
-                    cell2 = (k + 2) * stride + pad + ints[offsets + 2]
-                    flow0 = flow_at + pad + ints[offsets]
-                    flow1 = flow_at + pad + ints[offsets + 1]
-                    flow2 = flow_at + pad + ints[offsets + 2]
+                    cell = cells_at + k * stride + pad
                     three_diagonals_back(
-                        cells[cell0 : cell0 + n_states],
-                        cells[cell1 : cell1 + n_states],
-                        cells[cell2 : cell2 + n_states],
-                        work[flow0 : flow0 + n_states],
-                        work[flow1 : flow1 + n_states],
-                        work[flow2 : flow2 + n_states],
-                        before,
-                        earlier,
+                        work,
+                        np.uint64(cell + ints[offsets]),
+                        np.uint64(cell + stride + ints[offsets + 1]),
+                        np.uint64(cell + 2 * stride + ints[offsets + 2]),
+                        np.uint64(flow_at + pad + ints[offsets]),
+                        np.uint64(flow_at + pad + ints[offsets + 1]),
+                        np.uint64(flow_at + pad + ints[offsets + 2]),
+                        np.uint64(row - stride + pad),
+                        np.uint64(earlier_at + pad),
+                        np.uint64(n_states),
                         k == 0,
                     )
                 if want_weights:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from oracle.adapter import arcgrad_inputs, disagreement, routine_of
@@ -20,8 +21,8 @@ CHUNK = 250
 SHOWN = 3
 
 # Each distinct routine costs about a second of compilation. A case that would need one beyond these is left to the
-# kernels tier, which runs the same generated text; fewer than one case in twenty is.
-MOST_ROUTINES = 35
+# kernels tier, which runs the same generated text; fewer than one case in five is.
+MOST_ROUTINES = 26
 MOST_COMPILATIONS = 60
 MOST_COMPILE_SECONDS = 360.0
 
@@ -62,7 +63,10 @@ def compilations_of_new_equations(routines: set[str], known_texts: set[str]) -> 
     return ag.cache.info().compilations - before.compilations
 
 
-def test_fused_routines_agree_with_the_oracle_and_are_few():
+def test_fused_routines_agree_with_the_oracle_and_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # An empty cache, and nothing compiled in memory: what is counted below is all that the run needs, kernels included.
+    monkeypatch.setenv("ARCGRAD_CACHE_DIR", str(tmp_path))
+    ag.cache.clear(disk=False)
     before = ag.cache.info()
     routines: set[str] = set()
     found: list[str] = []
@@ -81,9 +85,9 @@ def test_fused_routines_agree_with_the_oracle_and_are_few():
     after = ag.cache.info()
     assert not found, report(found, compared)
     assert compilations_of_new_equations(routines, {case.text for n in range(number) for case in chunk(n)}) == 0
-    assert number <= N_CASES // CHUNK + 1, "too many cases need a routine of their own"
+    assert number <= N_CASES // CHUNK + 2, "too many cases need a routine of their own"
     assert after.tiers["fused"].compilations - before.tiers["fused"].compilations <= len(routines)
-    assert after.compilations - before.compilations <= MOST_COMPILATIONS
+    assert 0 < after.compilations - before.compilations <= MOST_COMPILATIONS
     assert after.compile_seconds - before.compile_seconds <= MOST_COMPILE_SECONDS
 
 

@@ -255,10 +255,6 @@ class RoutineCache:
         """One function's machine code came from disk."""
         self._count(tier, "disk_hits", 1)
 
-    def count_memory_hit(self, tier: Tier) -> None:
-        """One routine was in memory already."""
-        self._count(tier, "memory_hits", 1)
-
     def count_compilation(self, tier: Tier, seconds: float) -> None:
         """One function was compiled by numba, in so many CPU seconds."""
         with self._lock:

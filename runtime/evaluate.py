@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arcgrad.compiler.ir import Node, Program, topological
+from arcgrad.compiler.ir import Node, Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Category
 from arcgrad.compiler.score_values import WHOLE
@@ -142,9 +142,9 @@ class Evaluator:
             items = [cotangent] if bound.batch is None else cotangent
             if bound.batch is not None and (not isinstance(items, (list, tuple)) or len(items) != bound.batch):
                 raise InputError(f"cotangent must be a list of {bound.batch} arrays, one for each graph of the batch")
-            return [_numbers(item, "cotangent", None) for item in items]
+            return [_cotangent_numbers(item) for item in items]
         shape = () if bound.batch is None else (bound.batch,)
-        array = _numbers(cotangent, "cotangent", None)
+        array = _cotangent_numbers(cotangent)
         if array.shape not in ((), shape):
             raise InputError(
                 f"cotangent has shape {array.shape}, but the value's is {shape}",
@@ -166,13 +166,13 @@ class Evaluator:
         return float(values[0]) if bound.batch is None else np.array(values, dtype=np.float64)
 
 
-def _numbers(value: Any, name: str, shape: tuple[int, ...] | None) -> Any:
-    array = as_array(value, name, "an array of real numbers")
+def _cotangent_numbers(value: Any) -> Any:
+    array = as_array(value, "cotangent", "an array of real numbers")
     if array.dtype.kind not in "fiu":
-        raise InputError(f"{name} must hold real numbers, but has dtype {array.dtype}")
+        raise InputError(f"cotangent must hold real numbers, but has dtype {array.dtype}")
     array = to_floats(array, np.float64)
     if not np.all(np.isfinite(array)):
-        raise InputError(f"{name} holds a number that is not finite")
+        raise InputError("cotangent holds a number that is not finite")
     return array
 
 
@@ -186,9 +186,6 @@ def _is_integral(root: Node) -> bool:
     if root.type is not Type.SCORE:
         return False
     found = False
-    for node in topological(root):
-        if node.operator == "count":
-            found = True
     stack, seen = [root], set()
     while stack:
         node = stack.pop()
@@ -200,6 +197,8 @@ def _is_integral(root: Node) -> bool:
                 return False
         elif node.operator not in _INTEGRAL:
             return False
-        elif node.operator != "count":
+        elif node.operator == "count":
+            found = True
+        else:
             stack.extend(node.operands)
     return found

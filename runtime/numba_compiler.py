@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import os
 import pickle
 import sys
@@ -23,25 +24,40 @@ from typing import Any
 import llvmlite.binding
 import numba
 import numpy
-from numba.core import compiler, event, serialize, types
+from numba.core import cgutils, compiler, event, serialize, types
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.imputils import impl_ret_new_ref
 from numba.core.registry import cpu_target
 from numba.core.runtime import nrt
+from numba.core.typing.templates import make_concrete_template
 
 from arcgrad.runtime.cache import Tier, cache
 from arcgrad.runtime.code_identity import identity_of_function
 from arcgrad.runtime.interrupts import interrupts_held_back
 
-__all__ = ["admit_read_only", "global_compiler_lock", "inlined", "load_or_compile", "type_of_dispatcher"]
+__all__ = [
+    "admit_read_only",
+    "global_compiler_lock",
+    "inlined",
+    "load_or_compile",
+    "type_of_dispatcher",
+    "type_of_kernel",
+]
 
 # numba is typed in part only.
 _config: Any = numba.config
 _compiled_code: Any = compiler.CompileResult
 _serialize: Any = serialize
 _event: Any = event
+_cgutils: Any = cgutils
 
 # Changed when the content of a compiled file changes its form.
-_FORMAT = 1
+_FORMAT = 2
+
+# Symbols of kernels begin with this; the rest is the digest of all that the code depends on.
+_SYMBOL = "arcgrad.kernel."
+# By symbol: the dispatcher of the code that it stands for now, and module and name of the kernel.
+_exported: dict[str, tuple[Any, str, str]] = {}
 
 
 def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: frozenset[str], tier: Tier) -> Any:
@@ -66,7 +82,8 @@ def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: f
     if _config.DISABLE_JIT:
         return dispatcher
     # The attribute by which numba's dispatchers find their disk cache, from 0.13 to this day.
-    dispatcher._cache = _DiskCache(_name_on_disk(function, signature, fastmath, tier), tier)
+    name = _name_on_disk(function, signature, fastmath, tier)
+    dispatcher._cache = _DiskCache(name, tier)
     _meter.watch(dispatcher, tier)
     try:
         with interrupts_held_back():
@@ -74,17 +91,70 @@ def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: f
     finally:
         _meter.unwatch(dispatcher)
     dispatcher.disable_compile()
+    # Machine code that others call lives as long as they do.
+    dispatcher._called_kernels = [_exported[symbol][0] for symbol in dispatcher._cache.symbols]
+    if tier == "kernels":
+        _export(dispatcher, name, function)
     return dispatcher
 
 
-def inlined(function: Callable[..., Any]) -> Any:
+def inlined(function: Callable[..., Any], fastmath: frozenset[str] = frozenset()) -> Any:
     """A dispatcher for a plain function that compiled code calls: compiled with its caller, for the types it meets."""
-    return numba.njit(nogil=True, error_model="numpy")(function)
+    return numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False)(function)
 
 
 def type_of_dispatcher(dispatcher: Any) -> Any:
-    """The type by which compiled code calls a dispatcher."""
+    """The type by which compiled code calls a dispatcher, whose code is linked into its own."""
     return types.Dispatcher(dispatcher)
+
+
+def _export(dispatcher: Any, name: str, function: Callable[..., Any]) -> None:
+    """Let other compiled code call a kernel by a symbol."""
+    symbol = _SYMBOL + name.rpartition("-")[2].partition(".")[0]
+    (compiled,) = dispatcher.overloads.values()
+    descriptor = compiled.fndesc
+    address = compiled.library.get_pointer_to_function(descriptor.llvm_func_name)
+    llvmlite.binding.add_symbol(symbol, address)
+    is_new = symbol not in _exported
+    _exported[symbol] = (dispatcher, function.__module__, function.__qualname__)
+    dispatcher._symbol = symbol
+
+    def call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        convention = context.call_conv
+        function_type = convention.get_function_type(descriptor.restype, descriptor.argtypes)
+        callee = _cgutils.get_or_insert_function(builder.module, function_type, symbol)
+        status, result = convention.call_function(builder, callee, descriptor.restype, descriptor.argtypes, arguments)
+        with _cgutils.if_unlikely(builder, status.is_error):
+            convention.return_status_propagate(builder, status)
+        return impl_ret_new_ref(context, builder, descriptor.restype, result)
+
+    if is_new:
+        call.signature = descriptor.argtypes  # type: ignore[attr-defined]
+        cpu_target.target_context.insert_func_defn([(call, symbol, descriptor.argtypes)])
+
+
+def type_of_kernel(dispatcher: Any) -> Any:
+    """The type by which compiled code calls a kernel: by its symbol."""
+    if _config.DISABLE_JIT:
+        return types.Dispatcher(dispatcher)
+    (compiled,) = dispatcher.overloads.values()
+    return types.Function(make_concrete_template(dispatcher._symbol, dispatcher._symbol, [compiled.signature]))
+
+
+def _load_exported(symbols: list[tuple[str, str, str]]) -> None:
+    """Load the kernels that machine code from disk calls.
+
+    Raises:
+        LookupError: a kernel is no longer the one that was called.
+    """
+    for symbol, module, name in symbols:
+        if symbol not in _exported:
+            found: Any = importlib.import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+            found.load()
+        if symbol not in _exported:
+            raise LookupError(symbol)
 
 
 def admit_read_only(dispatcher: Any, arguments: tuple[Any, ...]) -> bool:
@@ -149,6 +219,7 @@ class _DiskCache:
     def __init__(self, name: str, tier: Tier) -> None:
         self._name = name
         self._tier = tier
+        self.symbols: list[str] = []  # of the kernels that the code calls
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         directory = cache.directory
@@ -156,7 +227,8 @@ class _DiskCache:
         if content is None:
             return None
         try:
-            symbols, parts = pickle.loads(content)
+            symbols, kernels, parts = pickle.loads(content)
+            _load_exported(kernels)
             _make_known(symbols, target_context)
             compiled = _compiled_code._rebuild(target_context, *parts)
         except Exception:
@@ -164,15 +236,19 @@ class _DiskCache:
             directory.remove(self._name)
             return None
         cache.count_disk_hit(self._tier)
+        self.symbols = [symbol for symbol, _, _ in kernels]
         return compiled
 
     def save_overload(self, signature: Any, compiled: Any) -> None:
+        module = compiled.library._final_module
+        symbols = [each.name for each in (*module.functions, *module.global_variables) if each.is_declaration]
+        symbols = sorted(name for name in symbols if not name.startswith("llvm."))
+        self.symbols = [name for name in symbols if name.startswith(_SYMBOL)]
         # Code that holds addresses of this process cannot be kept.
         if not compiled.library.has_dynamic_globals and not compiled.lifted:
-            module = compiled.library._final_module
-            symbols = [each.name for each in (*module.functions, *module.global_variables) if each.is_declaration]
-            symbols = sorted(name for name in symbols if not name.startswith("llvm."))
-            cache.directory.write_code(self._name, _serialize.dumps((symbols, compiled._reduce())))
+            kernels = [(symbol, *_exported[symbol][1:]) for symbol in self.symbols]
+            symbols = [name for name in symbols if name not in self.symbols]
+            cache.directory.write_code(self._name, _serialize.dumps((symbols, kernels, compiled._reduce())))
 
     def enable(self) -> None:
         """Always enabled."""

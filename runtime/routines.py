@@ -19,6 +19,8 @@ Both are called like the plain functions they wrap: from Python, from one anothe
   may be read-only although the signature cannot say so: it is the kernel's duty not to write its inputs. ``.python``
   is the undecorated function. Options: `fastmath`, a set of LLVM flags such as ``{"reassoc"}`` (never "ninf" or "nnan":
   scores may be −inf). Compiled with ``nogil=True`` and ``error_model="numpy"``: x / 0 is inf or NaN, not an error.
+- A kernel calls others by symbols, without a copy of their code in its own: so kernels are units of compilation, and what
+  is to melt into a caller's loop is a helper. `loose_helper` gives a helper licences of its own.
 - Both must be module-level functions, not closures. Kernels report failure by what they return or write, not by
   raising, allocate nothing, and may use as globals: helpers, other kernels, numbers and tuples of them, modules.
 - The machine code of a kernel is keyed by its own bytecode and that of all helpers and kernels it reaches, with the
@@ -42,7 +44,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.cache import Tier, cache
 
-__all__ = ["Helper", "Kernel", "helper", "is_ready", "kernel", "load_routine", "without_comments"]
+__all__ = ["Helper", "Kernel", "helper", "is_ready", "kernel", "load_routine", "loose_helper", "without_comments"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,9 +53,10 @@ R = TypeVar("R")
 class Helper(Generic[P, R]):
     """A small function that runs as plain Python when Python calls it, and is inlined where compiled code calls it."""
 
-    def __init__(self, python: Callable[P, R]) -> None:
+    def __init__(self, python: Callable[P, R], fastmath: frozenset[str] = frozenset()) -> None:
         functools.update_wrapper(self, python)
         self.python = python
+        self.fastmath = fastmath
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.python(*args, **kwargs)
@@ -62,7 +65,7 @@ class Helper(Generic[P, R]):
     def _dispatcher(self) -> Any:
         from arcgrad.runtime import numba_compiler
 
-        return numba_compiler.inlined(self.python)
+        return numba_compiler.inlined(self.python, self.fastmath)
 
     @property
     def _numba_type_(self) -> Any:
@@ -131,7 +134,7 @@ class Kernel(Generic[P, R]):
         """Asked for by numba where compiled code refers to this object."""
         from arcgrad.runtime import numba_compiler
 
-        return numba_compiler.type_of_dispatcher(self.load())
+        return numba_compiler.type_of_kernel(self.load())
 
     @property
     def is_ready(self) -> bool:
@@ -162,6 +165,23 @@ def helper(function: Callable[P, R]) -> Helper[P, R]:
         3.0
     """
     return Helper(function)
+
+
+def loose_helper(*licences: str) -> Callable[[Callable[P, R]], Helper[P, R]]:
+    """Declare a `helper` with licences of LLVM's, such as "reassoc", which hold for its own arithmetic only.
+
+    Example:
+        >>> @loose_helper("contract")
+        ... def multiply_add(a: float, b: float, c: float) -> float:
+        ...     return a * b + c
+        >>> multiply_add(2.0, 3.0, 1.0)
+        7.0
+    """
+
+    def declare(function: Callable[P, R]) -> Helper[P, R]:
+        return Helper(function, frozenset(licences))
+
+    return declare
 
 
 def kernel(signature: str, *, fastmath: Iterable[str] = ()) -> Callable[[Callable[P, R]], Kernel[P, R]]:

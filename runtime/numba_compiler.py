@@ -34,6 +34,7 @@ from numba.core.typing.templates import make_concrete_template
 from arcgrad.runtime.cache import Tier, cache
 from arcgrad.runtime.code_identity import identity_of_function
 from arcgrad.runtime.interrupts import interrupts_held_back
+from arcgrad.runtime.vector_code import INTRINSICS
 
 __all__ = [
     "admit_read_only",
@@ -42,6 +43,7 @@ __all__ = [
     "load_or_compile",
     "type_of_dispatcher",
     "type_of_kernel",
+    "type_of_vector_operation",
 ]
 
 # numba is typed in part only.
@@ -139,6 +141,11 @@ def type_of_kernel(dispatcher: Any) -> Any:
         return types.Dispatcher(dispatcher)
     (compiled,) = dispatcher.overloads.values()
     return types.Function(make_concrete_template(dispatcher._symbol, dispatcher._symbol, [compiled.signature]))
+
+
+def type_of_vector_operation(name: str) -> Any:
+    """The type by which compiled code calls an operation of `arcgrad.runtime.kernels.vectors`."""
+    return cpu_target.typing_context.resolve_value_type(INTRINSICS[name])
 
 
 def _load_exported(symbols: list[tuple[str, str, str]]) -> None:

@@ -44,7 +44,17 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.cache import Tier, cache
 
-__all__ = ["Helper", "Kernel", "helper", "is_ready", "kernel", "load_routine", "loose_helper", "without_comments"]
+__all__ = [
+    "Helper",
+    "Kernel",
+    "helper",
+    "is_ready",
+    "kernel",
+    "load_routine",
+    "loose_helper",
+    "vector_operation",
+    "without_comments",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -182,6 +192,28 @@ def loose_helper(*licences: str) -> Callable[[Callable[P, R]], Helper[P, R]]:
         return Helper(function, frozenset(licences))
 
     return declare
+
+
+class VectorOperation(Generic[P, R]):
+    """An operation on vectors of `arcgrad.runtime.kernels.vectors`: plain Python over arrays, LLVM's own in kernels."""
+
+    def __init__(self, python: Callable[P, R]) -> None:
+        functools.update_wrapper(self, python)
+        self.python = python
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.python(*args, **kwargs)
+
+    @property
+    def _numba_type_(self) -> Any:
+        from arcgrad.runtime import numba_compiler
+
+        return numba_compiler.type_of_vector_operation(self.python.__name__)
+
+
+def vector_operation(function: Callable[P, R]) -> VectorOperation[P, R]:
+    """Declare an operation that ``runtime.vector_code`` compiles under the function's name."""
+    return VectorOperation(function)
 
 
 def kernel(signature: str, *, fastmath: Iterable[str] = ()) -> Callable[[Callable[P, R]], Kernel[P, R]]:

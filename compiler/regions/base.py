@@ -19,7 +19,7 @@ from arcgrad.grammar.errors import LimitError
 
 __all__ = ["HEADER", "Packing", "Region", "gather_rows", "row_pointers"]
 
-HEADER = 24
+HEADER = 26
 """Length of every header; a place that a shape has no use for holds 0."""
 
 _INT32_MAX = 2**31 - 1

@@ -45,6 +45,12 @@ class Part:
         self.src, self.dst = position[self.src], position[self.dst]
         self.start, self.accept = np.sort(position[self.start]), np.sort(position[self.accept])
 
+    def spread(self, position: IntArray, n_states: int) -> None:
+        """Give the states new numbers, out of more than there are states. Starts and accepts are sorted again."""
+        self.src, self.dst = position[self.src], position[self.dst]
+        self.start, self.accept = np.sort(position[self.start]), np.sort(position[self.accept])
+        self.n_states = n_states
+
     def sort_arcs(self, order: NDArray[np.integer]) -> None:
         """Put the arcs into another order."""
         self.arcs, self.src, self.dst = self.arcs[order], self.src[order], self.dst[order]

@@ -5,6 +5,7 @@ Also the dense chain alone ("frames").
 
 from __future__ import annotations
 
+import copy
 import functools
 
 import numpy as np
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.regions.base import HEADER, Packing, Region, row_pointers
 from arcgrad.compiler.regions.graph import Part
+from arcgrad.compiler.regions.inner_loop import Grouping, group_states, pack_arcs, pack_matrix, pack_strips
 from arcgrad.compiler.regions.order import topological_order
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import EPSILON, IntArray, Topology
 
 __all__ = ["pack_frames", "pack_trellis", "trellis_region"]
 
-_CHUNK = 1024  # numbers that kernels exponentiate at a time
-_MOST_DIAGONALS = 12
+# As ``arcgrad.runtime.kernels.blocks`` has them.
+_LONGEST, _FEWEST, _SLOW = 32, 4, 4
 
 
 def pack_trellis(
@@ -43,17 +45,17 @@ def pack_trellis(
         0 n_states   1 n_arcs   2 n_starts   3 →starts   4 n_accepts   5 →accepts
         6 →entry row pointers (0: one entry an arc)   7 →entries
         8 n_emitting   9 →arc sources   10 →arc destinations   11 →the graph's arc numbers
-        12 →slot of each emitting arc   13 n_slots   14 →column of each slot, ascending
+        12 →slot of each emitting arc   13 n_slots   14 →column of each slot
         15 →row pointers of emitting arcs by destination   16 →row pointers of ε arcs by destination
         17 length of the longest chain of ε arcs
-        18 n_diagonals, a multiple of 3, or 0: the format of the inner loop (log)
-        19 →offsets dst − src of the diagonals   20 the largest of them, absolute
+        18 format of the inner loop (log): 0 arc by arc, 1 strips, 2 a full matrix; see ``inner_loop``   19 →its table
+        20 pad, zeros that the loop reads on both sides of a row of states
         21 n_cells, the numbers that the inner loop multiplies by   22 →cell of each arc
-        23 →slot of each state (diagonals)
+        23 →slot of each state; −1 where it is entered with none, or with several
+        24 number of states that are not there only to fill up groups
 
-    Diagonals: where every state is entered with one label only, without ε, and few differences dst − src occur, as in
-    CTC, the arcs of one difference make a padded row of cells, by destination, and the loop runs over states. Else a
-    cell is an arc.
+    Columns have one slot each, in ascending order; but strips have a slot for each state of their last group, and they
+    number the states by groups.
 
     Args:
         topology: the graph G.
@@ -76,10 +78,40 @@ def pack_trellis(
     if order is None:
         return None
     part.renumber(order)
+    grouping = None
+    if semiring == "log" and not silent.any():
+        grouping = group_states(part.n_states, part.dst, labels[part.arcs])
+    if grouping is not None:
+        packed = _pack(part, silent, labels, selection, leaf_offsets, semiring, grouping)
+        if packed is not None:
+            return packed
+    found = _pack(part, silent, labels, selection, leaf_offsets, semiring, None)
+    assert found is not None
+    return found
+
+
+def _pack(
+    part: Part,
+    silent: NDArray[np.bool_],
+    labels: IntArray,
+    selection: Selection,
+    leaf_offsets: NDArray[np.int64],
+    semiring: str,
+    grouping: Grouping | None,
+) -> Region | None:
+    """Pack a part whose states are in order; None where strips are tried, by a grouping, and do not fit."""
+    part = copy.copy(part)
+    n_real = part.n_states
+    if grouping is not None:
+        part.spread(grouping.position, grouping.n_states)
     n_states, n_arcs = part.n_states, len(part.arcs)
     part.sort_arcs(np.lexsort((part.dst, silent)))
     n_emitting = n_arcs - int(silent.sum())
-    columns, slots = np.unique(labels[part.arcs[:n_emitting]], return_inverse=True)
+    if grouping is not None:
+        columns: IntArray = grouping.columns
+        slots: NDArray[np.integer] = grouping.slots[part.dst]
+    else:
+        columns, slots = np.unique(labels[part.arcs[:n_emitting]], return_inverse=True)
     depth = np.zeros(n_states, dtype=np.int64)
     for s, d in zip(part.src[n_emitting:].tolist(), part.dst[n_emitting:].tolist(), strict=True):
         depth[d] = max(depth[d], depth[s] + 1)
@@ -99,8 +131,12 @@ def pack_trellis(
     packing.array(15, row_pointers(part.dst[:n_emitting], n_states))
     packing.array(16, n_emitting + row_pointers(part.dst[n_emitting:], n_states))
     packing.number(17, int(depth.max(initial=0)))
-    if semiring == "log":
-        _pack_inner_loop(packing, part, slots)
+    packing.number(24, n_real)
+    if grouping is not None:
+        if not pack_strips(packing, part, grouping):
+            return None
+    elif semiring == "log" and not (n_emitting == n_arcs and pack_matrix(packing, part, slots)):
+        pack_arcs(packing, part, slots)
     return trellis_region(packing.ints(), semiring)
 
 
@@ -109,53 +145,27 @@ def trellis_region(ints: IntArray, semiring: str) -> Region:
     header = ints[:HEADER].tolist()
     n_states, n_arcs, n_slots, pad, n_cells = header[0], header[1], header[13], header[20], header[21]
     if semiring == "log":
-        # As ``arcgrad.runtime.kernels.blocks`` lays it out; a row for each frame and for each block of 8 frames, and
-        # for each row its exponents.
-        row = n_states + n_states + 2 * pad
-        floats = 2 * n_arcs + 2 * n_cells + max(_CHUNK + n_slots, n_arcs, n_states + n_slots)
-        floats += 3 * (n_states + 2 * pad) + n_slots + 4 + 3 * row
-        fixed, frame = (floats, 16), (n_slots + 2 + row + -(-row // 8), 4)
+        # As ``arcgrad.runtime.kernels.blocks`` lays it out: by arc, cell and slot; rows of states; for each frame its
+        # columns, and a share of the row, with its exponents, that a block begins with.
+        stride, width = _eights(n_states) + 2 * pad, _eights(n_slots + 7)
+        floats = _eights(n_arcs) + 4 * _eights(n_cells) + width + 8 + (9 + 2 * _LONGEST + 1 + _SLOW) * stride
+        fixed, frame = (floats + 16 + 4 * stride, 16), (width + 2 + -(-2 * stride // _FEWEST), 1)
     elif semiring == "count":
         fixed, frame = (2 * n_states, 0), (0, 0)
     else:
         # Arc weights and two rows of best weights; a back pointer for each frame and state, the best end and its state.
         fixed, frame = (n_arcs + 2 * n_states + 1, n_states + 1), (0, n_states)
-    return Region("trellis", semiring, ints, n_states, n_arcs, fixed, frame)
+    return Region("trellis", semiring, ints, header[24], n_arcs, fixed, frame)
 
 
-def _pack_inner_loop(packing: Packing, part: Part, slots: NDArray[np.int64]) -> None:
-    """Choose and pack the format of the log semiring's inner loop."""
-    n_states, n_arcs = part.n_states, len(part.arcs)
-    offsets, which = np.unique(part.dst - part.src, return_inverse=True)
-    pad = int(np.abs(offsets).max(initial=0))
-    n_diagonals = -(-len(offsets) // 3) * 3
-    state_slot = np.zeros(n_states, dtype=np.int32)
-    state_slot[part.dst[: len(slots)]] = slots
-    if (
-        0 < n_diagonals <= _MOST_DIAGONALS
-        and len(slots) == n_arcs
-        and np.array_equal(state_slot[part.dst], slots)
-        and n_diagonals * (n_states + 2 * pad) <= 4 * n_arcs + 64
-        and len(np.unique(which * np.int64(n_states) + part.dst)) == n_arcs
-    ):
-        stride = n_states + 2 * pad
-        cells: IntArray = (which * stride + pad + part.dst).astype(np.int32)
-        n_cells = n_diagonals * stride
-        packing.number(18, n_diagonals)
-        # The rest of the last three multiply zeros.
-        packing.array(19, np.concatenate([offsets, np.zeros(n_diagonals - len(offsets), dtype=np.int32)]))
-    else:
-        pad = 0
-        cells, n_cells = np.arange(n_arcs, dtype=np.int32), n_arcs
-    packing.number(20, pad)
-    packing.number(21, n_cells)
-    packing.array(22, cells)
-    packing.array(23, state_slot)
+def _eights(count: int) -> int:
+    """The next multiple of eight."""
+    return -(-count // 8) * 8
 
 
 @functools.cache
 def pack_frames(semiring: str) -> Region:
     """Pack a reduction over a dense chain alone: the product over frames of the reduction over columns. No header."""
-    fixed = (1 + 2 * _CHUNK if semiring == "log" else 0, 1)
+    fixed = (1 if semiring == "log" else 0, 1)
     per_frame = {"log": (2, 0), "max": (0, 1), "min": (0, 1), "count": (0, 0)}[semiring]
     return Region("frames", semiring, Packing().ints(), 0, 0, fixed, per_frame)

@@ -1,7 +1,7 @@
 """Exponentials that LLVM inlines into loops and vectorises there, and powers of two.
 
-Those of one number are kernels, not helpers, for their licence to fuse multiplications and additions; nothing may be
-reordered in them. Sums of exponentials may be, so they are kernels of their own.
+Those of one number have a licence to fuse multiplications and additions; nothing may be reordered in them. Sums of
+exponentials may be, so these are kernels of their own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from math import inf
 
 import numpy as np
 
-from arcgrad.runtime.routines import helper, kernel
+from arcgrad.runtime.kernels.vectors import broadcast, greater, where_greater
+from arcgrad.runtime.kernels.vectors import powers_of_two as powers_of_two_of
+from arcgrad.runtime.routines import helper, kernel, loose_helper
 
 __all__ = [
     "LN2",
@@ -19,8 +21,10 @@ __all__ = [
     "NEGATIVE_POWERS",
     "exponential",
     "exponential_float32",
+    "exponentials",
     "exponentiate",
     "powers_of_two",
+    "split_exponential",
     "split_exponentials",
 ]
 
@@ -68,7 +72,7 @@ def polynomial(r):
     return p * r + 1.0
 
 
-@kernel("float64(float64)", fastmath=("contract",))
+@loose_helper("contract")
 def exponential(x):
     """exp(x) within 4e-16 relative for x ≤ 700; 0 for x ≤ −708."""
     z = max(x, -708.0)
@@ -79,7 +83,16 @@ def exponential(x):
     return p * power if x > -708.0 else 0.0
 
 
-@kernel("float32(float32)", fastmath=("contract",))
+@helper
+def exponentials(x):
+    """As `exponential`, of a vector."""
+    z = greater(x, broadcast(-708.0))
+    k = (z * LOG2E + MAGIC) - MAGIC
+    p = polynomial((z - k * _LN2_HIGH) - k * _LN2_LOW)
+    return where_greater(x, broadcast(-708.0), p * powers_of_two_of(k), broadcast(0.0))
+
+
+@loose_helper("contract")
 def exponential_float32(x):
     """exp(x) for x ≤ 80, within 2e-7 relative where x is not large; 0 for x ≤ −87."""
     z = max(x, _LEAST)
@@ -114,6 +127,14 @@ def split_exponentials(x, exponents):
         p = polynomial(min(max((z - k * _LN2_HIGH) - k * _LN2_LOW, -0.35), 0.35))
         x[i] = p if x[i] > -inf else 0.0
         exponents[i] = k
+
+
+@helper
+def split_exponential(x):
+    """m and a whole k with exp(x) = m · 2^k, m in [0.7, 1.42]."""
+    k = np.floor(x * LOG2E + 0.5)
+    # Where x has no digits left for the rest (beyond 1e15), any rest is as good.
+    return polynomial(min(max((x - k * _LN2_HIGH) - k * _LN2_LOW, -0.35), 0.35)), k
 
 
 @helper

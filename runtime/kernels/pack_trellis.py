@@ -9,12 +9,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.compiler.regions.base import HEADER
+from arcgrad.runtime.kernels.pack_inner_loop import (
+    BOUNDS,
+    LEFT_OVER,
+    group_states,
+    inner_loop_size,
+    write_arcs,
+    write_matrix,
+    write_strips,
+)
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["out_size", "pack_trellis_ints", "workspace"]
 
-_HEADER = 24
-_MOST_DIAGONALS = 12
 _INT32_MAX = 2**31 - 1
 _EPSILON = -1
 _FORWARD, _BACKWARD, _KEPT = 1, 2, 3
@@ -22,18 +30,23 @@ _FORWARD, _BACKWARD, _KEPT = 1, 2, 3
 
 def workspace(n_states: int, n_arcs: int, n_columns: int) -> tuple[NDArray[np.int32], ...]:
     """The arrays in which the kernel works, as its last arguments; what is in them does not matter."""
+    n_states += LEFT_OVER
     return (
         *np.empty((6, n_states + 1), dtype=np.int32),
         *np.empty((5, n_arcs), dtype=np.int32),
         np.empty(n_columns, dtype=np.int32),
-        np.empty(2 * n_states, dtype=np.int32),
-        np.empty(4 * n_arcs + 64, dtype=np.int32),
+        np.empty(32 * n_states, dtype=np.int32),
+        np.empty(n_arcs + n_states, dtype=np.int32),
+        np.empty(BOUNDS, dtype=np.int32),
     )
 
 
 def out_size(n_states: int, n_arcs: int, n_entries: int, n_columns: int) -> int:
     """The most numbers that the kernel may write."""
-    return _HEADER + 2 * n_states + 1 + n_arcs + n_entries + 5 * n_arcs + min(n_arcs, n_columns) + 3 * n_states + 16
+    n_states += LEFT_OVER
+    columns = max(n_states + 3, min(n_arcs, n_columns))
+    rest = 4 * n_states + 3 + 6 * n_arcs + columns + inner_loop_size(n_states, n_arcs)
+    return HEADER + n_entries + rest
 
 
 @helper
@@ -146,76 +159,9 @@ def _write_states(given, number, position, n_states, flags, out, at):
     return _write_flagged(flags, n_states, out, at)
 
 
-@helper
-def _write_inner_loop(n_states, n_arcs, n_emitting, src_at, dst_at, slot_at, out, at, ranks, taken):
-    """Choose and write the format of the log semiring's inner loop; where the array ends."""
-    pad = 0
-    same = n_emitting == n_arcs
-    state_slot = at  # written here first, and moved behind the cells when these are there
-    for state in range(n_states):
-        out[state_slot + state] = 0
-    for arc in range(n_emitting):
-        out[state_slot + out[dst_at + arc]] = out[slot_at + arc]
-    for arc in range(n_emitting):
-        if out[state_slot + out[dst_at + arc]] != out[slot_at + arc]:
-            same = False
-    span = 2 * n_states
-    for k in range(span):
-        ranks[k] = 0
-    for arc in range(n_arcs):
-        offset = out[dst_at + arc] - out[src_at + arc]
-        ranks[offset + n_states] = 1
-        pad = max(pad, abs(offset))
-    n_offsets = 0
-    for k in range(span):
-        if ranks[k]:
-            ranks[k] = n_offsets
-            n_offsets += 1
-    n_diagonals = (n_offsets + 2) // 3 * 3
-    stride = n_states + 2 * pad
-    n_cells = n_diagonals * stride
-    diagonal = same and 0 < n_diagonals <= _MOST_DIAGONALS and n_cells <= 4 * n_arcs + 64
-    if diagonal:
-        for k in range(n_cells):
-            taken[k] = 0
-        for arc in range(n_arcs):
-            end = out[dst_at + arc]
-            cell = ranks[end - out[src_at + arc] + n_states] * stride + pad + end
-            if taken[cell]:
-                diagonal = False
-            taken[cell] = 1
-    move = n_arcs
-    if diagonal:
-        move += n_diagonals
-    for state in range(n_states - 1, -1, -1):
-        out[state_slot + move + state] = out[state_slot + state]
-    if diagonal:
-        out[18] = n_diagonals
-        out[19] = at
-        for k in range(n_diagonals):
-            out[at + k] = 0
-        for arc in range(n_arcs):
-            offset = out[dst_at + arc] - out[src_at + arc]
-            out[at + ranks[offset + n_states]] = offset
-        at += n_diagonals
-        for arc in range(n_arcs):
-            end = out[dst_at + arc]
-            out[at + arc] = ranks[end - out[src_at + arc] + n_states] * stride + pad + end
-    else:
-        pad = 0
-        n_cells = n_arcs
-        for arc in range(n_arcs):
-            out[at + arc] = arc
-    out[20] = pad
-    out[21] = n_cells
-    out[22] = at
-    out[23] = at + n_arcs
-    return at + n_arcs + n_states
-
-
 @kernel(
     f"int64(int64, int64, {', '.join(['int32[::1]'] * 5)}, int64[::1], int32[::1], int32[::1], int64[::1], boolean, "
-    f"{', '.join(['int32[::1]'] * 15)})"
+    f"{', '.join(['int32[::1]'] * 16)})"
 )
 def pack_trellis_ints(
     n_states,
@@ -244,7 +190,8 @@ def pack_trellis_ints(
     ends,
     slot_of,
     ranks,
-    taken,
+    seen,
+    bounds,
 ):
     """Write the packed array of a trellis region; its length, or −1 where the packer of numpy has to say what is wrong.
 
@@ -280,7 +227,6 @@ def pack_trellis_ints(
             silent[n_arcs] = label == _EPSILON
             if label != _EPSILON:
                 n_emitting += 1
-                slot_of[label] = 1
             n_arcs += 1
             length = entry_pointers[arc + 1] - entry_pointers[arc]
             n_entries += length
@@ -289,92 +235,126 @@ def pack_trellis_ints(
     if not _order_silent(n_kept, n_arcs, tails, heads, silent, position, pointers, ends, waiting, stack):
         return -1
 
-    for place in range(_HEADER):
-        out[place] = 0
-    out[0] = n_kept
-    out[1] = n_arcs
-    at = _HEADER
-    out[3] = at
-    out[2] = _write_states(start, number, position, n_kept, marks, out, at)
-    at += out[2]
-    out[5] = at
-    out[4] = _write_states(accept, number, position, n_kept, marks, out, at)
-    at += out[4]
-    if not single:
-        out[6] = at
-        at += n_arcs + 1
-    out[7] = at
-    src_at = at + n_entries
-    dst_at = src_at + n_arcs
-    arc_at = dst_at + n_arcs
-    slot_at = arc_at + n_arcs
-    column_at = slot_at + n_emitting
-    out[8] = n_emitting
-    out[9] = src_at
-    out[10] = dst_at
-    out[11] = arc_at
-    out[12] = slot_at
-    n_slots = 0
-    for column in range(n_columns):
-        if slot_of[column]:
-            slot_of[column] = n_slots
-            out[column_at + n_slots] = column
-            n_slots += 1
-    out[13] = n_slots
-    out[14] = column_at
-    emitting_at = column_at + n_slots
-    silent_at = emitting_at + n_kept + 1
-    out[15] = emitting_at
-    out[16] = silent_at
-    at = silent_at + n_kept + 1
-
-    # Emitting arcs by destination, then ε arcs by destination; both in the graph's order otherwise.
-    for state in range(n_kept + 1):
-        out[emitting_at + state] = 0
-        out[silent_at + state] = 0
-    for k in range(n_arcs):
-        if silent[k]:
-            out[silent_at + position[heads[k]]] += 1
-        else:
-            out[emitting_at + position[heads[k]]] += 1
-    total = 0
-    for state in range(n_kept + 1):
-        total += out[emitting_at + state]
-        out[emitting_at + state] = total
-    for state in range(n_kept + 1):
-        total += out[silent_at + state]
-        out[silent_at + state] = total
-    for k in range(n_arcs - 1, -1, -1):
-        end = position[heads[k]]
-        rows = silent_at if silent[k] else emitting_at
-        out[rows + end] -= 1
-        to = out[rows + end]
-        out[src_at + to] = position[tails[k]]
-        out[dst_at + to] = end
-        out[arc_at + to] = arcs[k]
-        if not silent[k]:
-            out[slot_at + to] = slot_of[labels[arcs[k]]]
-
-    entry = 0
-    for k in range(n_arcs):
-        arc = out[arc_at + k]
+    column_of = stack
+    n_hubs = -1
+    if inner_loop and n_emitting == n_arcs:
+        for k in range(n_arcs):
+            ends[k] = labels[arcs[k]]
+        n_hubs = group_states(
+            n_kept, n_arcs, n_columns, heads, ends, position, marks, slot_of, pointers, column_of, bounds
+        )
+    while True:  # with groups of states; once more without where strips do not fit
+        n_numbers = bounds[n_hubs + 1] if n_hubs >= 0 else n_kept
+        for place in range(HEADER):
+            out[place] = 0
+        out[0] = n_numbers
+        out[24] = n_kept
+        out[1] = n_arcs
+        at = HEADER
+        out[3] = at
+        out[2] = _write_states(start, number, position, n_numbers, marks, out, at)
+        at += out[2]
+        out[5] = at
+        out[4] = _write_states(accept, number, position, n_numbers, marks, out, at)
+        at += out[4]
         if not single:
-            out[out[6] + k] = entry
-        for e in range(entry_pointers[arc], entry_pointers[arc + 1]):
-            out[out[7] + entry] = leaf_offsets[entry_leaf[e]] + entry_arc[e]
-            entry += 1
-    if not single:
-        out[out[6] + n_arcs] = entry
+            out[6] = at
+            at += n_arcs + 1
+        out[7] = at
+        src_at = at + n_entries
+        dst_at = src_at + n_arcs
+        arc_at = dst_at + n_arcs
+        slot_at = arc_at + n_arcs
+        column_at = slot_at + n_emitting
+        out[8] = n_emitting
+        out[9] = src_at
+        out[10] = dst_at
+        out[11] = arc_at
+        out[12] = slot_at
+        n_slots = 0
+        if n_hubs >= 0:
+            n_own = n_numbers - bounds[n_hubs]
+            n_slots = n_own + n_hubs
+            for slot in range(n_slots):
+                out[column_at + slot] = bounds[5 + slot - n_own] if slot >= n_own else column_of[bounds[n_hubs] + slot]
+        else:
+            for k in range(n_arcs):
+                if not silent[k]:
+                    slot_of[labels[arcs[k]]] = 1
+            for column in range(n_columns):
+                if slot_of[column]:
+                    slot_of[column] = n_slots
+                    out[column_at + n_slots] = column
+                    n_slots += 1
+        out[13] = n_slots
+        out[14] = column_at
+        emitting_at = column_at + n_slots
+        silent_at = emitting_at + n_numbers + 1
+        out[15] = emitting_at
+        out[16] = silent_at
+        at = silent_at + n_numbers + 1
 
-    depth = waiting
-    longest = 0
-    for state in range(n_kept):
-        depth[state] = 0
-    for k in range(n_emitting, n_arcs):
-        end = out[dst_at + k]
-        depth[end] = max(depth[end], depth[out[src_at + k]] + 1)
-        longest = max(longest, depth[end])
-    out[17] = longest
-    if inner_loop:
-        at = _write_inner_loop(n_kept, n_arcs, n_emitting, src_at, dst_at, slot_at, out, at, ranks, taken)
-    return at
+        # Emitting arcs by destination, then ε arcs by destination; both in the graph's order otherwise.
+        for state in range(n_numbers + 1):
+            out[emitting_at + state] = 0
+            out[silent_at + state] = 0
+        for k in range(n_arcs):
+            if silent[k]:
+                out[silent_at + position[heads[k]]] += 1
+            else:
+                out[emitting_at + position[heads[k]]] += 1
+        total = 0
+        for state in range(n_numbers + 1):
+            total += out[emitting_at + state]
+            out[emitting_at + state] = total
+        for state in range(n_numbers + 1):
+            total += out[silent_at + state]
+            out[silent_at + state] = total
+        for k in range(n_arcs - 1, -1, -1):
+            end = position[heads[k]]
+            rows = silent_at if silent[k] else emitting_at
+            out[rows + end] -= 1
+            to = out[rows + end]
+            out[src_at + to] = position[tails[k]]
+            out[dst_at + to] = end
+            out[arc_at + to] = arcs[k]
+            if n_hubs >= 0:
+                out[slot_at + to] = end - bounds[n_hubs]
+                for hub in range(n_hubs):
+                    if end < bounds[hub + 1] and end >= bounds[hub]:
+                        out[slot_at + to] = n_slots - n_hubs + hub
+            elif not silent[k]:
+                out[slot_at + to] = slot_of[labels[arcs[k]]]
+
+        entry = 0
+        for k in range(n_arcs):
+            arc = out[arc_at + k]
+            if not single:
+                out[out[6] + k] = entry
+            for e in range(entry_pointers[arc], entry_pointers[arc + 1]):
+                out[out[7] + entry] = leaf_offsets[entry_leaf[e]] + entry_arc[e]
+                entry += 1
+        if not single:
+            out[out[6] + n_arcs] = entry
+
+        depth = waiting
+        longest = 0
+        for state in range(n_numbers):
+            depth[state] = 0
+        for k in range(n_emitting, n_arcs):
+            end = out[dst_at + k]
+            depth[end] = max(depth[end], depth[out[src_at + k]] + 1)
+            longest = max(longest, depth[end])
+        out[17] = longest
+        if not inner_loop:
+            return at
+        if n_hubs >= 0:
+            end = write_strips(n_numbers, n_arcs, n_hubs, src_at, dst_at, at, out, bounds, ranks, pointers, seen)
+            if end >= 0:
+                return end
+            n_hubs = -1
+            for state in range(n_kept):
+                position[state] = state
+            continue
+        end = write_matrix(n_numbers, n_arcs, src_at, dst_at, slot_at, at, out) if n_emitting == n_arcs else -1
+        return end if end >= 0 else write_arcs(n_numbers, n_arcs, n_emitting, dst_at, slot_at, at, out)

@@ -1,216 +1,277 @@
-"""One frame of a block in linear arithmetic, forward and back: by diagonals, by whole rows of sources, or arc by arc.
+"""A block's frames in linear arithmetic, forward and back: by strips of states, or arc by arc.
 
-Used by ``trellis_log``; ``blocks`` says what the factors are. Kernels rather than helpers, for their licences: products
-and sums may be fused, and sums reordered. Gathers stand in loops of their own, since they keep LLVM from vectorising.
+Called by ``trellis_forward`` and ``trellis_backward``; ``blocks`` says what the factors are, and what strips are
+``arcgrad.compiler.regions.inner_loop``.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
+from arcgrad.runtime.kernels.blocks import columns_width, row_places, vector_places, weight_places
+from arcgrad.runtime.kernels.renewal import PLACE, strip_places
+from arcgrad.runtime.kernels.vectors import broadcast, entry, load, number, put, store, sum_of
 from arcgrad.runtime.routines import helper, kernel
 
-__all__ = [
-    "add_products",
-    "are_rows_dense",
-    "dense_backward",
-    "dense_forward",
-    "enter_with_label",
-    "gather_columns",
-    "sparse_backward",
-    "sparse_forward",
-    "three_diagonals",
-    "three_diagonals_back",
-]
+__all__ = ["BACK", "FORWARD", "arcs_back", "arcs_forward", "clear", "copy", "strips_back", "strips_forward"]
 
-_ARRAY = "float64[::1]"
-_NUMBERS = "uint32[::1]"
-_DENSE = 8
-"""Arcs into a state, on average, from which on it pays to see them as a row."""
+FORWARD = f"void({PLACE}, int64, int64, int64)"
+BACK = f"void({PLACE}, int64, int64, boolean)"
 
 
 @helper
-def sparse_forward(cells, sources, slots, emitting, silent, columns, before, after):
-    """One frame, arc by arc."""
-    for state in range(len(after)):
-        total = 0.0
-        for arc in range(emitting[state], emitting[state + 1]):
-            total += cells[arc] * columns[slots[arc]] * before[sources[arc]]
-        for arc in range(silent[state], silent[state + 1]):
-            total += cells[arc] * after[sources[arc]]
-        after[state] = total
+def clear(work, begin, count):
+    """Write zeros, in eights."""
+    for at in range(begin, begin + count, 8):
+        store(work, at, broadcast(0.0))
 
 
 @helper
-def sparse_backward(cells, sums, sources, slots, emitting, silent, columns, before, after, beta, earlier, used):
-    """One frame back, arc by arc: from β after it to β before it; adds posteriors to ``sums`` and ``used``."""
-    n_states = len(after)
-    for back in range(n_states):
-        state = n_states - 1 - back
-        if after[state] == 0.0:
-            beta[state] = 0.0
-        else:
-            for arc in range(silent[state], silent[state + 1]):
-                flow = cells[arc] * beta[state]
-                beta[sources[arc]] += flow
-                sums[arc] += flow * after[sources[arc]]
-    for state in range(n_states):
-        earlier[state] = 0.0
-    for state in range(n_states):
-        own = beta[state]
-        if own != 0.0:
-            for arc in range(emitting[state], emitting[state + 1]):
-                source = sources[arc]
-                flow = cells[arc] * columns[slots[arc]] * own
-                earlier[source] += flow
-                share = flow * before[source]
-                used[slots[arc]] += share
-                sums[arc] += share
-    for state in range(n_states):
-        if before[state] == 0.0:
-            earlier[state] = 0.0
+def copy(work, source, to, count):
+    """Copy numbers, in eights."""
+    for k in range(0, count, 8):
+        store(work, to + k, load(work, source + k))
 
 
 @helper
-def are_rows_dense(sources, slots, emitting):
-    """Whether each state is entered from consecutive states, in order, with one label: a fully connected model."""
-    n_states = len(emitting) - 1
-    if len(slots) < _DENSE * n_states:
-        return False
-    for state in range(n_states):
-        low = emitting[state]
-        for arc in range(low + 1, emitting[state + 1]):
-            if sources[arc] != sources[arc - 1] + 1 or slots[arc] != slots[low]:
-                return False
-    return True
+def three(work, cell0, from0, cell1, from1, cell2, from2):
+    """Eight sums of three products."""
+    total = load(work, cell0) * load(work, from0) + load(work, cell1) * load(work, from1)
+    return total + load(work, cell2) * load(work, from2)
 
 
-@kernel("float64(float64[::1], float64[::1])", fastmath=("reassoc", "contract"))
-def dot(a, b):
-    """Σ a · b."""
-    total = 0.0
-    for k in range(len(a)):
-        total += a[k] * b[k]
-    return total
+@kernel(FORWARD)
+def strips_forward(ints, base, work, work0, columns, count, start):
+    """So many frames, with columns from that place on, from the row at ``start``."""
+    _, stride, _, _ = vector_places(ints, base, work0)
+    _, _, cells, _ = weight_places(ints, base, work0)
+    rows, _, _ = row_places(ints, base, work0)
+    table, groups, strips, forward, back, odd = strip_places(ints, base)
+    short = strips + 4 * entry(ints, table + 5)
+    state_slots = base + entry(ints, base + 23)
+    sources, ends = base + entry(ints, base + 9), base + entry(ints, base + 10)
+    slots, places = base + entry(ints, base + 12), base + entry(ints, base + 22)
+    pad = entry(ints, base + 20)
+    width = columns_width(ints, base)
+    copy(work, start, rows, stride)
+    for before in range(rows + pad, rows + pad + count * stride, stride):
+        after = before + stride
+        clear(work, after - pad, pad)
+        clear(work, after + stride - 2 * pad, pad)
+        for triple in range(forward, back, 8):
+            group = groups + 4 * entry(ints, triple)
+            begin = entry(ints, group)
+            end = entry(ints, group + 1)
+            from0, cell0 = before - entry(ints, triple + 2), cells + entry(ints, triple + 3)
+            from1, cell1 = before - entry(ints, triple + 4), cells + entry(ints, triple + 5)
+            from2, cell2 = before - entry(ints, triple + 6), cells + entry(ints, triple + 7)
+            entering = columns + entry(ints, group + 2)
+            if entry(ints, triple + 1) == 0:  # further strips of a group: rare
+                step = entry(ints, group + 3)
+                for k in range(begin, end, 8):
+                    sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
+                    column = load(work, entering + k - begin) if step == 1 else broadcast(number(work, entering))
+                    store(work, after + k, load(work, after + k) + sent * column)
+            elif entry(ints, group + 3) == 0:
+                column = broadcast(number(work, entering))
+                for k in range(begin, end, 8):
+                    sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
+                    store(work, after + k, sent * column)
+            else:
+                entering -= begin
+                for k in range(begin, end, 8):
+                    sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
+                    store(work, after + k, sent * load(work, entering + k))
+        for strip in range(short, forward, 4):
+            first = entry(ints, strip + 2)
+            source = before - entry(ints, strip)
+            cell = cells + entry(ints, strip + 1)
+            slot = entry(ints, state_slots + first)
+            step = entry(ints, state_slots + first + 1) - slot
+            for k in range(first, entry(ints, strip + 3), 8):
+                at = columns + slot + step * (k - first)
+                column = load(work, at) if step == 1 else broadcast(number(work, at))
+                sent = load(work, cell + k) * load(work, source + k)
+                store(work, after + k, load(work, after + k) + sent * column)
+        for k in range(odd, odd + entry(ints, table + 1)):
+            arc = entry(ints, k)
+            factor = number(work, cells + entry(ints, places + arc)) * number(work, columns + entry(ints, slots + arc))
+            at = after + entry(ints, ends + arc)
+            put(work, at, number(work, at) + factor * number(work, before + entry(ints, sources + arc)))
+        columns += width
 
 
-@kernel(
-    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64)",
-    fastmath=("contract",),
-)
-def row_backward(factors, before, earlier, sums, flow):
-    """Spread one state's flow over the states that it is entered from."""
-    for k in range(len(factors)):
-        part = flow * factors[k]
-        earlier[k] += part
-        sums[k] += part * before[k]
+@kernel(BACK)
+def strips_back(ints, base, work, work0, columns, count, want_weights):
+    """The gradient of `strips_forward`: from β after the frames to β before; columns become their posteriors."""
+    vectors, stride, _, _ = vector_places(ints, base, work0)
+    _, _, cells, sums = weight_places(ints, base, work0)
+    rows, _, _ = row_places(ints, base, work0)
+    table, groups, strips, forward, back, odd = strip_places(ints, base)
+    short = strips + 4 * entry(ints, table + 5)
+    sources, ends = base + entry(ints, base + 9), base + entry(ints, base + 10)
+    places = base + entry(ints, base + 22)
+    pad = entry(ints, base + 20)
+    width = columns_width(ints, base)
+    beta = vectors + 3 * stride + pad
+    earlier = beta + stride
+    flow = earlier + stride
+    clear(work, earlier - pad, 2 * stride)
+    for frame in range(count - 1, -1, -1):
+        before = rows + frame * stride + pad
+        after = before + stride
+        for group in range(groups, strips, 4):
+            begin = entry(ints, group)
+            entering = columns + frame * width + entry(ints, group + 2)
+            if entry(ints, group + 3) == 0:
+                column = broadcast(number(work, entering))
+                posterior = broadcast(0.0)
+                for k in range(begin, entry(ints, group + 1), 8):
+                    later = load(work, beta + k)
+                    store(work, flow + k, column * later)
+                    posterior = posterior + load(work, after + k) * later
+                put(work, entering, sum_of(posterior))
+            else:
+                for k in range(begin, entry(ints, group + 1), 8):
+                    later = load(work, beta + k)
+                    at = entering + k - begin
+                    store(work, flow + k, load(work, at) * later)
+                    store(work, at, load(work, after + k) * later)
+        for triple in range(back, odd, 8):
+            group = groups + 4 * entry(ints, triple)
+            offset0, offset1, offset2 = entry(ints, triple + 2), entry(ints, triple + 4), entry(ints, triple + 6)
+            cell0 = cells + entry(ints, triple + 3) + offset0
+            cell1 = cells + entry(ints, triple + 5) + offset1
+            cell2 = cells + entry(ints, triple + 7) + offset2
+            from0, from1, from2 = flow + offset0, flow + offset1, flow + offset2
+            is_first = entry(ints, triple + 1) == 1
+            for k in range(entry(ints, group), entry(ints, group + 1), 8):
+                sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
+                store(work, earlier + k, sent if is_first else load(work, earlier + k) + sent)
+        for strip in range(short, forward, 4):
+            source = earlier - entry(ints, strip)
+            cell = cells + entry(ints, strip + 1)
+            for k in range(entry(ints, strip + 2), entry(ints, strip + 3), 8):
+                store(work, source + k, load(work, source + k) + load(work, cell + k) * load(work, flow + k))
+        for k in range(odd, odd + entry(ints, table + 1)):
+            arc = entry(ints, k)
+            cell = entry(ints, places + arc)
+            source = entry(ints, sources + arc)
+            flowing = number(work, cells + cell) * number(work, flow + entry(ints, ends + arc))
+            at = earlier + source
+            put(work, at, number(work, at) + flowing)
+            at = sums + cell
+            put(work, at, number(work, at) + flowing * number(work, before + source))
+        if want_weights:
+            for strip in range(strips + 4, forward, 4):
+                cell = entry(ints, strip + 1)
+                source = before - entry(ints, strip)
+                for k in range(entry(ints, strip + 2), entry(ints, strip + 3), 8):
+                    at = sums + cell + k
+                    share = load(work, cells + cell + k) * load(work, source + k) * load(work, flow + k)
+                    store(work, at, load(work, at) + share)
+        beta, earlier = earlier, beta
+    if count % 2 == 1:
+        copy(work, beta - pad, earlier - pad, stride)
 
 
-@helper
-def dense_forward(cells, sources, slots, emitting, silent, columns, before, after):
-    """One frame, row by row; see `are_rows_dense`."""
-    for state in range(len(after)):
-        low = emitting[state]
-        high = emitting[state + 1]
-        total = 0.0
-        if low < high:
-            first = sources[low]
-            total = columns[slots[low]] * dot(cells[low:high], before[first : first + (high - low)])
-        for arc in range(silent[state], silent[state + 1]):
-            total += cells[arc] * after[sources[arc]]
-        after[state] = total
+@kernel(FORWARD, fastmath=("contract", "reassoc"))
+def arcs_forward(ints, base, work, work0, columns, count, start):
+    """As `strips_forward`, arc by arc, ε arcs within each frame."""
+    _, stride, _, _ = vector_places(ints, base, work0)
+    _, _, cells, _ = weight_places(ints, base, work0)
+    rows, _, _ = row_places(ints, base, work0)
+    width = columns_width(ints, base)
+    # Places have no sign here: numba would look for negative ones in the inner loops.
+    cell = np.uint64(cells)
+    sources = np.uint64(base + ints[base + 9])
+    slots = np.uint64(base + ints[base + 12])
+    emitting = np.uint64(base + ints[base + 15])
+    silent = np.uint64(base + ints[base + 16])
+    state_slots = np.uint64(base + ints[base + 23])
+    one = np.uint64(1)
+    copy(work, start, rows, stride)
+    for frame in range(count):
+        before = np.uint64(rows + frame * stride)
+        after = before + np.uint64(stride)
+        column = np.uint64(columns + frame * width)
+        clear(work, rows + frame * stride + 2 * stride - 8, 8)
+        for state in range(np.uint64(ints[base])):
+            total = 0.0
+            slot = ints[state_slots + state]
+            low, high = np.uint64(ints[emitting + state]), np.uint64(ints[emitting + state + one])
+            if slot >= 0:
+                for arc in range(low, high):
+                    total += work[cell + arc] * work[before + np.uint64(ints[sources + arc])]
+                total *= work[column + np.uint64(slot)]
+            else:
+                for arc in range(low, high):
+                    factor = work[cell + arc] * work[column + np.uint64(ints[slots + arc])]
+                    total += factor * work[before + np.uint64(ints[sources + arc])]
+            for arc in range(np.uint64(ints[silent + state]), np.uint64(ints[silent + state + one])):
+                total += work[cell + arc] * work[after + np.uint64(ints[sources + arc])]
+            work[after + state] = total
 
 
-@helper
-def dense_backward(cells, sums, sources, slots, emitting, silent, columns, before, after, beta, earlier, used):
-    """One frame back, row by row: as `sparse_backward`."""
-    n_states = len(after)
-    for back in range(n_states):
-        state = n_states - 1 - back
-        if after[state] == 0.0:
-            beta[state] = 0.0
-        else:
-            for arc in range(silent[state], silent[state + 1]):
-                flow = cells[arc] * beta[state]
-                beta[sources[arc]] += flow
-                sums[arc] += flow * after[sources[arc]]
-    for state in range(n_states):
-        earlier[state] = 0.0
-    for state in range(n_states):
-        low = emitting[state]
-        high = emitting[state + 1]
-        if low < high and beta[state] != 0.0:
-            first = sources[low]
-            last = first + (high - low)
-            flow = columns[slots[low]] * beta[state]
-            used[slots[low]] += flow * dot(cells[low:high], before[first:last])
-            row_backward(cells[low:high], before[first:last], earlier[first:last], sums[low:high], flow)
-    for state in range(n_states):
-        if before[state] == 0.0:
-            earlier[state] = 0.0
-
-
-@kernel(f"void({_ARRAY}, {_NUMBERS}, {_ARRAY})")
-def gather_columns(columns, slots, result):
-    """The column that each state is entered with."""
-    for state in range(len(result)):
-        result[state] = columns[slots[state]]
-
-
-@kernel(f"void({_ARRAY}, {', '.join(['uint64'] * 9)}, boolean)", fastmath=("contract",))
-def three_diagonals(work, factors0, factors1, factors2, before0, before1, before2, entering, after, n_states, first):
-    """Add three diagonals' part of one frame to every state.
-
-    Everything lies in the workspace, from these places on: slices would cost half of what the loop does. Places have no
-    sign, or numba would look for negative ones.
-    """
-    if first:
+@kernel(BACK, fastmath=("contract",))
+def arcs_back(ints, base, work, work0, columns, count, want_weights):
+    """As `strips_back`, arc by arc."""
+    vectors, stride, used_at, _ = vector_places(ints, base, work0)
+    _, _, cells, sums_at = weight_places(ints, base, work0)
+    rows, _, _ = row_places(ints, base, work0)
+    width = columns_width(ints, base)
+    cell = np.uint64(cells)
+    sums = np.uint64(sums_at)
+    used = np.uint64(used_at)
+    sources = np.uint64(base + ints[base + 9])
+    slots = np.uint64(base + ints[base + 12])
+    emitting = np.uint64(base + ints[base + 15])
+    silent = np.uint64(base + ints[base + 16])
+    state_slots = np.uint64(base + ints[base + 23])
+    n_states = np.uint64(ints[base])
+    one = np.uint64(1)
+    beta = np.uint64(vectors + 3 * stride)
+    earlier = np.uint64(vectors + 4 * stride)
+    for frame in range(count - 1, -1, -1):
+        before = np.uint64(rows + frame * stride)
+        after = before + np.uint64(stride)
+        column = np.uint64(columns + frame * width)
+        if ints[base + 8] < ints[base + 1]:
+            for back in range(n_states):
+                state = n_states - one - back
+                own = work[beta + state]
+                for arc in range(np.uint64(ints[silent + state]), np.uint64(ints[silent + state + one])):
+                    source = np.uint64(ints[sources + arc])
+                    flow = work[cell + arc] * own
+                    work[beta + source] += flow
+                    work[sums + arc] += flow * work[after + source]
+        clear(work, used_at, width)
+        clear(work, np.int64(earlier), stride)
         for state in range(n_states):
-            total = work[factors0 + state] * work[before0 + state] + work[factors1 + state] * work[before1 + state]
-            total += work[factors2 + state] * work[before2 + state]
-            work[after + state] = total * work[entering + state]
-    else:
-        for state in range(n_states):
-            total = work[factors0 + state] * work[before0 + state] + work[factors1 + state] * work[before1 + state]
-            total += work[factors2 + state] * work[before2 + state]
-            work[after + state] += total * work[entering + state]
-
-
-@kernel(f"void({_ARRAY}, {', '.join(['uint64'] * 9)}, boolean)", fastmath=("contract",))
-def three_diagonals_back(work, factors0, factors1, factors2, flow0, flow1, flow2, before, earlier, n_states, first):
-    """Add three diagonals' part of β before the frame; places as in `three_diagonals`."""
-    if first:
-        for state in range(n_states):
-            total = work[factors0 + state] * work[flow0 + state] + work[factors1 + state] * work[flow1 + state]
-            total += work[factors2 + state] * work[flow2 + state]
-            work[earlier + state] = total if work[before + state] != 0.0 else 0.0
-    else:
-        for state in range(n_states):
-            total = work[factors0 + state] * work[flow0 + state] + work[factors1 + state] * work[flow1 + state]
-            total += work[factors2 + state] * work[flow2 + state]
-            work[earlier + state] += total if work[before + state] != 0.0 else 0.0
-
-
-@kernel(f"void({_NUMBERS}, {', '.join([_ARRAY] * 5)})", fastmath=("reassoc",))
-def enter_with_label(slots, after, beta, flow, posteriors, used):
-    """From the columns in ``flow``, β after a frame times these, and the columns' posteriors.
-
-    The first state's column is summed apart: as CTC's blank, it may be that of every other state, and one sum in memory
-    would wait for the one before.
-    """
-    often = slots[0]
-    total = 0.0
-    for state in range(len(after)):
-        flow[state] *= beta[state]
-        posterior = after[state] * beta[state]
-        posteriors[state] = posterior
-        total += posterior if slots[state] == often else 0.0
-    used[often] += total
-    for state in range(len(after)):
-        if slots[state] != often:
-            used[slots[state]] += posteriors[state]
-
-
-@kernel(f"void({', '.join([_ARRAY] * 4)})", fastmath=("contract",))
-def add_products(sums, factors, before, flow):
-    """Posteriors of one diagonal."""
-    for state in range(len(sums)):
-        sums[state] += factors[state] * before[state] * flow[state]
+            own = work[beta + state]
+            slot = ints[state_slots + state]
+            low, high = np.uint64(ints[emitting + state]), np.uint64(ints[emitting + state + one])
+            if own != 0.0 and slot >= 0:
+                own *= work[column + np.uint64(slot)]
+                total = 0.0
+                for arc in range(low, high):
+                    source = np.uint64(ints[sources + arc])
+                    flow = work[cell + arc] * own
+                    work[earlier + source] += flow
+                    share = flow * work[before + source]
+                    total += share
+                    work[sums + arc] += share
+                work[used + np.uint64(slot)] += total
+            elif own != 0.0:
+                for arc in range(low, high):
+                    source = np.uint64(ints[sources + arc])
+                    slot = ints[slots + arc]
+                    flow = work[cell + arc] * work[column + np.uint64(slot)] * own
+                    work[earlier + source] += flow
+                    share = flow * work[before + source]
+                    work[used + np.uint64(slot)] += share
+                    work[sums + arc] += share
+        copy(work, used_at, columns + frame * width, width)
+        beta, earlier = earlier, beta
+    if count % 2 == 1:
+        copy(work, np.int64(beta), np.int64(earlier), stride)

@@ -1,230 +1,175 @@
 """Forward score of a trellis from exponentiated columns, by blocks of frames: compiled once for all kinds of frames.
 
-Called by ``trellis_log``; ``blocks`` explains how it computes, ``steps`` and ``slow_frames`` hold its inner loops.
+Called by ``trellis_log``; ``blocks`` explains how it computes, ``renewal`` and ``steps`` hold its loops.
 """
 
 from __future__ import annotations
 
-from math import inf, log, log2
-
-import numpy as np
+from math import inf, log
 
 from arcgrad.runtime.kernels.blocks import (
-    BUDGET,
-    LARGEST,
-    LONG,
-    SHORTEST,
+    FEWEST,
+    GROWTH,
+    LONGEST,
     SLOW,
-    clear_pads,
-    factors_by_slot,
-    factors_of_arcs,
+    UNKNOWN,
+    columns_width,
+    frame_places,
+    row_places,
+    vector_places,
+)
+from arcgrad.runtime.kernels.exponentials import LN2
+from arcgrad.runtime.kernels.matrix_steps import matrix_forward
+from arcgrad.runtime.kernels.renewal import (
+    PLACE,
     fill_cells,
     fitting_frames,
-    fitting_frames_by_slot,
-    frame_places,
-    keep_entered,
-    places,
-    row_limit,
-    scale_row,
-    spread_exponents,
-    top_exponents,
+    greatest_columns,
+    growth_of_frame,
+    nothing_is_lost,
+    own_exponents,
+    renew_row,
+    split_weights,
+    spread_over_arcs,
+    spread_over_strips,
 )
-from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, exponentiate
-from arcgrad.runtime.kernels.slow_frames import log_columns, relative_logs, slow_step
-from arcgrad.runtime.kernels.steps import (
-    are_rows_dense,
-    dense_forward,
-    gather_columns,
-    sparse_forward,
-    three_diagonals,
-)
-from arcgrad.runtime.routines import kernel
+from arcgrad.runtime.kernels.slow_frames import slow_forward
+from arcgrad.runtime.kernels.steps import FORWARD, arcs_forward, clear, copy, strips_forward
+from arcgrad.runtime.routines import helper, kernel
 
-__all__ = ["forward_blocks"]
+__all__ = ["FAST", "SLOWLY", "UNIFORMLY", "forward_blocks", "run_block"]
+
+SLOWLY, FAST, UNIFORMLY = 0, 1, 2
+"""How a block was computed: in the log domain, with a unit for each state, or with one for all."""
 
 
-@kernel("float64(int32[::1], int64, int64, float64[::1], int64, int32[::1], int64)", fastmath=("contract",))
-def forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0):
-    """The forward score, from arc weights and columns in the workspace; leaves rows and blocks for the gradient."""
-    n_states = ints[base]
-    n_arcs = ints[base + 1]
-    n_slots = ints[base + 13]
-    n_diagonals = ints[base + 18]
-    pad = ints[base + 20]
-    logs_at, linear_at, cells_at, sums_at, scratch_at, vectors_at, total_at, columns_at = places(ints, base, work0)
-    columns_at, shifts, ranges_at, _ = frame_places(ints, base, n_frames, work0)
-    work[total_at] = -inf
-    if n_states == 0:
-        return -inf
-    bits = work.view(np.int64)
-    whole = ints.view(np.uint32)
-    logs = work[logs_at : logs_at + n_arcs]
-    linear = work[linear_at : linear_at + n_arcs]
-    cells = work[cells_at:sums_at]
-    ranges = work[ranges_at : ranges_at + n_frames]
-    sources = whole[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
-    slots = whole[base + ints[base + 12] : base + ints[base + 12] + ints[base + 8]]
-    emitting = whole[base + ints[base + 15] : base + ints[base + 15] + n_states + 1]
-    silent = whole[base + ints[base + 16] : base + ints[base + 16] + n_states + 1]
-    state_slots = whole[base + ints[base + 23] : base + ints[base + 23] + n_states]
-    stride = n_states + 2 * pad
-    rows = ranges_at + n_frames
-    first_exponents = rows + row_limit(n_frames) * stride
-    vector0 = work[vectors_at : vectors_at + n_states]
-    vector1 = work[vectors_at + stride : vectors_at + stride + n_states]
-    entering_at = vectors_at + 2 * stride
-    entering = work[entering_at : entering_at + n_states]
-    column_logs = work[vectors_at + 3 * stride : vectors_at + 3 * stride + n_slots]
-    scratch = work[scratch_at : scratch_at + max(n_states, n_arcs)]
-    scratch_bits = bits[scratch_at : scratch_at + max(n_states, n_arcs, n_slots)]
+@kernel(FORWARD)
+def run_block(ints, base, work, work0, columns, count, start):
+    """A block's rows, by the format of its inner loop."""
+    if ints[base + 18] == 1:
+        strips_forward(ints, base, work, work0, columns, count, start)
+    elif ints[base + 18] == 2:
+        matrix_forward(ints, base, work, work0, columns, count, start)
+    else:
+        arcs_forward(ints, base, work, work0, columns, count, start)
 
-    greatest = 0.0
-    for arc in range(n_arcs):
-        if logs[arc] > -inf:
-            greatest = max(greatest, abs(logs[arc]) * LOG2E)
-        scratch[arc] = min(logs[arc], 700.0)
-    exponentiate(scratch[:n_arcs], linear)
-    cells[:] = 0.0
-    degree = 1
-    for state in range(n_states):
-        degree = max(degree, (emitting[state + 1] - emitting[state]) + (silent[state + 1] - silent[state]))
-    growth = log2(float(degree))
-    steps = ints[base + 17] + 1
-    dense = n_diagonals == 0 and are_rows_dense(sources, slots, emitting)
-    iwork[iwork0 + 3] = dense
 
-    for state in range(n_states):
-        vector0[state] = -inf
+@helper
+def begin(ints, base, work, work0):
+    """The present row before the first frame: starts, and what ε arcs reach from them."""
+    row, stride, _, _ = vector_places(ints, base, work0)
+    rows, _, exponents = row_places(ints, base, work0)
+    clear(work, row, 2 * stride)
     for k in range(ints[base + 2]):
-        vector0[ints[base + ints[base + 3] + k]] = 0.0
-    row = rows
-    exponents_at = first_exponents
-    clear_pads(work[row : row + stride], n_states, pad)
-    mantissas = work[row + pad : row + pad + n_states]
-    exponents = work[exponents_at : exponents_at + n_states]
-    slow_step(ints, base, logs, column_logs, False, vector0, vector1, mantissas, exponents, 0.0)
-    frame = 0
-    n_blocks = 0
-    uniform_cells = False
-    while frame < n_frames:
-        mantissas = work[row + pad : row + pad + n_states]
-        exponents = work[exponents_at : exponents_at + n_states]
-        low, high = top_exponents(bits[row + pad : row + pad + n_states], mantissas, exponents, vector0)
-        if high == -inf:
-            return -inf
-        wanted = min(SHORTEST, n_frames - frame)
-        mode = 0
-        n_fitting = 0
-        if greatest <= LARGEST:
-            n_fitting = fitting_frames(
-                steps, greatest + growth, greatest, greatest, BUDGET - (high - low), ranges, frame, n_frames
-            )
-            if n_fitting >= wanted:
-                mode = 1
-            if n_fitting < min(LONG, n_frames - frame):
-                reach = spread_exponents(ints, base, logs, vector0)
-                keep_entered(ints, base, logs, mantissas, vector1)
-                grow, shrink, anyhow = factors_of_arcs(ints, base, logs, vector0, vector1)
-                n_own = fitting_frames(steps, grow + growth, shrink, anyhow, BUDGET, ranges, frame, n_frames)
-                if n_diagonals > 0 and max(n_own, n_fitting) < min(LONG, n_frames - frame):
-                    least = bits[vectors_at + 3 * stride : vectors_at + 3 * stride + n_slots]
-                    most = scratch_bits[:n_slots]
-                    factors_by_slot(ints, base, logs, vector0, vector1, least, most)
-                    column_bits = bits[columns_at : columns_at + n_frames * n_slots]
-                    n_own = max(
-                        n_own,
-                        fitting_frames_by_slot(grow, growth, least, most, anyhow, column_bits, ranges, frame, n_frames),
-                    )
-                n_own = min(n_own, reach // steps)
-                if n_own >= wanted and n_own > n_fitting:
-                    mode = 2
-                    n_fitting = n_own
-            if mode == 1:
-                vector0[:] = high
-        block = iwork0 + 4 + 4 * n_blocks
-        iwork[block] = frame
-        iwork[block + 1] = (row - rows) // stride
-        iwork[block + 2] = (exponents_at - first_exponents) // n_states
-        iwork[block + 3] = mode
-        n_blocks += 1
-        if mode == 0:
-            for _ in range(min(SLOW, n_frames - frame)):
-                at = columns_at + frame * n_slots
-                log_columns(work[at : at + n_slots], abs(ranges[frame]) > BUDGET, column_logs)
-                mantissas = work[row + pad : row + pad + n_states]
-                exponents = work[exponents_at : exponents_at + n_states]
-                top = relative_logs(mantissas, exponents, vector0)
-                row += stride
-                exponents_at += n_states
-                clear_pads(work[row : row + stride], n_states, pad)
-                mantissas = work[row + pad : row + pad + n_states]
-                exponents = work[exponents_at : exponents_at + n_states]
-                slow_step(ints, base, logs, column_logs, True, vector0, vector1, mantissas, exponents, top)
-                frame += 1
-            continue
-        row += stride
-        exponents_at += n_states
-        clear_pads(work[row : row + stride], n_states, pad)
-        renewed = work[row + pad : row + pad + n_states]
-        scale_row(mantissas, exponents, vector0, scratch[:n_states], scratch_bits[:n_states], renewed)
-        exponents = work[exponents_at : exponents_at + n_states]
-        exponents[:] = vector0
-        if mode == 2 or not uniform_cells:
-            fill_cells(ints, base, mode == 1, linear, exponents, scratch[:n_arcs], scratch_bits[:n_arcs], cells)
-            uniform_cells = mode == 1
-        for _ in range(n_fitting):
-            at = columns_at + frame * n_slots
-            columns = work[at : at + n_slots]
-            before = row + pad
-            row += stride
-            after = work[row + pad : row + pad + n_states]
-            clear_pads(work[row : row + stride], n_states, pad)
-            if dense:
-                dense_forward(cells, sources, slots, emitting, silent, columns, work[before : before + n_states], after)
-            elif n_diagonals == 0:
-                sparse_forward(
-                    cells, sources, slots, emitting, silent, columns, work[before : before + n_states], after
-                )
-            else:
-                gather_columns(columns, state_slots, entering)
-                for k in range(0, n_diagonals, 3):
-                    offsets = base + ints[base + 19] + k
-                    cell = cells_at + k * stride + pad
-                    three_diagonals(
-                        work,
-                        np.uint64(cell),
-                        np.uint64(cell + stride),
-                        np.uint64(cell + 2 * stride),
-                        np.uint64(before - ints[offsets]),
-                        np.uint64(before - ints[offsets + 1]),
-                        np.uint64(before - ints[offsets + 2]),
-                        np.uint64(entering_at),
-                        np.uint64(row + pad),
-                        np.uint64(n_states),
-                        k == 0,
-                    )
-            frame += 1
-    iwork[iwork0] = n_blocks
-    iwork[iwork0 + 1] = (row - rows) // stride
-    iwork[iwork0 + 2] = (exponents_at - first_exponents) // n_states
+        work[row + ints[base + 20] + ints[base + ints[base + 3] + k]] = 1.0
+    if ints[base + 17] > 0:
+        slow_forward(ints, base, work, work0, 0, 0, 0, row)
+        copy(work, rows + stride, row, stride)
+        copy(work, exponents + stride, row + stride, stride)
 
-    mantissas = work[row + pad : row + pad + n_states]
-    exponents = work[exponents_at : exponents_at + n_states]
-    top = -inf
+
+@kernel(f"int64({PLACE}, int64, int64, int64, int64, boolean)")
+def try_block(ints, base, work, work0, n_frames, frame, most, start, uniform):
+    """Compute a block of at most so many frames; how many it got, 0 where something was or may be lost."""
+    _, stride, _, _ = vector_places(ints, base, work0)
+    rows, _, _ = row_places(ints, base, work0)
+    columns, _, ranges, _ = frame_places(ints, base, n_frames, work0)
+    fewest = min(FEWEST, n_frames - frame)
+    count = fitting_frames(ints, base, work, work0, n_frames, frame, most)
+    if count < fewest:
+        return 0
+    own_exponents(ints, base, work, work0, uniform)
+    if not uniform:
+        greatest_columns(ints, base, work, work0, n_frames, frame, count)
+        if ints[base + 18] == 1:
+            spread_over_strips(ints, base, work, work0, count)
+        else:
+            spread_over_arcs(ints, base, work, work0, count)
+    lowest = renew_row(ints, base, work, work0, start)
+    least = fill_cells(ints, base, work, work0, start + stride, uniform)
+    growth = growth_of_frame(ints, base, work, work0, uniform)
+    if growth * count > GROWTH:
+        count = int(GROWTH / growth)
+    if count < fewest:
+        return 0
+    run_block(ints, base, work, work0, columns + frame * columns_width(ints, base), count, start)
+    for k in range(count):
+        lowest += least * (1 + ints[base + 17]) - abs(work[ranges + frame + k]) - 1.0
+    safe = nothing_is_lost(ints, base, work, work0, rows + count * stride, lowest > -1000.0)
+    return count if safe else 0
+
+
+@helper
+def finish(ints, base, work, work0, shifts, n_frames):
+    """The score from the present row, which becomes the posteriors of the states at the end."""
+    row, stride, _, score_at = vector_places(ints, base, work0)
+    row += ints[base + 20]
     accepts = base + ints[base + 5]
+    top = UNKNOWN
     for k in range(ints[base + 4]):
-        if mantissas[ints[accepts + k]] != 0.0:
-            top = max(top, exponents[ints[accepts + k]])
-    if top == -inf:
-        return -inf
+        if work[row + ints[accepts + k]] != 0.0:
+            top = max(top, work[row + stride + ints[accepts + k]])
+    copy(work, row - ints[base + 20], row - ints[base + 20] + 2 * stride, stride)
+    clear(work, row - ints[base + 20], stride)
     total = 0.0
     for k in range(ints[base + 4]):
-        if mantissas[ints[accepts + k]] != 0.0:
-            total += mantissas[ints[accepts + k]] * 2.0 ** (exponents[ints[accepts + k]] - top)
+        state = ints[accepts + k]
+        if work[row + 2 * stride + state] != 0.0:
+            work[row + state] = work[row + 2 * stride + state] * 2.0 ** (work[row + stride + state] - top)
+            total += work[row + state]
+    if total == 0.0:
+        return -inf
+    for k in range(ints[base + 4]):
+        work[row + ints[accepts + k]] /= total
     score = log(total) + top * LN2
     for k in range(n_frames):
         score += work[shifts + k]
-    work[total_at] = score
-    work[total_at + 1] = top
-    work[total_at + 2] = total
+    work[score_at] = score
     return score
+
+
+@kernel(f"float64({PLACE}, int32[::1], int64, int64)")
+def forward_blocks(ints, base, work, work0, iwork, iwork0, n_frames):
+    """The forward score, from weights and columns in the workspace; leaves beginnings of blocks for the gradient."""
+    row, stride, _, score = vector_places(ints, base, work0)
+    rows, _, slow_exponents = row_places(ints, base, work0)
+    _, shifts, _, starts = frame_places(ints, base, n_frames, work0)
+    work[score] = -inf
+    if ints[base] == 0:
+        return -inf
+    split_weights(ints, base, work, work0)
+    work[score] = -inf
+    begin(ints, base, work, work0)
+    may_be_uniform = ints[base + 18] != 1
+    uniform = may_be_uniform
+    frame = 0
+    n_blocks = 0
+    most = LONGEST
+    while frame < n_frames:
+        start = starts + 2 * stride * n_blocks
+        count = try_block(ints, base, work, work0, n_frames, frame, min(most, n_frames - frame), start, uniform)
+        how = UNIFORMLY if uniform else FAST
+        exponents = start + stride
+        if count == 0 and uniform:
+            uniform = False
+            continue
+        if count == 0 and most > FEWEST:
+            most = max(FEWEST, most // 2)
+            uniform = may_be_uniform
+            continue
+        if count == 0:
+            how = SLOWLY
+            count = min(SLOW, n_frames - frame)
+            copy(work, row, start, 2 * stride)
+            slow_forward(ints, base, work, work0, n_frames, frame, count, start)
+            exponents = slow_exponents + count * stride
+        copy(work, rows + count * stride, row, stride)
+        copy(work, exponents, row + stride, stride)
+        iwork[iwork0 + 1 + 2 * n_blocks] = frame
+        iwork[iwork0 + 2 + 2 * n_blocks] = how
+        n_blocks += 1
+        frame += count
+        most = min(LONGEST, 2 * most)
+        uniform = may_be_uniform
+    iwork[iwork0] = n_blocks
+    return finish(ints, base, work, work0, shifts, n_frames)

@@ -10,15 +10,21 @@ from math import inf
 
 import numpy as np
 
-from arcgrad.runtime.kernels.blocks import (
-    BUDGET,
-    frame_places,
-    places,
-)
+from arcgrad.runtime.kernels.blocks import BUDGET, columns_width, frame_places, vector_places, weight_places
 from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
-from arcgrad.runtime.kernels.exponentials import LOG2E, exponentiate
+from arcgrad.runtime.kernels.exponentials import LOG2E, exponentials
 from arcgrad.runtime.kernels.trellis_backward import backward_blocks
 from arcgrad.runtime.kernels.trellis_forward import forward_blocks
+from arcgrad.runtime.kernels.vectors import (
+    broadcast,
+    greater,
+    greatest_of,
+    least_of,
+    lesser,
+    load,
+    store,
+    where_greater,
+)
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = [
@@ -28,71 +34,54 @@ __all__ = [
     "trellis_log_forward_float32",
 ]
 
-_CHUNK = 1024
 
+@kernel("void(float64[::1], int64, int64, int64, int64, int64)")
+def exponentiate_columns(work, begin, count, width, shift, range_):
+    """Replace a frame's columns by exponentials, shifted by the greatest; write that, and their range in bits.
 
-@kernel("void(float64[::1], float64, float64[::1], int64)")
-def shift_row(row, lowest, extremes, at):
-    """Subtract the greatest of a row from it; writes that, and the range in bits, negative where a column is −inf.
-
-    By their bits, since LLVM vectorises comparisons of whole numbers only.
+    The range is negative where a column is −inf. Columns of wide range stay logarithms.
     """
-    bits = row.view(np.int64)
-    rest = np.int64(2**63 - 1)
-    high = np.int64(-(2**63))
-    low = rest
-    least = rest
-    bottom = np.int64(np.float64(lowest).view(np.int64) ^ rest)
-    for slot in range(len(row)):
-        key = bits[slot] ^ ((bits[slot] >> 63) & rest)
-        high = max(high, key)
-        least = min(least, key)
-        low = min(low, key if key > bottom else rest)
-    if high <= bottom:
-        extremes[at] = 0.0
-        extremes[at + 1] = -1.0 if len(row) > 0 else 1.0
-        return
-    top = np.int64(high ^ ((high >> 63) & rest)).view(np.float64)
-    bits_apart = (top - np.int64(low ^ ((low >> 63) & rest)).view(np.float64)) * LOG2E + 1.0
-    extremes[at] = top
-    extremes[at + 1] = -bits_apart if least <= bottom else bits_apart
-    for slot in range(len(row)):
-        row[slot] -= top
+    none = broadcast(-inf)
+    for slot in range(count, width):  # what stands behind the columns must not show
+        work[begin + slot] = work[begin] if count > 0 else -inf
+    high, low, least = none, broadcast(inf), broadcast(inf)
+    for at in range(begin, begin + width, 8):
+        scores = load(work, at)
+        high = greater(high, scores)
+        least = lesser(least, scores)
+        low = lesser(low, where_greater(scores, none, scores, broadcast(inf)))
+    top = greatest_of(high)
+    bits = (top - least_of(low)) * LOG2E + 1.0 if top > -inf else 1.0
+    top = top if top > -inf else 0.0
+    work[shift] = top
+    work[range_] = -bits if least_of(least) == -inf and count > 0 else bits
+    for at in range(begin, begin + width, 8):
+        scores = load(work, at) - top
+        store(work, at, exponentials(scores) if bits <= BUDGET else scores)
+    for slot in range(count, width):
+        work[begin + slot] = 0.0
 
 
 @helper
 def load_frames(ints, base, frames, frame0, n_frames, work, work0):
-    """Exponentiate the columns that occur, each frame shifted by its greatest; those of wide range stay logarithms."""
-    n_slots = ints[base + 13]
-    used = ints[base + ints[base + 14] : base + ints[base + 14] + n_slots]
-    columns, shifts, ranges, scratch = frame_places(ints, base, n_frames, work0)
-    extremes = work[scratch + max(_CHUNK, n_slots) : scratch + max(_CHUNK, n_slots) + 2]
-    step = max(1, _CHUNK // max(n_slots, 1))
-    for first in range(0, n_frames, step):
-        last = min(first + step, n_frames)
-        for frame in range(first, last):
-            begin = scratch + (frame - first) * n_slots
-            row = work[begin : begin + n_slots]
-            for slot in range(n_slots):
-                row[slot] = float(frames[frame0 + frame, used[slot]])
-            shift_row(row, -inf, extremes, 0)
-            work[shifts + frame] = extremes[0]
-            work[ranges + frame] = extremes[1]
-        size = (last - first) * n_slots
-        begin = columns + first * n_slots
-        exponentiate(work[scratch : scratch + size], work[begin : begin + size])
-        for frame in range(first, last):
-            if abs(work[ranges + frame]) > BUDGET:
-                for slot in range(n_slots):
-                    score = float(frames[frame0 + frame, used[slot]])
-                    work[columns + frame * n_slots + slot] = score - work[shifts + frame]
+    """Exponentiate the columns that occur."""
+    n_slots = np.uint64(ints[base + 13])
+    width = columns_width(ints, base)
+    used = np.uint64(base + ints[base + 14])
+    columns, shifts, ranges, _ = frame_places(ints, base, n_frames, work0)
+    for frame in range(n_frames):
+        row = np.uint64(frame0 + frame)
+        to = columns + frame * width
+        for slot in range(n_slots):
+            work[np.uint64(to) + slot] = frames[row, np.uint64(ints[used + slot])]
+        exponentiate_columns(work, to, ints[base + 13], width, shifts + frame, ranges + frame)
 
 
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
     """Log of the sum over accepting paths of exp(weight of arcs and frames); −inf where there is none."""
     gather_weights(ints, base, ints[base + 1], weights, n_shared, shift, work, work0, 1.0)
     load_frames(ints, base, frames, frame0, n_frames, work, work0)
-    return forward_blocks(ints, base, n_frames, work, work0, iwork, iwork0)
+    return forward_blocks(ints, base, work, work0, iwork, iwork0, n_frames)
 
 
 def _backward(
@@ -122,21 +111,24 @@ def _backward(
 
     Once after each forward: the workspace's columns become posteriors.
     """
-    _, _, _, sums, _, _, total, columns = places(ints, base, work0)
-    if work[total] == -inf:
+    _, _, _, score = vector_places(ints, base, work0)
+    if work[score] == -inf:
         return
-    backward_blocks(ints, base, n_frames, work, work0, iwork, iwork0, want_weights)
+    backward_blocks(ints, base, work, work0, iwork, iwork0, n_frames, want_weights)
     if want_weights:
+        _, _, _, sums = weight_places(ints, base, work0)
         for arc in range(ints[base + 1]):
             posterior = seed * work[sums + ints[base + ints[base + 22] + arc]]
             add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)
     if want_frames:
-        n_slots = ints[base + 13]
-        used = ints[base + ints[base + 14] : base + ints[base + 14] + n_slots]
+        n_slots = np.uint64(ints[base + 13])
+        used = np.uint64(base + ints[base + 14])
+        columns, _, _, _ = frame_places(ints, base, n_frames, work0)
         for frame in range(n_frames):
-            row = work[columns + frame * n_slots : columns + (frame + 1) * n_slots]
+            row = np.uint64(gframe0 + frame)
+            from_ = np.uint64(columns + frame * columns_width(ints, base))
             for slot in range(n_slots):
-                frames_gradient[gframe0 + frame, used[slot]] += seed * row[slot]
+                frames_gradient[row, np.uint64(ints[used + slot])] += seed * work[from_ + slot]
 
 
 trellis_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

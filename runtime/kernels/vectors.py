@@ -1,0 +1,125 @@
+"""Vectors of eight float64 as values of kernels: loops that are vectors by construction, not by LLVM's leave.
+
+A loop over arrays that numba compiles becomes one of vectors only after checks that nothing overlaps, and with up to
+three more loops for what remains; on rows of a hundred states these took longer than the arithmetic. Vectors add,
+subtract and multiply with the usual signs, also with numbers; a product and a sum may be fused. ``runtime.vector_code``
+compiles the operations; what they do is told by the functions here, which run as plain Python over arrays of eight.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arcgrad.runtime.routines import vector_operation
+
+__all__ = [
+    "LANES",
+    "broadcast",
+    "divide",
+    "entry",
+    "exponents",
+    "greater",
+    "greatest_of",
+    "least_of",
+    "lesser",
+    "load",
+    "number",
+    "powers_of_two",
+    "put",
+    "store",
+    "sum_of",
+    "where_greater",
+]
+
+LANES = 8
+
+
+@vector_operation
+def load(work, at):
+    """Eight numbers of the workspace."""
+    return work[at : at + LANES].copy()
+
+
+@vector_operation
+def store(work, at, vector):
+    """Write eight numbers into the workspace."""
+    work[at : at + LANES] = vector
+
+
+@vector_operation
+def number(work, at):
+    """One number of the workspace; where it stands is not checked, nor counted from the end."""
+    return work[at]
+
+
+@vector_operation
+def put(work, at, value):
+    """Write one number into the workspace."""
+    work[at] = value
+
+
+@vector_operation
+def entry(ints, at):
+    """One whole number of a packed array, as `number`."""
+    return ints[at]
+
+
+@vector_operation
+def broadcast(number):
+    """A number eight times."""
+    return np.full(LANES, number)
+
+
+@vector_operation
+def sum_of(vector):
+    """The sum of the eight, always in the same order."""
+    return ((vector[0] + vector[4]) + (vector[2] + vector[6])) + ((vector[1] + vector[5]) + (vector[3] + vector[7]))
+
+
+@vector_operation
+def greatest_of(vector):
+    """The greatest of the eight."""
+    return vector.max()
+
+
+@vector_operation
+def least_of(vector):
+    """The least of the eight."""
+    return vector.min()
+
+
+@vector_operation
+def greater(a, b):
+    """The greater of each two."""
+    return np.where(a > b, a, b)
+
+
+@vector_operation
+def lesser(a, b):
+    """The lesser of each two."""
+    return np.where(a < b, a, b)
+
+
+@vector_operation
+def divide(a, b):
+    """a / b, of each two."""
+    with np.errstate(all="ignore"):
+        return a / b
+
+
+@vector_operation
+def where_greater(a, b, yes, no):
+    """``yes`` where a > b, else ``no``."""
+    return np.where(a > b, yes, no)
+
+
+@vector_operation
+def powers_of_two(exponents):
+    """2^exponent for whole exponents, as if these were between −1022 and 1023; but 0 below −10^299, which means 0."""
+    return np.where(exponents > -1e299, 2.0 ** np.clip(exponents, -1022.0, 1023.0), 0.0)
+
+
+@vector_operation
+def exponents(vector):
+    """For each number above 0, the whole k with 2^k ≤ x < 2^(k + 1); −1023 for 0 and what is smaller than 2^−1022."""
+    return np.where(vector >= 2.0**-1022, np.frexp(vector)[1] - 1.0, -1023.0)

@@ -88,6 +88,7 @@ class Equation:
         *,
         wrt: str | Iterable[str] | None = None,
         cotangent: Any = None,
+        out: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> tuple[Any, dict[str, Any]]:
         """The value and its gradient by inputs.
@@ -97,6 +98,8 @@ class Equation:
             wrt: names of the inputs to differentiate by; None: all but label mappings.
             cotangent: what the gradient is multiplied with. For a score a number, or (B,) for a batch; for a graph an
                 array (n_arcs,) of the value's arcs (a list of them for a batch). None: ones.
+            out: for some inputs, arrays that take the gradient, of its shape and dtype and C-contiguous, whatever is
+                in them: those of the last step, say. Memory fresh from the system costs more than a large gradient.
             named: inputs by name.
 
         Returns:
@@ -113,7 +116,7 @@ class Equation:
             >>> grad["A"], grad["B"]
             (array([0.5]), array([0.5]))
         """
-        return self._evaluator.value_and_grad(self._given(inputs, named), self._names(wrt), cotangent)
+        return self._evaluator.value_and_grad(self._given(inputs, named), self._names(wrt), cotangent, out)
 
     @overload
     def jacobian(self, inputs: Mapping[str, Any] | None = None, /, *, wrt: str, **named: Any) -> Jacobian: ...

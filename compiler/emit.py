@@ -16,7 +16,8 @@ Arguments of a routine, for items ``lo`` to ``hi`` of a batch of B:
 - ``gradient``, ``g_shared``, ``g_shifts``: as the weights, added to;
 - ``work``, ``work_places``, ``numbers``, ``number_places``: workspace of each region;
 - ``status`` (B,): 0, or the number of the step that failed for that item;
-- for each dense input k: ``frames_k``, ``starts_k``, ``counts_k`` (B,), ``frames_gradient_k``, ``gradient_starts_k``;
+- for each dense input k: ``frames_k``, ``starts_k``, ``counts_k`` (B,), ``frames_gradient_k``, ``gradient_starts_k``,
+  and whether the gradient is ``fresh``: memory with anything in it, to be written, not added to;
 - ``wants``: for each region whether its weights' gradient is wanted, and whether its frames'.
 """
 
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import Protocol
 
 from arcgrad.compiler.ir import Node, describe
@@ -50,6 +52,11 @@ class KernelChoice(Protocol):
     @property
     def backward(self) -> str | None:
         """Name of the gradient's function, if any."""
+        ...
+
+    @property
+    def seeded(self) -> str | None:
+        """Name of the function that does both at once, given what the value is differentiated with, if any."""
         ...
 
 
@@ -96,6 +103,7 @@ _DENSE_ARGUMENTS = (
     ("counts_{k}", "int64[::1]"),
     ("frames_gradient_{k}", "{dtype}[:, ::1]"),
     ("gradient_starts_{k}", "int64[::1]"),
+    ("fresh_{k}", "int64"),
 )
 
 
@@ -109,13 +117,19 @@ def signature(dtypes: Sequence[str]) -> str:
 
 @dataclass
 class _Writer:
-    """Collects lines, and the entries as they are first used."""
+    """Collects lines, and the entries as they are first used.
+
+    ``early`` are the steps of which it is known before any value what they are differentiated with; ``seeded`` the
+    regions that are differentiated when they are evaluated, and for each the index of its dense input.
+    """
 
     plan: Plan
     lines: list[str] = field(default_factory=list)
     entries: dict[Node, int] = field(default_factory=dict)
     imports: dict[str, set[str]] = field(default_factory=dict)
     values: dict[Node, str] = field(default_factory=dict)
+    early: frozenset[Node] = frozenset()
+    seeded: dict[int, int] = field(default_factory=dict)
 
     def write(self, depth: int, *lines: str) -> None:
         self.lines.extend("    " * depth + line for line in lines)
@@ -131,6 +145,7 @@ class _Writer:
 _LARGEST_EXACT = 9007199254740992.0
 _LARGEST_FLOAT = 1.7976931348623157e308
 _SCALARS = "arcgrad.runtime.kernels.scalar"
+_FRAMES = "arcgrad.runtime.kernels.frames_log"
 
 
 def emit(
@@ -147,6 +162,12 @@ def emit(
     writer = _Writer(plan)
     dense = {name: k for k, name in enumerate(plan.dense)}
     regions = {region.node: number for number, region in enumerate(plan.regions)}
+    writer.early = _early_steps(plan, regions)
+    for number, region in enumerate(plan.regions):
+        if kernels[number].seeded is not None and region.node in writer.early and region.meeting is not None:
+            k = dense[str(region.meeting.dense.parameters[0])]
+            if k not in writer.seeded.values():
+                writer.seeded[number] = k
     numbers = {step: number for number, step in enumerate(plan.steps)}
     _forward(writer, kernels, regions, numbers, dense, dtypes, scalar_functions)
     writer.write(2, "if want == 0:", "    continue")
@@ -160,6 +181,20 @@ def emit(
     head += ["    for item in range(lo, hi):"]
     text = "\n".join([*head, *writer.lines]) + "\n"
     return Emitted(text, tuple(writer.entries), dense)
+
+
+def _early_steps(plan: Plan, regions: Mapping[Node, int]) -> frozenset[Node]:
+    """Steps of which it is known before any value what they are differentiated with: those that enter linearly."""
+    late: set[Node] = set(plan.leaf_numbers)
+    for step in reversed(plan.steps):
+        if step in regions:
+            continue
+        known = {o for o in step.operands if o.is_input or o.is_number}
+        for operand, template in zip(step.operands, step.definition.gradient_code, strict=True):
+            used = {name for _, name, _, _ in Formatter().parse(template) if name is not None} - {"bar"}
+            if step in late or "value" in used or not all(step.operands[int(name)] in known for name in used):
+                late.add(operand)
+    return frozenset(step for step in plan.steps if step not in late)
 
 
 def _comment(text: str) -> str:
@@ -186,6 +221,8 @@ def _forward(
         write(2, f"entry = entries[{index}]  # {_comment(describe(node))}")
         write(2, f"x{index} = weights[entry if entry < n_shared else entry + shift]")
         writer.values[node] = f"x{index}"
+    _seeds(writer, regions, numbers, scalar_functions)
+    _clear_gradients(writer, dense, dtypes)
     whole: set[Node] = set()  # path counts and what whole numbers are made of them: exact below 2^53
     for step in plan.steps:
         name = f"v{numbers[step]}"
@@ -217,6 +254,40 @@ def _forward(
         write(2, f"values[item, {k}] = {writer.values[output]}")
 
 
+def _seeds(
+    writer: _Writer, regions: Mapping[Node, int], numbers: Mapping[Node, int], scalar_functions: Sequence[str]
+) -> None:
+    """Write what the early steps are differentiated with, as far as seeded regions need it."""
+    plan = writer.plan
+    needed = {plan.regions[number].node for number in writer.seeded}
+    for step in plan.steps:
+        if step not in regions and not needed.isdisjoint(step.operands):
+            needed.add(step)
+    for step in reversed([s for s in plan.steps if s in needed and s in writer.early]):
+        bar = f"b{numbers[step]}"
+        writer.write(2, f"{bar} = 0.0")
+        for k, output in enumerate(plan.outputs):
+            if output is step:
+                writer.write(2, f"{bar} += seeds[item, {k}]")
+        for consumer in plan.steps:
+            if consumer in regions or step not in consumer.operands:
+                continue
+            for operand, template in zip(consumer.operands, consumer.definition.gradient_code, strict=True):
+                if operand is step:
+                    _import_scalars(writer, template, scalar_functions)
+                    operands = [writer.values.get(o, "") for o in consumer.operands]
+                    writer.write(2, f"{bar} += {template.format(*operands, bar=f'b{numbers[consumer]}', value='')}")
+
+
+def _clear_gradients(writer: _Writer, dense: Mapping[str, int], dtypes: Mapping[str, str]) -> None:
+    """Write that fresh gradients begin as zeros, but for those that a seeded region writes."""
+    for name, k in dense.items():
+        if k not in writer.seeded.values():
+            clear = writer.call(_FRAMES, f"clear_rows{_suffix(dtypes[name])}")
+            rows = f"frames_gradient_{k}, gradient_starts_{k}[item], counts_{k}[item]"
+            writer.write(2, f"if fresh_{k} != 0:", f"    {clear}({rows})")
+
+
 def _is_whole(step: Node, whole: set[Node]) -> bool:
     """Whether a step's value is a path count, or arithmetic between counts and whole numbers."""
     return step.operator == "count" or (
@@ -241,8 +312,18 @@ def _call_forward(
         kernel += _suffix(dtypes[name])
         frames = f" frames_{k}, starts_{k}[item], counts_{k}[item],"
     sign = "-1.0" if region.semiring == "min" else "1.0"
+    depth = 2
+    if number in writer.seeded:
+        assert names.seeded is not None
+        seeded = writer.call(names.module, names.seeded + _suffix(dtypes[name]))
+        gradient = f"frames_gradient_{k}, gradient_starts_{k}[item]"
+        bar = f"b{value[1:]}"
+        writer.write(2, f"if fresh_{k} != 0:")
+        writer.write(3, f"{value} = {seeded}({frames[1:]} {bar}, {gradient})")
+        writer.write(2, "else:")
+        depth = 3
     writer.write(
-        2,
+        depth,
         f"{value} = {writer.call(names.module, kernel)}(",
         f"    ints, bases[item, {number}], weights, n_shared, shift,{frames}",
         f"    work, work_places[{number}], numbers, number_places[{number}], {sign},",
@@ -324,6 +405,8 @@ def _call_backward(
             f"\n                frames_gradient_{k}, gradient_starts_{k}[item], wants[{number}, 0], wants[{number}, 1],"
         )
         condition = f"{bar} != 0.0 and (wants[{number}, 0] or wants[{number}, 1])"
+        if number in writer.seeded:
+            condition = f"fresh_{k} == 0 and {condition}"
     writer.write(
         2,
         f"if {condition}:",

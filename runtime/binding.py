@@ -20,7 +20,7 @@ from arcgrad.runtime.arrays import as_array, describe, to_floats
 from arcgrad.runtime.dense import Dense, dense_topology
 from arcgrad.runtime.graph import Graph
 
-__all__ = ["Bound", "BoundDense", "BoundGraph", "BoundScore", "Gradients", "bind", "resolve_names"]
+__all__ = ["Bound", "BoundDense", "BoundGraph", "BoundScore", "Gradients", "bind", "check_out", "resolve_names"]
 
 FloatArray = NDArray[np.float64]
 
@@ -213,6 +213,48 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any]) -> Bound:
             hint="a single graph, dense input or number beside a batch is shared by all items",
         )
     return Bound(next(iter(sizes.values()), None), inputs, mappings)
+
+
+def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The arrays that take gradients, by plain name.
+
+    Raises:
+        InputError: one is for an input that is not differentiated by or has no gradient in one array, or has not the
+            gradient's shape and dtype, or cannot be written in place, or shares memory with an input.
+    """
+    from arcgrad.grammar import normalise_name
+
+    if not isinstance(out, Mapping):
+        raise InputError(f"out is a mapping from names of inputs to arrays, not a {type(out).__name__}")
+    found: dict[str, NDArray[Any]] = {}
+    for key, array in out.items():
+        name = key if key in bound.inputs or not isinstance(key, str) else normalise_name(key)
+        if name not in wrt:
+            raise InputError(
+                f"out has an array for {key!r}, but the gradient is taken by {', '.join(wrt) or 'nothing'}"
+            )
+        given = bound.inputs[name]
+        if isinstance(given, BoundDense) and not given.as_list:
+            shape, dtype = given.shape, given.frames.dtype
+        elif isinstance(given, BoundGraph) and given.shared:
+            shape, dtype = given.items[0].weight.shape, np.dtype(np.float64)
+        else:
+            raise InputError(
+                f"out takes no gradient by {name}, which is not one array",
+                hint="give a dense batch as one array (B, T, C)",
+            )
+        if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+            shown = describe(array) if isinstance(array, np.ndarray) else f"type {type(array).__name__}"
+            raise InputError(f"out for {name} has {shown}, but must be an array of shape {shape}, dtype {dtype}")
+        if not array.flags.c_contiguous or not array.flags.writeable:
+            raise InputError(f"out for {name} must be C-contiguous and writable")
+        for other, value in bound.inputs.items():
+            if isinstance(value, BoundDense) and np.may_share_memory(array, value.frames):
+                raise InputError(f"out for {name} shares memory with input {other}")
+        if any(np.may_share_memory(array, each) for each in found.values()):
+            raise InputError(f"out for {name} shares memory with another array in out")
+        found[name] = array
+    return found
 
 
 def _size(bound: BoundInput) -> int:

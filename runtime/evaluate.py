@@ -6,9 +6,11 @@ Below the facade and above interpreter and executor.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arcgrad.compiler.ir import Node, Program
 from arcgrad.compiler.limits import Limits
@@ -17,7 +19,7 @@ from arcgrad.compiler.score_values import WHOLE
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError, LimitError
 from arcgrad.runtime.arrays import as_array, to_floats
-from arcgrad.runtime.binding import Bound, BoundGraph, Gradients, bind
+from arcgrad.runtime.binding import Bound, BoundGraph, Gradients, bind, check_out
 from arcgrad.runtime.interpreter import Trace, interpret, trace
 from arcgrad.runtime.symbolic import not_there_yet
 
@@ -66,13 +68,20 @@ class Evaluator:
     def value(self, given: dict[str, Any]) -> Any:
         """The value in the user's shape."""
         bound = self._bind(given)
-        values, _ = self._run(bound, (), None)
+        values, _ = self._run(bound, (), None, {})
         return self._shaped(values, bound)
 
-    def value_and_grad(self, given: dict[str, Any], wrt: tuple[str, ...], cotangent: Any) -> tuple[Any, dict[str, Any]]:
-        """The value and gradients in the user's shapes."""
+    def value_and_grad(
+        self, given: dict[str, Any], wrt: tuple[str, ...], cotangent: Any, out: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """The value and gradients in the user's shapes; ``out``: arrays that take some of the gradients, by name."""
         bound = self._bind(given)
-        values, gradients = self._run(bound, wrt, self._check_cotangent(cotangent, bound))
+        taking = {} if out is None else check_out(out, bound, wrt)
+        values, gradients = self._run(bound, wrt, self._check_cotangent(cotangent, bound), taking)
+        for name, array in taking.items():
+            if gradients[name] is not array and not np.may_share_memory(gradients[name], array):
+                array[...] = gradients[name]
+            gradients[name] = array
         return self._shaped(values, bound), Gradients(gradients)
 
     def trace(self, given: dict[str, Any], cotangent: Any) -> Trace:
@@ -111,7 +120,9 @@ class Evaluator:
             self._preparer = Preparer(self.program, self.limits)
         return self._preparer
 
-    def _run(self, bound: Bound, wrt: tuple[str, ...], cotangent: Any) -> tuple[list[Any], dict[str, Any]]:
+    def _run(
+        self, bound: Bound, wrt: tuple[str, ...], cotangent: Any, out: Mapping[str, NDArray[Any]]
+    ) -> tuple[list[Any], dict[str, Any]]:
         if self.mode == "interpret":
             return interpret(self.program, bound, self.limits, wrt, cotangent)
         prepared = self.preparer.prepare(bound)
@@ -121,7 +132,7 @@ class Evaluator:
 
             tier = choose_tier(prepared, self.spent)
         if tier == "fused":
-            execution: Execution = self._execution(self.program, self.limits, prepared, bound, tier)
+            execution: Execution = self._execution(self.program, self.limits, prepared, bound, tier, out)
             return execution.run(wrt, cotangent)
         began = time.perf_counter()
         if tier == "interpret":
@@ -130,7 +141,7 @@ class Evaluator:
             except LimitError:  # it builds what the plan rewrote away
                 tier = "kernels"
         if tier != "interpret":
-            result = self._execution(self.program, self.limits, prepared, bound, tier).run(wrt, cotangent)
+            result = self._execution(self.program, self.limits, prepared, bound, tier, out).run(wrt, cotangent)
         self.spent += time.perf_counter() - began
         return result
 

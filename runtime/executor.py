@@ -37,10 +37,16 @@ _kept = threading.local()
 
 
 def _take_workspace(size: int) -> FloatArray:
-    """At least ``size`` floats of whatever content, those of this thread's last slice if they suffice."""
+    """At least ``size`` floats of whatever content, those of this thread's last slice if they suffice.
+
+    They begin where a line of the cache does.
+    """
     kept: FloatArray | None = getattr(_kept, "workspace", None)
     _kept.workspace = None  # whoever runs within this call, as a finaliser may, takes another one
-    return kept if kept is not None and len(kept) >= size else np.empty(size)
+    if kept is not None and len(kept) >= size:
+        return kept
+    whole = np.empty(size + 8)
+    return whole[-whole.ctypes.data // 8 % 8 :]
 
 
 def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
@@ -65,14 +71,24 @@ class Execution:
         prepared: the symbolic part.
         bound: the inputs.
         tier: "kernels" or "fused".
+        out: for some dense inputs, arrays that take their gradients.
     """
 
-    def __init__(self, program: Program, limits: Limits, prepared: Prepared, bound: Bound, tier: str) -> None:
+    def __init__(
+        self,
+        program: Program,
+        limits: Limits,
+        prepared: Prepared,
+        bound: Bound,
+        tier: str,
+        out: Mapping[str, NDArray[Any]],
+    ) -> None:
         self._program = program
         self._limits = limits
         self._prepared = prepared
         self._bound = bound
         self._tier = tier
+        self._out = out
         self._n_items = bound.n_items
         self._n_slices = len(prepared.slices) - 1
         self._weights = prepared.layout.weights(bound)
@@ -95,10 +111,15 @@ class Execution:
         failed = np.count_nonzero(self._status)
         if not wrt and not failed:
             return values, {}
+        again = np.flatnonzero(self._status).tolist() if failed else []
+        for name, rows in frames_gradients.items():
+            found = self._dense(name)
+            for item in again if not found.shared else ():  # what was written before the item failed
+                rows[found.starts[item] : found.starts[item] + found.counts[item]] = 0.0
         collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt}
-        for item in np.flatnonzero(self._status).tolist() if failed else ():
+        for item in again:
             values[item] = self._interpret(item, collected, seeds[item, 0])
-        return values, {name: self._shaped(name, parts) for name, parts in collected.items()}
+        return values, {name: self._shaped(name, parts, frames_gradients) for name, parts in collected.items()}
 
     # -- graph-valued equations ---------------------------------------------------------------------------------------
 
@@ -123,7 +144,7 @@ class Execution:
         # Slots of scores that weight the graph hold their gradient now; the routine hands it down.
         frames_gradients = self._run_routine(seeds, gradient, wrt) if wrt and prepared.plan.steps else {}
         collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt}
-        return values, {name: self._shaped(name, parts) for name, parts in collected.items()}
+        return values, {name: self._shaped(name, parts, frames_gradients) for name, parts in collected.items()}
 
     def _graph_cotangent(self, cotangent: Any, item: int, n_arcs: int) -> FloatArray:
         try:
@@ -177,16 +198,26 @@ class Execution:
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
 
     def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:
-        """Zeros for the gradient by a dense input: one copy a slice where the batch shares the input."""
+        """Memory for the gradient by a dense input, of the shape of its frames, which the routine writes.
+
+        Zeros where the batch shares the input, one copy a slice: there items add to one another's.
+        """
         found = self._dense(name)
-        copies = self._n_slices if found.shared else 1
-        rows = len(found.frames) * copies if wanted else 0
-        return np.zeros((rows, found.n_columns), dtype=found.frames.dtype)
+        if not wanted:
+            return np.empty((0, found.n_columns), dtype=found.frames.dtype)
+        if found.shared:
+            return np.zeros((len(found.frames) * self._n_slices, found.n_columns), dtype=found.frames.dtype)
+        given = self._out.get(name)
+        rows: NDArray[Any] = np.empty_like(found.frames) if given is None else given.reshape(found.frames.shape)
+        if int(found.counts.sum()) < len(rows):
+            for item, (begin, count) in enumerate(zip(found.starts, found.counts, strict=True)):
+                rows[begin + count : found.starts[item + 1] if item + 1 < len(found.starts) else len(rows)] = 0.0
+        return rows
 
     def _dense_arguments(self, name: str, gradient: NDArray[Any], bounds: list[int]) -> tuple[Any, ...]:
         found = self._dense(name)
         if not found.shared:
-            return found.frames, found.starts, found.counts, gradient, found.starts
+            return found.frames, found.starts, found.counts, gradient, found.starts, int(len(gradient) > 0)
         starts = np.zeros(self._n_items, dtype=np.int64)
         for k in range(self._n_slices):
             starts[bounds[k] : bounds[k + 1]] = k * len(found.frames)
@@ -196,6 +227,7 @@ class Execution:
             np.broadcast_to(found.counts, (self._n_items,)).copy(),
             gradient,
             starts,
+            0,
         )
 
     def _sum_slices(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
@@ -213,13 +245,16 @@ class Execution:
         found = self._bound.inputs[name]
         parts = self._prepared.layout.collect(name, gradient, self._n_slices)
         n_parts = 1 if found.shared else self._n_items
+        if parts is None and name in frames:
+            assert isinstance(found, BoundDense)
+            return [frames[name][s : s + n].reshape(-1) for s, n in zip(found.starts, found.counts, strict=True)]
         if parts is None:
             parts = [np.zeros(_size(found, item)) for item in range(n_parts)]
-        if name in frames:
+        elif name in frames:
             assert isinstance(found, BoundDense)
             for item in range(n_parts):
                 rows = frames[name][found.starts[item] : found.starts[item] + found.counts[item]]
-                parts[item] = parts[item] + rows.reshape(-1) if parts[item].any() else rows.reshape(-1)
+                parts[item] = parts[item] + rows.reshape(-1)
         return parts
 
     def _interpret(self, item: int, collected: dict[str, list[FloatArray]], seed: float | None) -> Any:
@@ -239,15 +274,21 @@ class Execution:
                 parts[where] = parts[where] + bars
         return result.number
 
-    def _shaped(self, name: str, parts: list[FloatArray]) -> Any:
+    def _shaped(self, name: str, parts: list[FloatArray], frames: Mapping[str, NDArray[Any]]) -> Any:
         found = self._bound.inputs[name]
         if isinstance(found, BoundScore):
             return found.collect(np.concatenate(parts) if parts else np.zeros(0))
         if isinstance(found, BoundGraph):
             return found.collect(parts)
-        gradient = np.zeros(found.frames.shape, dtype=found.frames.dtype)
+        gradient = frames.get(name)
+        if gradient is None:
+            given = self._out.get(name)
+            gradient = np.empty_like(found.frames) if given is None else given.reshape(found.frames.shape)
+            gradient[:] = 0.0
         for start, count, part in zip(found.starts, found.counts, parts, strict=True):
-            gradient[start : start + count] = part.reshape(int(count), found.n_columns)
+            rows = gradient[start : start + count]
+            if not np.may_share_memory(rows, part):
+                rows[:] = part.reshape(rows.shape)
         return found.collect(gradient)
 
 

@@ -55,8 +55,10 @@ def ctc(size: Size, setting: Setting, new_targets: bool = True, blank_bonus: flo
     def graphs(step: int) -> list[ag.Graph]:
         return [ctc_target(row) for row in targets(step)]
 
+    gradient = {"X": np.empty_like(log_probs)}
+
     def call(step: int) -> Any:
-        return equation.value_and_grad(X=log_probs, Y=graphs(step), wrt="X")
+        return equation.value_and_grad(X=log_probs, Y=graphs(step), wrt="X", out=gradient)
 
     ratio = 8.0 if blank_bonus else 10.0
     target = Target("ratio", ratio) if size.batch > 1 else None
@@ -68,10 +70,11 @@ def composed_ctc(setting: Setting) -> Case:
     size, log_probs, targets = _inputs(SMALL, setting, True, 0.0)
     equation = ag.compile("LSE[X] - LSE[X ∘ (T ∘ Y)]", mode="fused")
     token_graph = tokens(size.columns)
+    gradient = {"X": np.empty_like(log_probs)}
 
     def call(step: int) -> Any:
         lines = [ag.linear(row) for row in targets(step)]
-        return equation.value_and_grad(X=log_probs, T=token_graph, Y=lines, wrt="X")
+        return equation.value_and_grad(X=log_probs, T=token_graph, Y=lines, wrt="X", out=gradient)
 
     def graphs(step: int) -> list[ag.Graph]:
         return [ctc_target(row) for row in targets(step)]

@@ -24,6 +24,8 @@ class KernelNames(NamedTuple):
         forward: name of the value's function.
         backward: name of the gradient's function, None where there is none.
         path: name of the function that writes the best path, None where there is none.
+        seeded: name of the function that gives the value and writes the gradient at once, where it is known beforehand
+            what the value is differentiated with; None where there is none.
 
     Functions that take frames are for float64; their names with ``_float32`` appended are for float32.
     """
@@ -32,6 +34,7 @@ class KernelNames(NamedTuple):
     forward: str
     backward: str | None = None
     path: str | None = None
+    seeded: str | None = None
 
 
 def _names(file: str, prefix: str, *, gradient: bool = True, path: bool = False) -> KernelNames:
@@ -61,7 +64,7 @@ KERNELS: dict[tuple[str, str], KernelNames] = {
     ("trellis", "max"): _TRELLIS_MAX,
     ("trellis", "min"): _TRELLIS_MAX,
     ("trellis", "count"): _names("frames_count", "trellis_count", gradient=False),
-    ("frames", "log"): _names("frames_log", "frames_log"),
+    ("frames", "log"): _names("frames_log", "frames_log")._replace(seeded="frames_log_seeded"),
     ("frames", "max"): _FRAMES_MAX,
     ("frames", "min"): _FRAMES_MAX,
     ("frames", "count"): _names("frames_count", "frames_count", gradient=False),

@@ -25,6 +25,7 @@ __all__ = [
     "GROWTH",
     "LONGEST",
     "SLOW",
+    "TOLERANCE",
     "UNKNOWN",
     "columns_width",
     "frame_places",
@@ -45,8 +46,12 @@ SLOW = 4
 BUDGET = 450.0
 """Bits between the columns of a frame beyond which it is computed in the log domain."""
 
-GROWTH = 150.0
-DEPTH = 800.0
+GROWTH = 250.0
+DEPTH = 700.0
+"""Their sum, and 60 bits for what is negligible, is within float64's range."""
+
+TOLERANCE = 5.0
+"""Bits by which a step may multiply what a state holds before its exponent is raised: raised once, it raises others."""
 
 UNKNOWN = -1e300
 """Exponent of what is 0: a state that cannot be reached, an arc that is absent, a column of −inf."""

@@ -11,6 +11,7 @@ from arcgrad.runtime.routines import helper
 __all__ = [
     "FRAMES_BACKWARD",
     "FRAMES_FORWARD",
+    "FRAMES_SEEDED",
     "GRAPH_BACKWARD",
     "GRAPH_FORWARD",
     "add_to_entries",
@@ -26,6 +27,7 @@ FRAMES_BACKWARD = (
     f"void({_REGION}, FRAMES, int64, int64, {_WORK}, "
     "float64, float64[::1], int64, int64, FRAMES, int64, boolean, boolean)"
 )
+FRAMES_SEEDED = "float64(FRAMES, int64, int64, float64, FRAMES, int64)"
 
 
 @helper

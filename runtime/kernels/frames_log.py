@@ -1,8 +1,9 @@
 """Forward score of a dense chain alone, Σ over frames of the log of the sum over columns, and its gradient: softmax.
 
 Frames are read from memory once forward and once backward: a row is in the cache when its exponentials are summed after
-its greatest column was found. The gradient exponentiates again, which costs less than keeping what it was. What differs
-between float64 and float32 stands in the kernels of one row; float32 is exponentiated as such, and summed in float64.
+its greatest column was found. The gradient exponentiates again, which costs less than keeping what it was; where what
+the score is differentiated with is known beforehand, one pass does both. What differs between float64 and float32
+stands in the helpers for one row; float32 is exponentiated as such, and summed in float64.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ from math import inf, log
 
 import numpy as np
 
-from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD
+from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, FRAMES_SEEDED
 from arcgrad.runtime.kernels.exponentials import exponential, exponential_float32
-from arcgrad.runtime.routines import kernel
+from arcgrad.runtime.routines import helper, kernel, loose_helper
 
 __all__ = [
+    "clear_rows",
+    "clear_rows_float32",
     "frames_log_backward",
     "frames_log_backward_float32",
     "frames_log_forward",
     "frames_log_forward_float32",
+    "frames_log_seeded",
+    "frames_log_seeded_float32",
 ]
 
 _LEAST = -(2**63)
@@ -28,7 +33,7 @@ _LEAST_FLOAT32 = np.int32(-(2**31))
 _REST_FLOAT32 = np.int32(2**31 - 1)
 
 
-@kernel("float64(float64[::1])")
+@helper
 def greatest(row):
     """The greatest of a row, 0 where none is finite; by bits, since LLVM vectorises that of whole numbers only."""
     best = np.int64(_LEAST)
@@ -39,7 +44,7 @@ def greatest(row):
     return found if found > -inf else 0.0
 
 
-@kernel("float32(float32[::1])")
+@helper
 def greatest_float32(row):
     """As `greatest`."""
     best = _LEAST_FLOAT32
@@ -50,7 +55,7 @@ def greatest_float32(row):
     return found if found > -inf else np.float32(0.0)
 
 
-@kernel("float64(float64[::1], float64)", fastmath=("reassoc",))
+@loose_helper("reassoc")
 def sum_of_exponentials(row, shift):
     """Σ exp(score − shift)."""
     total = 0.0
@@ -59,7 +64,7 @@ def sum_of_exponentials(row, shift):
     return total
 
 
-@kernel("float64(float32[::1], float32)", fastmath=("reassoc",))
+@loose_helper("reassoc")
 def sum_of_exponentials_float32(row, shift):
     """Σ exp(score − shift)."""
     total = 0.0
@@ -68,18 +73,49 @@ def sum_of_exponentials_float32(row, shift):
     return total
 
 
-@kernel("void(float64[::1], float64, float64, float64[::1])", fastmath=("contract",))
+@loose_helper("contract")
 def add_exponentials(row, shift, factor, result):
     """Add factor × exp(score − shift)."""
     for k in range(len(row)):
         result[k] += factor * exponential(row[k] - shift)
 
 
-@kernel("void(float32[::1], float32, float32, float32[::1])", fastmath=("contract",))
+@loose_helper("contract")
 def add_exponentials_float32(row, shift, factor, result):
     """Add factor × exp(score − shift)."""
     for k in range(len(row)):
         result[k] += factor * exponential_float32(row[k] - shift)
+
+
+@loose_helper("reassoc")
+def write_exponentials(row, shift, result):
+    """Write exp(score − shift); their sum."""
+    total = 0.0
+    for k in range(len(row)):
+        result[k] = exponential(row[k] - shift)
+        total += result[k]
+    return total
+
+
+@loose_helper("reassoc")
+def write_exponentials_float32(row, shift, result):
+    """As `write_exponentials`."""
+    total = 0.0
+    for k in range(len(row)):
+        result[k] = exponential_float32(row[k] - shift)
+        total += float(result[k])
+    return total
+
+
+def _clear_rows(rows, first, count):
+    """Write zeros into some rows."""
+    for row in range(first, first + count):
+        for k in range(rows.shape[1]):
+            rows[row, k] = 0.0
+
+
+clear_rows = kernel("void(float64[:, ::1], int64, int64)")(_clear_rows)
+clear_rows_float32 = kernel("void(float32[:, ::1], int64, int64)")(_clear_rows)
 
 
 @kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))
@@ -179,3 +215,42 @@ def frames_log_backward_float32(
         best = np.float32(work[work0 + 1 + 2 * frame])
         factor = np.float32(seed / work[work0 + 2 + 2 * frame])
         add_exponentials_float32(frames[frame0 + frame], best, factor, frames_gradient[gframe0 + frame])
+
+
+@kernel(FRAMES_SEEDED.replace("FRAMES", "float64[:, ::1]"))
+def frames_log_seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
+    """Forward score, and seed × softmax of each frame, written over whatever the frames' gradient held.
+
+    One pass over memory: a frame's exponentials are scaled while they are in the cache.
+    """
+    score = 0.0
+    for frame in range(n_frames):
+        row = frames[frame0 + frame]
+        shares = frames_gradient[gframe0 + frame]
+        best = greatest(row)
+        total = write_exponentials(row, best, shares)
+        score += best + log(total) if total > 0.0 else -inf
+        factor = seed / total if total > 0.0 else 0.0
+        for k in range(len(shares)):
+            shares[k] *= factor
+    if score == -inf:
+        clear_rows(frames_gradient, gframe0, n_frames)
+    return score
+
+
+@kernel(FRAMES_SEEDED.replace("FRAMES", "float32[:, ::1]"))
+def frames_log_seeded_float32(frames, frame0, n_frames, seed, frames_gradient, gframe0):
+    """As `frames_log_seeded`."""
+    score = 0.0
+    for frame in range(n_frames):
+        row = frames[frame0 + frame]
+        shares = frames_gradient[gframe0 + frame]
+        best = greatest_float32(row)
+        total = write_exponentials_float32(row, best, shares)
+        score += best + log(total) if total > 0.0 else -inf
+        factor = np.float32(seed / total) if total > 0.0 else np.float32(0.0)
+        for k in range(len(shares)):
+            shares[k] *= factor
+    if score == -inf:
+        clear_rows_float32(frames_gradient, gframe0, n_frames)
+    return score

@@ -12,6 +12,7 @@ import numpy as np
 from arcgrad.runtime.kernels.blocks import (
     BUDGET,
     DEPTH,
+    TOLERANCE,
     UNKNOWN,
     columns_width,
     frame_places,
@@ -164,12 +165,12 @@ def spread_over_strips(ints, base, work, work0, count):
             scale = scales + ints[strip + 1]
             for state in range(ints[strip + 2], ints[strip + 3], 8):
                 sent = load(work, source + state) + load(work, scale + state)
-                sent = sent + load(work, units + 2 * stride + state) - 1.0
+                sent = sent + load(work, units + 2 * stride + state) - TOLERANCE
                 store(work, units + stride + state, greater(sent, load(work, units + stride + state)))
         for k in range(odd, odd + ints[table + 1]):
             arc = ints[k]
             state = ints[base + ints[base + 10] + arc]
-            sent = work[units + ints[base + ints[base + 9] + arc]] + work[units + 2 * stride + state] - 1.0
+            sent = work[units + ints[base + ints[base + 9] + arc]] + work[units + 2 * stride + state] - TOLERANCE
             sent += work[scales + ints[base + ints[base + 22] + arc]]
             work[units + stride + state] = max(sent, work[units + stride + state])
         raised = broadcast(0.0)
@@ -190,7 +191,7 @@ def spread_over_arcs(ints, base, work, work0, count):
     for _ in range(count):
         changed = False
         for arc in range(ints[base + 1]):
-            sent = work[units + ints[base + ints[base + 9] + arc]] - 1.0
+            sent = work[units + ints[base + ints[base + 9] + arc]] - TOLERANCE
             sent += work[scales + ints[base + ints[base + 22] + arc]]
             if arc < ints[base + 8]:
                 sent += work[slots + ints[base + ints[base + 12] + arc]]

@@ -76,20 +76,27 @@ def try_block(ints, base, work, work0, n_frames, frame, most, start, uniform):
     columns, _, ranges, _ = frame_places(ints, base, n_frames, work0)
     fewest = min(FEWEST, n_frames - frame)
     count = fitting_frames(ints, base, work, work0, n_frames, frame, most)
-    if count < fewest:
-        return 0
-    own_exponents(ints, base, work, work0, uniform)
-    if not uniform:
-        greatest_columns(ints, base, work, work0, n_frames, frame, count)
-        if ints[base + 18] == 1:
-            spread_over_strips(ints, base, work, work0, count)
-        else:
-            spread_over_arcs(ints, base, work, work0, count)
-    lowest = renew_row(ints, base, work, work0, start)
-    least = fill_cells(ints, base, work, work0, start + stride, uniform)
-    growth = growth_of_frame(ints, base, work, work0, uniform)
-    if growth * count > GROWTH:
-        count = int(GROWTH / growth)
+    swept = count + 1
+    lowest = least = 0.0
+    # Exponents are spread as far as the block's frames reach: where these turn out to be fewer, once more.
+    while count < swept:
+        if count < fewest:
+            return 0
+        swept = count
+        own_exponents(ints, base, work, work0, uniform)
+        if not uniform:
+            greatest_columns(ints, base, work, work0, n_frames, frame, count)
+            if ints[base + 18] == 1:
+                spread_over_strips(ints, base, work, work0, count)
+            else:
+                spread_over_arcs(ints, base, work, work0, count)
+        lowest = renew_row(ints, base, work, work0, start)
+        least = fill_cells(ints, base, work, work0, start + stride, uniform)
+        growth = growth_of_frame(ints, base, work, work0, uniform)
+        if growth * count > GROWTH:
+            count = int(GROWTH / growth)
+        if uniform:
+            break
     if count < fewest:
         return 0
     run_block(ints, base, work, work0, columns + frame * columns_width(ints, base), count, start)
@@ -169,7 +176,7 @@ def forward_blocks(ints, base, work, work0, iwork, iwork0, n_frames):
         iwork[iwork0 + 2 + 2 * n_blocks] = how
         n_blocks += 1
         frame += count
-        most = min(LONGEST, 2 * most)
+        most = min(LONGEST, 2 * count)
         uniform = may_be_uniform
     iwork[iwork0] = n_blocks
     return finish(ints, base, work, work0, shifts, n_frames)

@@ -26,6 +26,7 @@ from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedError
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph
 from arcgrad.runtime.cache import cache
+from arcgrad.runtime.operators import BUILDS
 
 __all__ = [
     "SymbolicCache",
@@ -146,7 +147,7 @@ def build_node(
         if operand.type is Type.MAPPING:
             parameters = (mappings[str(operand.parameters[0])], *parameters)
     try:
-        return entry.build(topologies, parameters, limits)
+        return BUILDS.get(entry.name, entry.build)(topologies, parameters, limits)
     except ArcgradError as error:
         if error.place is None:
             error.place = place

@@ -1,0 +1,376 @@
+"""Composes two graphs, breadth first, at the speed of compiled code.
+
+Stage: symbolic part, called by `arcgrad.runtime.operators.compose`. The result is, number for number, that of
+`arcgrad.compiler.operators.compose`, whose docstring says what it means; tests hold the two to that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arcgrad.runtime.kernels.label_index import ONLY_WAY
+from arcgrad.runtime.routines import helper, kernel
+
+__all__ = ["DONE", "FULL_ARCS", "FULL_STATES", "FULL_TABLE", "MORE", "TOO_MANY", "UNTRIMMED", "compose_arcs"]
+
+EPSILON = -1
+
+# What ``compose_arcs`` answers: it is done, or is to be called again with more room (for arcs, for states, in the table
+# of states), or because it has worked for a while, or with scratch to trim by; or there are too many states.
+DONE, FULL_ARCS, FULL_STATES, FULL_TABLE, MORE, UNTRIMMED, TOO_MANY = range(7)
+
+# A state pair is matched from B's side where A has more than _FEW_ARCS arcs more than this many times those of B, as at
+# the root of a lexicon. That side's moves need sorting.
+_LOPSIDED = 4
+_FEW_ARCS = 8
+# Sweeps over all arcs, last to first, in which most graphs are trimmed: breadth first, most arcs lead on.
+_SWEEPS = 4
+# 2⁶⁴ divided by the golden ratio, odd, as a signed number: multiplication by it spreads neighbouring keys.
+_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)
+
+
+@helper
+def _index_parts(index, n_states, n_arcs):
+    """The parts of what ``index_arcs`` wrote."""
+    at = n_states + 1
+    tables = at + 4 * n_arcs + 2 * n_states
+    return (
+        index[:at],
+        index[at : at + n_arcs],
+        index[at + n_arcs : at + 2 * n_arcs],
+        index[at + 2 * n_arcs : at + 3 * n_arcs],
+        index[at + 3 * n_arcs : at + 4 * n_arcs],
+        index[at + 4 * n_arcs : at + 4 * n_arcs + n_states],
+        index[at + 4 * n_arcs + n_states : tables],
+        index[tables : tables + n_states + 1],
+        index[tables + n_states + 1 :],
+    )
+
+
+@helper
+def _find(label, begin, end, labels, low, table_begin, table_end, table):
+    """The first position in ``begin … end`` that has the label; −1: none."""
+    if table_end > table_begin:
+        place = label - low
+        if 0 <= place < table_end - table_begin:
+            return table[table_begin + place]
+        return -1
+    last = end
+    while begin < end:
+        middle = (begin + end) >> 1
+        if labels[middle] < label:
+            begin = middle + 1
+        else:
+            end = middle
+    if begin < last and labels[begin] == label:
+        return begin
+    return -1
+
+
+@helper
+def _sort_moves(left_arc, right_arc, begin, end):
+    """Shell's sort of the moves by arc of A, then arc of B."""
+    gap = 1
+    while 3 * gap < end - begin:
+        gap = 3 * gap + 1
+    while gap:
+        for k in range(begin + gap, end):
+            left, right = left_arc[k], right_arc[k]
+            to = k
+            while to >= begin + gap and (
+                left_arc[to - gap] > left or (left_arc[to - gap] == left and right_arc[to - gap] > right)
+            ):
+                left_arc[to] = left_arc[to - gap]
+                right_arc[to] = right_arc[to - gap]
+                to -= gap
+            left_arc[to] = left
+            right_arc[to] = right
+        gap //= 3
+
+
+@helper
+def _slot(code, left, right, state_filter, width, n_filters, keys, entries):
+    """Where a state's number stands in ``entries``, or would: a table of all states, or a hash table with ``keys``."""
+    if len(keys) == 0:
+        return (left * width + right) * n_filters + state_filter
+    mask = len(keys) - 1
+    product = code * _MULTIPLIER
+    slot = (product ^ (product >> 32)) & mask
+    while entries[slot] and keys[slot] != code:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@helper
+def _mark_coaccessible(n_states, n_arcs, src, dst, marks, scratch):
+    """Mark the states from which arcs lead to a marked one; whether that is done, without scratch."""
+    for _ in range(_SWEEPS):
+        changed = False
+        for k in range(n_arcs - 1, -1, -1):
+            if marks[dst[k]] and not marks[src[k]]:
+                marks[src[k]] = 1
+                changed = True
+        if not changed:
+            return True
+    if len(scratch) < n_arcs + 2 * n_states + 1:
+        return False
+    pointers = scratch[: n_states + 1]
+    stack = scratch[n_states + 1 : 2 * n_states + 1]
+    sources = scratch[2 * n_states + 1 :]
+    for state in range(n_states + 1):
+        pointers[state] = 0
+    for k in range(n_arcs):
+        pointers[dst[k]] += 1
+    for state in range(n_states):
+        pointers[state + 1] += pointers[state]
+    for k in range(n_arcs):
+        pointers[dst[k]] -= 1
+        sources[pointers[dst[k]]] = src[k]
+    waiting = 0
+    for state in range(n_states):
+        if marks[state]:
+            stack[waiting] = state
+            waiting += 1
+    while waiting:
+        waiting -= 1
+        state = stack[waiting]
+        for k in range(pointers[state], pointers[state + 1]):
+            if not marks[sources[k]]:
+                marks[sources[k]] = 1
+                stack[waiting] = sources[k]
+                waiting += 1
+    return True
+
+
+@helper
+def _trim(n_states, n_arcs, n_starts, marks, states, out, counts):
+    """Drop the states that are not marked, order kept; ``states`` becomes the accepts, marked 2, by their new numbers."""
+    n_kept = 0
+    n_accepts = 0
+    for state in range(n_states):
+        accepts = marks[state] == 2
+        if marks[state]:
+            marks[state] = n_kept
+            if accepts:
+                states[n_accepts] = n_kept
+                n_accepts += 1
+            n_kept += 1
+        else:
+            marks[state] = -1
+        if state == n_starts - 1:
+            counts[3] = n_kept
+    if n_kept < n_states:
+        kept_arcs = 0
+        for k in range(n_arcs):
+            if marks[out[0, k]] >= 0 and marks[out[1, k]] >= 0:
+                out[0, kept_arcs] = marks[out[0, k]]
+                out[1, kept_arcs] = marks[out[1, k]]
+                for row in range(2, 6):
+                    out[row, kept_arcs] = out[row, k]
+                kept_arcs += 1
+        n_arcs = kept_arcs
+    counts[0] = n_kept
+    counts[1] = n_arcs
+    counts[4] = n_accepts
+
+
+@kernel(
+    "int64(int64, int32[::1], int32[::1], int32[::1], int32[::1], int64, int32[::1], int32[::1], int32[::1], "
+    "int32[::1], int64, int64, int64, int64[::1], int64[::1], int64[::1], int32[::1], int32[::1], int32[:, ::1], "
+    "int32[::1])"
+)
+def compose_arcs(
+    n_left,
+    left_index,
+    left_dst,
+    left_ilabel,
+    left_start,
+    n_right,
+    right_index,
+    right_dst,
+    right_olabel,
+    right_start,
+    n_filters,
+    most_states,
+    most_work,
+    counts,
+    codes,
+    keys,
+    entries,
+    marks,
+    out,
+    scratch,
+):
+    """Go on with ``left ∘ right``, and trim it at last; what to do next, as the constants at the head of this file say.
+
+    Args:
+        n_left, n_right: numbers of states.
+        left_index, right_index: by output and by input label.
+        left_dst, left_ilabel, left_start, right_dst, right_olabel, right_start: of the topologies.
+        n_filters: 2, or 1 where B has no ε input, so that the filter's state is always 0.
+        most_states: the limit.
+        most_work: arcs to look at in one call.
+        counts: numbers of states, arcs, states done; then of starts, of accepts; and the size of a new table, whose
+            states have to be entered first. Zeros at first.
+        codes: state of A, state of B and of the filter of each state as ``A << 32 | B << 1 | filter``; at last, the
+            accepts.
+        keys, entries: the table of states. ``keys`` is empty: an entry for each possible one; else a hash table, whose
+            length is a power of two. Entries are a state's number + 1, or 0; 0 at first, and again at last where all
+            possible ones have theirs.
+        marks: as long as ``codes``.
+        out: rows source, destination, input label, output label, arc of A, arc of B (−1: that side stays).
+        scratch: empty at first.
+    """
+    left_first, left_arcs, left_labels, left_order, move_label, left_accepts, left_low, left_at, left_table = (
+        _index_parts(left_index, n_left, len(left_dst))
+    )
+    right_first, right_arcs, right_labels, _, _, right_accepts, right_low, right_at, right_table = _index_parts(
+        right_index, n_right, len(right_dst)
+    )
+    src, dst, ilabel, olabel, left_arc, right_arc = out[0], out[1], out[2], out[3], out[4], out[5]
+    n_states, n_arcs, done = counts[0], counts[1], counts[2]
+    capacity = out.shape[1]
+    if counts[5]:  # a new table
+        counts[5] = 0
+        for state in range(n_states):
+            code = codes[state]
+            slot = _slot(
+                code, code >> 32, (code & 0xFFFFFFFF) >> 1, code & 1, n_right, n_filters, keys, entries
+            )
+            if len(keys):
+                keys[slot] = code
+            entries[slot] = state + 1
+    if n_states == 0:
+        for i in range(len(left_start)):
+            for j in range(len(right_start)):
+                left, right = np.int64(left_start[i]), np.int64(right_start[j])
+                code = (left << 32) | (right << 1)
+                slot = _slot(code, left, right, 0, n_right, n_filters, keys, entries)
+                if len(keys):
+                    keys[slot] = code
+                codes[n_states] = code
+                n_states += 1
+                entries[slot] = n_states
+        counts[0] = n_states
+        counts[3] = n_states
+    work = 0
+    while done < n_states:
+        if work > most_work:
+            return MORE
+        code = codes[done]
+        left, right, state_filter = code >> 32, (code & 0xFFFFFFFF) >> 1, code & 1
+        left_begin, left_end = left_first[left], left_first[left + 1]
+        right_begin, right_end = right_first[right], right_first[right + 1]
+        left_degree, right_degree = left_end - left_begin, right_end - right_begin
+
+        # The moves from here, in order.
+        at = n_arcs
+        if left_degree > _FEW_ARCS + _LOPSIDED * right_degree:
+            low, begin, end = left_low[left], left_at[left], left_at[left + 1]
+            for q in range(right_begin, right_end):
+                label = right_labels[q]
+                if label == EPSILON:
+                    continue
+                p = _find(label, left_begin, left_end, left_labels, low, begin, end, left_table)
+                while 0 <= p < left_end and left_labels[p] == label:
+                    if at == capacity:
+                        return FULL_ARCS
+                    left_arc[at] = left_arcs[p]
+                    right_arc[at] = right_arcs[q]
+                    at += 1
+                    p += 1
+            work += at - n_arcs + right_degree
+            if state_filter == 0:
+                for p in range(left_begin, left_end):
+                    if left_labels[p] != EPSILON:
+                        break
+                    if at == capacity:
+                        return FULL_ARCS
+                    left_arc[at] = left_arcs[p]
+                    right_arc[at] = -1
+                    at += 1
+            _sort_moves(left_arc, right_arc, n_arcs, at)
+        else:
+            low, begin, end = right_low[right], right_at[right], right_at[right + 1]
+            for k in range(left_begin, left_end):
+                arc = left_order[k]
+                label = move_label[arc]
+                if label < 0:
+                    if state_filter == 0:
+                        if at == capacity:
+                            return FULL_ARCS
+                        left_arc[at] = arc
+                        right_arc[at] = -1
+                        at += 1
+                    continue
+                p = _find(label, right_begin, right_end, right_labels, low, begin, end, right_table)
+                while 0 <= p < right_end and right_labels[p] == label:
+                    if at == capacity:
+                        return FULL_ARCS
+                    left_arc[at] = arc
+                    right_arc[at] = right_arcs[p]
+                    at += 1
+                    p += 1
+            work += at - n_arcs + left_degree
+        for q in range(right_begin, right_end):
+            if right_labels[q] != EPSILON:
+                break
+            if at == capacity:
+                return FULL_ARCS
+            left_arc[at] = -1
+            right_arc[at] = right_arcs[q]
+            at += 1
+
+        # Where they lead; no state was numbered so far, so that this one can be begun again.
+        if n_states + at - n_arcs > len(codes):
+            return FULL_STATES
+        if len(keys) and 2 * (n_states + at - n_arcs) > len(keys):
+            return FULL_TABLE
+        for k in range(n_arcs, at):
+            a, b = left_arc[k], right_arc[k]
+            to_left, to_right, to_filter = left, right, np.int64(0)
+            ilabel[k] = EPSILON
+            olabel[k] = EPSILON
+            only_way = False
+            if a < 0:
+                to_filter = np.int64(1)
+            else:
+                to_left = np.int64(left_dst[a])
+                ilabel[k] = left_ilabel[a]
+                only_way = move_label[a] == ONLY_WAY
+            if b >= 0:
+                to_right = np.int64(right_dst[b])
+                olabel[k] = right_olabel[b]
+            code = (to_left << 32) | (to_right << 1) | to_filter
+            src[k] = done
+            if only_way:
+                codes[n_states] = code
+                n_states += 1
+                dst[k] = n_states - 1
+                continue
+            slot = _slot(code, to_left, to_right, to_filter, n_right, n_filters, keys, entries)
+            if entries[slot] == 0:
+                if len(keys):
+                    keys[slot] = code
+                codes[n_states] = code
+                n_states += 1
+                entries[slot] = n_states
+            dst[k] = entries[slot] - 1
+        n_arcs = at
+        done += 1
+        counts[0], counts[1], counts[2] = n_states, n_arcs, done
+        if n_states > most_states:
+            return TOO_MANY
+
+    for state in range(n_states):
+        code = codes[state]
+        left, right = code >> 32, (code & 0xFFFFFFFF) >> 1
+        marks[state] = 2 if left_accepts[left] and right_accepts[right] else 0
+    if not _mark_coaccessible(n_states, n_arcs, src, dst, marks, scratch):
+        return UNTRIMMED
+    if len(keys) == 0:
+        for state in range(n_states):
+            code = codes[state]
+            entries[_slot(code, code >> 32, (code & 0xFFFFFFFF) >> 1, code & 1, n_right, n_filters, keys, entries)] = 0
+    _trim(n_states, n_arcs, counts[3], marks, codes, out, counts)
+    return DONE

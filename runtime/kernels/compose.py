@@ -23,8 +23,8 @@ DONE, FULL_ARCS, FULL_STATES, FULL_TABLE, MORE, UNTRIMMED, TOO_MANY = range(7)
 # the root of a lexicon. That side's moves need sorting.
 _LOPSIDED = 4
 _FEW_ARCS = 8
-# Sweeps over all arcs, last to first, in which most graphs are trimmed: breadth first, most arcs lead on.
-_SWEEPS = 4
+# States are trimmed by sweeps over those not yet known to be useful, which may look at so many times all arcs.
+_SWEPT = 4
 # 2⁶⁴ divided by the golden ratio, odd, as a signed number: multiplication by it spreads neighbouring keys.
 _MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)
 
@@ -53,8 +53,8 @@ def _find(label, begin, end, labels, low, table_begin, table_end, table):
     if table_end > table_begin:
         place = label - low
         if 0 <= place < table_end - table_begin:
-            return table[table_begin + place]
-        return -1
+            return np.int64(table[table_begin + place])
+        return np.int64(-1)
     last = end
     while begin < end:
         middle = (begin + end) >> 1
@@ -63,8 +63,8 @@ def _find(label, begin, end, labels, low, table_begin, table_end, table):
         else:
             end = middle
     if begin < last and labels[begin] == label:
-        return begin
-    return -1
+        return np.int64(begin)
+    return np.int64(-1)
 
 
 @helper
@@ -102,73 +102,99 @@ def _slot(code, left, right, state_filter, width, n_filters, keys, entries):
 
 
 @helper
-def _mark_coaccessible(n_states, n_arcs, src, dst, marks, scratch):
+def _mark_coaccessible(n_states, n_arcs, first, dst, marks, waiting, scratch):
     """Mark the states from which arcs lead to a marked one; whether that is done, without scratch."""
-    for _ in range(_SWEEPS):
-        changed = False
-        for k in range(n_arcs - 1, -1, -1):
-            if marks[dst[k]] and not marks[src[k]]:
-                marks[src[k]] = 1
-                changed = True
-        if not changed:
-            return True
-    if len(scratch) < n_arcs + 2 * n_states + 1:
-        return False
+    # Breadth first, most arcs lead on: one sweep from the last state to the first marks nearly all, and few are left.
+    n_left = 0
+    for state in range(n_states - 1, -1, -1):
+        if not marks[state]:
+            for k in range(first[state], first[state + 1]):
+                if marks[dst[k]]:
+                    marks[state] = 1
+                    break
+            if not marks[state]:
+                waiting[n_left] = state
+                n_left += 1
+    work = 0
+    while n_left:
+        before, n_left = n_left, 0
+        for i in range(before):
+            state = waiting[i]
+            work += first[state + 1] - first[state] + 1
+            for k in range(first[state], first[state + 1]):
+                if marks[dst[k]]:
+                    marks[state] = 1
+                    break
+            if not marks[state]:
+                waiting[n_left] = state
+                n_left += 1
+        if n_left == before:
+            break
+        if work > _SWEPT * (n_states + n_arcs):
+            if len(scratch) == 0:
+                return False
+            _mark_backward(n_states, n_arcs, first, dst, marks, waiting, scratch)
+            break
+    return True
+
+
+@helper
+def _mark_backward(n_states, n_arcs, first, dst, marks, waiting, scratch):
+    """The same in time that is linear whatever the order of the states: along the arcs that enter each state."""
     pointers = scratch[: n_states + 1]
-    stack = scratch[n_states + 1 : 2 * n_states + 1]
-    sources = scratch[2 * n_states + 1 :]
+    sources = scratch[n_states + 1 :]
     for state in range(n_states + 1):
         pointers[state] = 0
     for k in range(n_arcs):
         pointers[dst[k]] += 1
     for state in range(n_states):
         pointers[state + 1] += pointers[state]
-    for k in range(n_arcs):
-        pointers[dst[k]] -= 1
-        sources[pointers[dst[k]]] = src[k]
-    waiting = 0
+    for state in range(n_states):
+        for k in range(first[state], first[state + 1]):
+            pointers[dst[k]] -= 1
+            sources[pointers[dst[k]]] = state
+    n_waiting = 0
     for state in range(n_states):
         if marks[state]:
-            stack[waiting] = state
-            waiting += 1
-    while waiting:
-        waiting -= 1
-        state = stack[waiting]
+            waiting[n_waiting] = state
+            n_waiting += 1
+    while n_waiting:
+        n_waiting -= 1
+        state = waiting[n_waiting]
         for k in range(pointers[state], pointers[state + 1]):
             if not marks[sources[k]]:
                 marks[sources[k]] = 1
-                stack[waiting] = sources[k]
-                waiting += 1
-    return True
+                waiting[n_waiting] = sources[k]
+                n_waiting += 1
 
 
 @helper
-def _trim(n_states, n_arcs, n_starts, marks, states, out, counts):
-    """Drop the states that are not marked, order kept; ``states`` becomes the accepts, marked 2, by their new numbers."""
+def _trim(n_states, n_arcs, n_starts, marks, accepts, out, counts):
+    """Drop the states that are not marked, order kept, and write the accepts, which are marked 2."""
     n_kept = 0
     n_accepts = 0
+    counts[3] = 0
     for state in range(n_states):
-        accepts = marks[state] == 2
-        if marks[state]:
-            marks[state] = n_kept
-            if accepts:
-                states[n_accepts] = n_kept
-                n_accepts += 1
+        mark = marks[state]
+        marks[state] = n_kept if mark else -1
+        if mark == 2:
+            accepts[n_accepts] = n_kept
+            n_accepts += 1
+        if mark:
             n_kept += 1
-        else:
-            marks[state] = -1
-        if state == n_starts - 1:
-            counts[3] = n_kept
+            if state < n_starts:
+                counts[3] = n_kept
     if n_kept < n_states:
-        kept_arcs = 0
+        to = 0
         for k in range(n_arcs):
-            if marks[out[0, k]] >= 0 and marks[out[1, k]] >= 0:
-                out[0, kept_arcs] = marks[out[0, k]]
-                out[1, kept_arcs] = marks[out[1, k]]
+            source, destination = marks[out[0, k]], marks[out[1, k]]
+            if source >= 0 and destination >= 0:
+                out[0, to] = source
+                out[1, to] = destination
                 for row in range(2, 6):
-                    out[row, kept_arcs] = out[row, k]
-                kept_arcs += 1
-        n_arcs = kept_arcs
+                    out[row, to] = out[row, k]
+                to += 1
+        n_arcs = to
     counts[0] = n_kept
     counts[1] = n_arcs
     counts[4] = n_accepts
@@ -176,8 +202,8 @@ def _trim(n_states, n_arcs, n_starts, marks, states, out, counts):
 
 @kernel(
     "int64(int64, int32[::1], int32[::1], int32[::1], int32[::1], int64, int32[::1], int32[::1], int32[::1], "
-    "int32[::1], int64, int64, int64, int64[::1], int64[::1], int64[::1], int32[::1], int32[::1], int32[:, ::1], "
-    "int32[::1])"
+    "int32[::1], int64, int64, int64, int64, int64[::1], int64[::1], int64[::1], int32[::1], int32[:, ::1], "
+    "int32[:, ::1], int32[:, ::1], int32[::1])"
 )
 def compose_arcs(
     n_left,
@@ -192,13 +218,15 @@ def compose_arcs(
     right_start,
     n_filters,
     most_states,
+    most_arcs,
     most_work,
     counts,
     codes,
     keys,
     entries,
-    marks,
+    states,
     out,
+    hits,
     scratch,
 ):
     """Go on with ``left ∘ right``, and trim it at last; what to do next, as the constants at the head of this file say.
@@ -208,18 +236,18 @@ def compose_arcs(
         left_index, right_index: by output and by input label.
         left_dst, left_ilabel, left_start, right_dst, right_olabel, right_start: of the topologies.
         n_filters: 2, or 1 where B has no ε input, so that the filter's state is always 0.
-        most_states: the limit.
+        most_states, most_arcs: the limits.
         most_work: arcs to look at in one call.
-        counts: numbers of states, arcs, states done; then of starts, of accepts; and the size of a new table, whose
+        counts: numbers of states, arcs, states done; then of starts, of accepts; and whether the table is new and the
             states have to be entered first. Zeros at first.
-        codes: state of A, state of B and of the filter of each state as ``A << 32 | B << 1 | filter``; at last, the
-            accepts.
+        codes: state of A, state of B and of the filter of each state as ``A << 32 | B << 1 | filter``.
         keys, entries: the table of states. ``keys`` is empty: an entry for each possible one; else a hash table, whose
             length is a power of two. Entries are a state's number + 1, or 0; 0 at first, and again at last where all
             possible ones have theirs.
-        marks: as long as ``codes``.
+        states: rows as long as ``codes``: where each state's arcs begin; marks; at last, the accepts.
         out: rows source, destination, input label, output label, arc of A, arc of B (−1: that side stays).
-        scratch: empty at first.
+        hits: two rows, as long as A has arcs at one state.
+        scratch: empty, until asked for: one number for each state and arc, and one more.
     """
     left_first, left_arcs, left_labels, left_order, move_label, left_accepts, left_low, left_at, left_table = (
         _index_parts(left_index, n_left, len(left_dst))
@@ -228,16 +256,16 @@ def compose_arcs(
         right_index, n_right, len(right_dst)
     )
     src, dst, ilabel, olabel, left_arc, right_arc = out[0], out[1], out[2], out[3], out[4], out[5]
+    first, marks, accepts = states[0], states[1], states[2]
     n_states, n_arcs, done = counts[0], counts[1], counts[2]
-    capacity = out.shape[1]
-    if counts[5]:  # a new table
+    capacity, room = out.shape[1], len(codes) - 1
+    is_hashed = len(keys) > 0
+    if counts[5]:
         counts[5] = 0
         for state in range(n_states):
             code = codes[state]
-            slot = _slot(
-                code, code >> 32, (code & 0xFFFFFFFF) >> 1, code & 1, n_right, n_filters, keys, entries
-            )
-            if len(keys):
+            slot = _slot(code, code >> 32, (code & 0xFFFFFFFF) >> 1, code & 1, n_right, n_filters, keys, entries)
+            if is_hashed:
                 keys[slot] = code
             entries[slot] = state + 1
     if n_states == 0:
@@ -246,7 +274,7 @@ def compose_arcs(
                 left, right = np.int64(left_start[i]), np.int64(right_start[j])
                 code = (left << 32) | (right << 1)
                 slot = _slot(code, left, right, 0, n_right, n_filters, keys, entries)
-                if len(keys):
+                if is_hashed:
                     keys[slot] = code
                 codes[n_states] = code
                 n_states += 1
@@ -262,115 +290,174 @@ def compose_arcs(
         left_begin, left_end = left_first[left], left_first[left + 1]
         right_begin, right_end = right_first[right], right_first[right + 1]
         left_degree, right_degree = left_end - left_begin, right_end - right_begin
-
-        # The moves from here, in order.
+        low, begin, end = right_low[right], right_at[right], right_at[right + 1]
+        from_right = left_degree > _FEW_ARCS + _LOPSIDED * right_degree
+        first[done] = n_arcs
         at = n_arcs
-        if left_degree > _FEW_ARCS + _LOPSIDED * right_degree:
-            low, begin, end = left_low[left], left_at[left], left_at[left + 1]
-            for q in range(right_begin, right_end):
-                label = right_labels[q]
-                if label == EPSILON:
-                    continue
-                p = _find(label, left_begin, left_end, left_labels, low, begin, end, left_table)
-                while 0 <= p < left_end and left_labels[p] == label:
-                    if at == capacity:
-                        return FULL_ARCS
-                    left_arc[at] = left_arcs[p]
-                    right_arc[at] = right_arcs[q]
-                    at += 1
-                    p += 1
-            work += at - n_arcs + right_degree
-            if state_filter == 0:
-                for p in range(left_begin, left_end):
-                    if left_labels[p] != EPSILON:
-                        break
-                    if at == capacity:
-                        return FULL_ARCS
-                    left_arc[at] = left_arcs[p]
-                    right_arc[at] = -1
-                    at += 1
-            _sort_moves(left_arc, right_arc, n_arcs, at)
-        else:
-            low, begin, end = right_low[right], right_at[right], right_at[right + 1]
+
+        if (
+            left_degree > 0
+            and not from_right
+            and not is_hashed
+            and end > begin
+            and left_labels[left_begin] != EPSILON
+            and right_labels[right_begin] != EPSILON
+        ):
+            # The common case, without branches that are hard to predict: pairs of arcs only, and tables to find them.
+            span = end - begin - 1
+            n_hits = 0
             for k in range(left_begin, left_end):
                 arc = left_order[k]
-                label = move_label[arc]
-                if label < 0:
-                    if state_filter == 0:
+                place = move_label[arc] - low
+                place = place if 0 <= place < span else span
+                found = right_table[begin + place]
+                hits[0, n_hits] = arc
+                hits[1, n_hits] = found
+                n_hits += found >= 0
+            for k in range(n_hits):
+                arc = hits[0, k]
+                p = hits[1, k]
+                base = left_dst[arc] * n_right
+                while True:
+                    # The states numbered so far are found again when this one is begun again.
+                    if at == capacity:
+                        counts[0] = n_states
+                        return FULL_ARCS
+                    if n_states == room:
+                        counts[0] = n_states
+                        return FULL_STATES
+                    coded = right_arcs[p]
+                    b = coded >> 1
+                    to_right = np.int64(right_dst[b])
+                    slot = (base + to_right) * n_filters
+                    known = entries[slot]
+                    is_new = known == 0
+                    codes[n_states] = (np.int64(left_dst[arc]) << 32) | (to_right << 1)
+                    n_states += is_new
+                    number = n_states if is_new else np.int64(known)
+                    entries[slot] = number
+                    src[at] = done
+                    dst[at] = number - 1
+                    ilabel[at] = left_ilabel[arc]
+                    olabel[at] = right_olabel[b]
+                    left_arc[at] = arc
+                    right_arc[at] = b
+                    at += 1
+                    p += 1
+                    if not coded & 1:
+                        break
+            work += left_degree + at - n_arcs
+        else:
+            # The moves from here, in order.
+            if from_right:
+                low, begin, end = left_low[left], left_at[left], left_at[left + 1]
+                for q in range(right_begin, right_end):
+                    label = right_labels[q]
+                    if label == EPSILON:
+                        continue
+                    p = _find(label, left_begin, left_end, left_labels, low, begin, end, left_table)
+                    more = p >= 0
+                    while more:
+                        if at == capacity:
+                            return FULL_ARCS
+                        left_arc[at] = left_arcs[p] >> 1
+                        right_arc[at] = right_arcs[q] >> 1
+                        at += 1
+                        more = left_arcs[p] & 1 != 0
+                        p += 1
+                work += at - n_arcs + right_degree
+                if state_filter == 0:
+                    for p in range(left_begin, left_end):
+                        if left_labels[p] != EPSILON:
+                            break
+                        if at == capacity:
+                            return FULL_ARCS
+                        left_arc[at] = left_arcs[p] >> 1
+                        right_arc[at] = -1
+                        at += 1
+                _sort_moves(left_arc, right_arc, n_arcs, at)
+            else:
+                for k in range(left_begin, left_end):
+                    arc = left_order[k]
+                    label = move_label[arc]
+                    if label < 0:
+                        if state_filter == 0:
+                            if at == capacity:
+                                return FULL_ARCS
+                            left_arc[at] = arc
+                            right_arc[at] = -1
+                            at += 1
+                        continue
+                    p = _find(label, right_begin, right_end, right_labels, low, begin, end, right_table)
+                    more = p >= 0
+                    while more:
                         if at == capacity:
                             return FULL_ARCS
                         left_arc[at] = arc
-                        right_arc[at] = -1
+                        right_arc[at] = right_arcs[p] >> 1
                         at += 1
-                    continue
-                p = _find(label, right_begin, right_end, right_labels, low, begin, end, right_table)
-                while 0 <= p < right_end and right_labels[p] == label:
-                    if at == capacity:
-                        return FULL_ARCS
-                    left_arc[at] = arc
-                    right_arc[at] = right_arcs[p]
-                    at += 1
-                    p += 1
-            work += at - n_arcs + left_degree
-        for q in range(right_begin, right_end):
-            if right_labels[q] != EPSILON:
-                break
-            if at == capacity:
-                return FULL_ARCS
-            left_arc[at] = -1
-            right_arc[at] = right_arcs[q]
-            at += 1
+                        more = right_arcs[p] & 1 != 0
+                        p += 1
+                work += at - n_arcs + left_degree
+            for q in range(right_begin, right_end):
+                if right_labels[q] != EPSILON:
+                    break
+                if at == capacity:
+                    return FULL_ARCS
+                left_arc[at] = -1
+                right_arc[at] = right_arcs[q] >> 1
+                at += 1
 
-        # Where they lead; no state was numbered so far, so that this one can be begun again.
-        if n_states + at - n_arcs > len(codes):
-            return FULL_STATES
-        if len(keys) and 2 * (n_states + at - n_arcs) > len(keys):
-            return FULL_TABLE
-        for k in range(n_arcs, at):
-            a, b = left_arc[k], right_arc[k]
-            to_left, to_right, to_filter = left, right, np.int64(0)
-            ilabel[k] = EPSILON
-            olabel[k] = EPSILON
-            only_way = False
-            if a < 0:
-                to_filter = np.int64(1)
-            else:
-                to_left = np.int64(left_dst[a])
-                ilabel[k] = left_ilabel[a]
-                only_way = move_label[a] == ONLY_WAY
-            if b >= 0:
-                to_right = np.int64(right_dst[b])
-                olabel[k] = right_olabel[b]
-            code = (to_left << 32) | (to_right << 1) | to_filter
-            src[k] = done
-            if only_way:
-                codes[n_states] = code
-                n_states += 1
-                dst[k] = n_states - 1
-                continue
-            slot = _slot(code, to_left, to_right, to_filter, n_right, n_filters, keys, entries)
-            if entries[slot] == 0:
-                if len(keys):
-                    keys[slot] = code
-                codes[n_states] = code
-                n_states += 1
-                entries[slot] = n_states
-            dst[k] = entries[slot] - 1
+            # Where they lead; no state was numbered so far, so that this one can be begun again.
+            if n_states + at - n_arcs > room:
+                return FULL_STATES
+            if is_hashed and 2 * (n_states + at - n_arcs) > len(keys):
+                return FULL_TABLE
+            for k in range(n_arcs, at):
+                a, b = left_arc[k], right_arc[k]
+                to_left, to_right, to_filter = left, right, np.int64(0)
+                ilabel[k] = EPSILON
+                olabel[k] = EPSILON
+                only_way = False
+                if a < 0:
+                    to_filter = np.int64(1)
+                else:
+                    to_left = np.int64(left_dst[a])
+                    ilabel[k] = left_ilabel[a]
+                    only_way = move_label[a] == ONLY_WAY
+                if b >= 0:
+                    to_right = np.int64(right_dst[b])
+                    olabel[k] = right_olabel[b]
+                code = (to_left << 32) | (to_right << 1) | to_filter
+                src[k] = done
+                if only_way:
+                    codes[n_states] = code
+                    n_states += 1
+                    dst[k] = n_states - 1
+                    continue
+                slot = _slot(code, to_left, to_right, to_filter, n_right, n_filters, keys, entries)
+                if entries[slot] == 0:
+                    if is_hashed:
+                        keys[slot] = code
+                    codes[n_states] = code
+                    n_states += 1
+                    entries[slot] = n_states
+                dst[k] = entries[slot] - 1
         n_arcs = at
         done += 1
         counts[0], counts[1], counts[2] = n_states, n_arcs, done
-        if n_states > most_states:
+        if n_states > most_states or n_arcs > most_arcs:
             return TOO_MANY
 
+    first[n_states] = n_arcs
     for state in range(n_states):
         code = codes[state]
-        left, right = code >> 32, (code & 0xFFFFFFFF) >> 1
-        marks[state] = 2 if left_accepts[left] and right_accepts[right] else 0
-    if not _mark_coaccessible(n_states, n_arcs, src, dst, marks, scratch):
+        marks[state] = 2 if left_accepts[code >> 32] and right_accepts[(code & 0xFFFFFFFF) >> 1] else 0
+    if not _mark_coaccessible(n_states, n_arcs, first, dst, marks, accepts, scratch):
         return UNTRIMMED
-    if len(keys) == 0:
+    if not is_hashed:
         for state in range(n_states):
             code = codes[state]
             entries[_slot(code, code >> 32, (code & 0xFFFFFFFF) >> 1, code & 1, n_right, n_filters, keys, entries)] = 0
-    _trim(n_states, n_arcs, counts[3], marks, codes, out, counts)
+    _trim(n_states, n_arcs, counts[3], marks, accepts, out, counts)
     return DONE

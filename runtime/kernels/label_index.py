@@ -20,7 +20,7 @@ _BUCKETS = 1 << 11
 
 def index_size(n_states: int, n_arcs: int) -> int:
     """The most numbers that ``index_arcs`` writes."""
-    return 4 * n_states + 2 + (4 + _RANGE_PER_ARC) * n_arcs
+    return 5 * n_states + 2 + (4 + _RANGE_PER_ARC) * n_arcs
 
 
 def scratch_size(n_states: int, n_arcs: int) -> int:
@@ -63,14 +63,14 @@ def index_arcs(n_states, src, dst, label, start, accept, index, scratch):
     They are, for n states and m arcs::
 
         n + 1  where each state's arcs begin in each of the next three
-        m      arcs by source, then label (ε first), then number
+        m      arcs by source, then label (ε first), then number, each as ``2 arc + (1 if the next has its label)``
         m      their labels
         m      arcs by source, then number
         m      label of each arc by its number, or ONLY_WAY
         n      1 where the state accepts, else 0
         n      the lowest label of each state that has a table
         n + 1  where each state's table begins; a state without one has the next one's begin
-        …      tables: for each label from the lowest on, the position of its first arc, −1: none
+        …      tables: for each label from the lowest on, the position of its first arc, −1: none; then another −1
     """
     n_arcs = len(src)
     first = index[: n_states + 1]
@@ -140,10 +140,14 @@ def index_arcs(n_states, src, dst, label, start, accept, index, scratch):
 
     for k in range(n_arcs):
         labels[k] = label[arcs[k]]
+        arcs[k] *= 2
     end = 0
     for state in range(n_states):
         table_at[state] = end
         begin = first[state]
+        for k in range(begin + 1, first[state + 1]):
+            if labels[k] == labels[k - 1]:
+                arcs[k - 1] += 1
         while begin < first[state + 1] and labels[begin] == EPSILON:
             begin += 1
         count = first[state + 1] - begin
@@ -152,11 +156,11 @@ def index_arcs(n_states, src, dst, label, start, accept, index, scratch):
             lowest[state] = low
             span = labels[first[state + 1] - 1] - low + 1
             if span <= _RANGE_PER_ARC * count:
-                for k in range(end, end + span):
+                for k in range(end, end + span + 1):
                     table[k] = -1
                 for k in range(first[state + 1] - 1, begin - 1, -1):
                     table[end + labels[k] - low] = k
-                end += span
+                end += span + 1
         else:
             lowest[state] = 0
     table_at[n_states] = end

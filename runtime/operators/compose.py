@@ -31,28 +31,30 @@ _MOST_NUMBERS = 2**31 - 1
 # Arcs to look at before Ctrl-C may come: about a tenth of a second.
 _MOST_WORK = 1 << 24
 
-# What a thread keeps for its next composition: room for so many arcs and states; and a table of all state pairs, for
-# graphs that have so few.
-_KEPT_ARCS = 1 << 16
-_KEPT_STATES = 1 << 15
-_KEPT_TABLE = 1 << 16
-_FIRST_HASH_TABLE = 1 << 13
+# What a thread keeps for its next composition, beyond the first arrays: memory fresh from the system costs much beside
+# what the kernels do with it. States (20 bytes), entries of a table of all state pairs (4 bytes).
+_KEPT_STATES = 1 << 20
+_KEPT_TABLE = 1 << 21
+# The first arrays' sizes, and how many times larger the next may be than the last.
+_FIRST_ARCS, _FIRST_STATES, _FIRST_TABLE, _FIRST_HASH_TABLE = 1 << 15, 1 << 14, 1 << 16, 1 << 13
+_LEAST_GROWTH, _MOST_GROWTH = 4, 128
 
 _spent = 0.0
 _kept = threading.local()
 
 
 class _Workspace:
-    """Arrays that the kernels work in; those of the first sizes are used again by the thread's next composition."""
+    """Arrays that the kernels work in."""
 
     def __init__(self) -> None:
         self.counts = np.zeros(6, dtype=np.int64)
-        self.codes: LongArray = np.empty(_KEPT_STATES, dtype=np.int64)
-        self.marks: IntArray = np.empty(_KEPT_STATES, dtype=np.int32)
-        self.out: NDArray[np.int32] = np.empty((6, _KEPT_ARCS), dtype=np.int32)
-        self.table: IntArray = np.zeros(_KEPT_TABLE, dtype=np.int32)  # the kernel leaves zeros behind
-        self.hash_keys: LongArray = np.empty(_FIRST_HASH_TABLE, dtype=np.int64)
-        self.hash_entries: IntArray = np.zeros(_FIRST_HASH_TABLE, dtype=np.int32)
+        self.codes: LongArray = np.empty(_FIRST_STATES, dtype=np.int64)
+        self.states: IntArray = np.empty((3, _FIRST_STATES), dtype=np.int32)
+        self.out: IntArray = np.empty((6, _FIRST_ARCS), dtype=np.int32)
+        self.hits: IntArray = np.empty((2, 1 << 10), dtype=np.int32)
+        self.table: IntArray = np.zeros(_FIRST_TABLE, dtype=np.int32)  # the kernel leaves zeros behind
+        self.keys: LongArray = np.empty(_FIRST_HASH_TABLE, dtype=np.int64)
+        self.entries: IntArray = np.zeros(_FIRST_HASH_TABLE, dtype=np.int32)
 
 
 _NO_KEYS: LongArray = np.empty(0, dtype=np.int64)
@@ -89,48 +91,55 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
     space: _Workspace = getattr(_kept, "workspace", None) or _Workspace()
     _kept.workspace = None  # whoever runs within this call, as a finaliser may, takes another one
     n_filters = 2 if _reads_epsilon(right) else 1
-    n_pairs = max(right.n_states, 1) * left.n_states * n_filters
+    n_pairs = max(left.n_states * right.n_states * n_filters, 1)
     most_arcs = min(limits.arcs, limits.bytes // BYTES_PER_ARC)
 
-    counts, codes, marks, out = space.counts, space.codes, space.marks, space.out
+    counts, out, hits = space.counts, space.out, space.hits
     counts[:] = 0
-    if n_starts > len(codes):
-        codes, marks = _room_for_states(codes, 2 * n_starts)
-    if out.shape[1] > most_arcs:
-        out = np.empty((6, most_arcs), dtype=np.int32)
+    if n_starts >= len(space.codes):
+        _make_room_for_states(space, 2 * n_starts)
+    degree = _degree(left, left_index)
+    if degree > hits.shape[1]:
+        hits = np.empty((2, degree), dtype=np.int32)
     keys, entries, scratch = _NO_KEYS, space.table, _NO_SCRATCH
     if n_pairs > len(entries):
-        keys, entries = space.hash_keys, space.hash_entries
+        keys, entries = space.keys, space.entries
         entries[:] = 0
         if 2 * n_starts > len(keys):
-            keys, entries = _table_of(4 * n_starts, n_pairs)
+            keys, entries = _larger_table(space, 4 * n_starts, n_pairs)
     while True:
         answer = kernels.compose_arcs(
             left.n_states, left_index, left.dst, left.ilabel, left.start,
             right.n_states, right_index, right.dst, right.olabel, right.start,
-            n_filters, limits.states, _MOST_WORK, counts, codes, keys, entries, marks, out, scratch,
+            n_filters, limits.states, most_arcs, _MOST_WORK,
+            counts, space.codes, keys, entries, space.states, out, hits, scratch,
         )  # fmt: skip
         if answer == kernels.DONE:
             break
-        if answer == kernels.TOO_MANY or (answer == kernels.FULL_ARCS and out.shape[1] == most_arcs):
-            return None
-        if answer == kernels.FULL_ARCS:
-            larger = np.empty((6, min(4 * out.shape[1] + 16, most_arcs)), dtype=np.int32)
+        if answer == kernels.FULL_ARCS and out.shape[1] < most_arcs + left.n_arcs:
+            expected = min(_growth(out.shape[1], _expected_arcs(left, right)), most_arcs + left.n_arcs)
+            larger = np.empty((6, expected), dtype=np.int32)
             larger[:, : counts[1]] = out[:, : counts[1]]
             out = larger
         elif answer == kernels.FULL_STATES:
-            codes, marks = _room_for_states(codes, 4 * len(codes))
+            expected = min(n_pairs, _expected_arcs(left, right), limits.states + left.n_arcs)
+            _make_room_for_states(space, _growth(len(space.codes), expected))
         elif answer == kernels.FULL_TABLE:
-            keys, entries = _table_of(4 * len(keys), n_pairs)
+            keys, entries = _larger_table(space, _LEAST_GROWTH * len(keys), n_pairs)
             counts[5] = 1
         elif answer == kernels.UNTRIMMED:
-            scratch = np.empty(2 * counts[0] + counts[1] + 1, dtype=np.int32)
+            scratch = np.empty(counts[0] + counts[1] + 1, dtype=np.int32)
+        elif answer != kernels.MORE:
+            return None
 
     n_states, n_arcs, _, n_starts, n_accepts, _ = counts.tolist()
-    accept = codes[:n_accepts].astype(np.int32)
-    rows = out[:, :n_arcs].copy()
+    accept = space.states[2, :n_accepts].copy()
+    rows = _rows(out, n_arcs, out is not space.out)
+    if len(space.codes) > _KEPT_STATES:
+        space.codes, space.states = space.codes[:_FIRST_STATES].copy(), space.states[:, :_FIRST_STATES].copy()
+    if len(space.table) > _KEPT_TABLE:
+        space.table = np.zeros(_FIRST_TABLE, dtype=np.int32)
     _kept.workspace = space
-    rows.flags.writeable = False
     accept.flags.writeable = False
     src, dst, ilabel, olabel, left_arc, right_arc = rows
     start = np.arange(n_starts, dtype=np.int32)
@@ -140,19 +149,53 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
     return Built(Topology(n_states, src, dst, ilabel, olabel, start, accept), (left_arc, right_arc))
 
 
-def _room_for_states(codes: LongArray, count: int) -> tuple[LongArray, IntArray]:
-    """Larger arrays of codes, with those that there are, and of marks."""
-    larger = np.empty(count, dtype=np.int64)
-    larger[: len(codes)] = codes
-    return larger, np.empty(count, dtype=np.int32)
+def _rows(out: IntArray, count: int, give_away: bool) -> IntArray:
+    """The first ``count`` columns of ``out``, read-only, in memory of their own; ``out`` is not used any more then."""
+    if give_away:
+        n_rows, width = out.shape
+        flat = out.reshape(-1)
+        for row in range(1, n_rows):
+            flat[row * count : (row + 1) * count] = flat[row * width : row * width + count]
+        del flat
+        out.resize((n_rows, count), refcheck=False)  # in place, what is beyond goes back to the system
+    else:
+        out = out[:, :count].copy()
+    out.flags.writeable = False
+    return out
 
 
-def _table_of(size: int, n_pairs: int) -> tuple[LongArray, IntArray]:
+def _growth(size: int, expected: int) -> int:
+    return min(max(_LEAST_GROWTH * size, expected), _MOST_GROWTH * size)
+
+
+def _expected_arcs(left: Topology, right: Topology) -> int:
+    """About how many arcs the composition has, and some more; what of an array is not touched costs nothing."""
+    return left.n_arcs * right.n_arcs // max(left.n_labels, right.n_labels, 1) * 5 // 4
+
+
+def _make_room_for_states(space: _Workspace, count: int) -> None:
+    codes, states = np.empty(count, dtype=np.int64), np.empty((3, count), dtype=np.int32)
+    codes[: len(space.codes)] = space.codes
+    states[0, : len(space.codes)] = space.states[0]
+    space.codes, space.states = codes, states
+
+
+def _larger_table(space: _Workspace, size: int, n_pairs: int) -> tuple[LongArray, IntArray]:
     """A hash table of at least that size, or a table of all state pairs where that takes no more memory."""
     size = 1 << (size - 1).bit_length()
     if n_pairs <= 3 * size:
-        return _NO_KEYS, np.zeros(n_pairs, dtype=np.int32)
+        space.table = np.zeros(n_pairs, dtype=np.int32)
+        return _NO_KEYS, space.table
     return np.empty(size, dtype=np.int64), np.zeros(size, dtype=np.int32)
+
+
+def _degree(topology: Topology, index: IntArray) -> int:
+    """The most arcs that leave a state."""
+    memo = topology.memo("composition")
+    if "degree" not in memo:
+        first = index[: topology.n_states + 1]
+        memo["degree"] = int((first[1:] - first[:-1]).max(initial=0))
+    return int(memo["degree"])
 
 
 def _reads_epsilon(topology: Topology) -> bool:

@@ -92,7 +92,12 @@ class Topology:
     @cached_property
     def n_labels(self) -> int:
         """Number of distinct input labels, ε not counted."""
-        return int(np.count_nonzero(np.unique(self.ilabel) >= 0))
+        most = int(self.ilabel.max(initial=EPSILON)) + 2
+        if most > 32 * self.n_arcs + 1024:
+            return int(np.count_nonzero(np.unique(self.ilabel) >= 0))
+        occurs = np.zeros(most, dtype=np.bool_)
+        occurs[self.ilabel] = True  # ε, −1, marks the last one, which no label does
+        return int(np.count_nonzero(occurs[:-1]))
 
     @cached_property
     def fingerprint(self) -> bytes:

@@ -34,7 +34,8 @@ from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
 from arcgrad.runtime.packing import pack_trellis
 from arcgrad.runtime.prepared import Prepared
-from arcgrad.runtime.symbolic import SymbolicEvaluator, SymbolicGraph, raise_transducer
+from arcgrad.runtime.symbolic import SymbolicEvaluator, raise_transducer
+from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 __all__ = ["Preparer"]
 

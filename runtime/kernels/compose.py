@@ -69,7 +69,14 @@ def _find(label, begin, end, labels, low, table_begin, table_end, table):
 
 @helper
 def _sort_moves(left_arc, right_arc, begin, end):
-    """Shell's sort of the moves by arc of A, then arc of B."""
+    """Shell's sort of the moves by arc of A, then arc of B, which is often their order already."""
+    k = begin + 1
+    while k < end and (
+        left_arc[k - 1] < left_arc[k] or (left_arc[k - 1] == left_arc[k] and right_arc[k - 1] < right_arc[k])
+    ):
+        k += 1
+    if k >= end:
+        return
     gap = 1
     while 3 * gap < end - begin:
         gap = 3 * gap + 1
@@ -418,19 +425,17 @@ def compose_arcs(
                 to_left, to_right, to_filter = left, right, np.int64(0)
                 ilabel[k] = EPSILON
                 olabel[k] = EPSILON
-                only_way = False
                 if a < 0:
                     to_filter = np.int64(1)
                 else:
                     to_left = np.int64(left_dst[a])
                     ilabel[k] = left_ilabel[a]
-                    only_way = move_label[a] == ONLY_WAY
                 if b >= 0:
                     to_right = np.int64(right_dst[b])
                     olabel[k] = right_olabel[b]
                 code = (to_left << 32) | (to_right << 1) | to_filter
                 src[k] = done
-                if only_way:
+                if b < 0 and move_label[a] == ONLY_WAY:
                     codes[n_states] = code
                     n_states += 1
                     dst[k] = n_states - 1

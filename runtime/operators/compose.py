@@ -19,8 +19,9 @@ from arcgrad.compiler.operators.compose import composed as composed_by_numpy
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.runtime.kernels import compose as kernels
 from arcgrad.runtime.kernels.label_index import index_arcs, index_size, scratch_size
+from arcgrad.runtime.kernels.selections import join_arcs, sum_weights
 
-__all__ = ["build_composition", "build_intersection", "composed", "composed_by_kernel"]
+__all__ = ["KERNELS", "build_composition", "build_intersection", "composed", "composed_by_kernel", "kernels_pay"]
 
 LongArray = NDArray[np.int64]
 
@@ -32,15 +33,25 @@ _MOST_NUMBERS = 2**31 - 1
 _MOST_WORK = 1 << 24
 
 # What a thread keeps for its next composition, beyond the first arrays: memory fresh from the system costs much beside
-# what the kernels do with it. States (20 bytes), entries of a table of all state pairs (4 bytes).
+# what the kernels do with it. States (20 bytes), entries of a table of all state pairs (4 bytes), of a hash table (12
+# bytes), numbers of an index (4 bytes).
 _KEPT_STATES = 1 << 20
 _KEPT_TABLE = 1 << 21
+_KEPT_HASH_TABLE = 1 << 18
+_KEPT_INDEX = 1 << 20
 # The first arrays' sizes, and how many times larger the next may be than the last.
 _FIRST_ARCS, _FIRST_STATES, _FIRST_TABLE, _FIRST_HASH_TABLE = 1 << 15, 1 << 14, 1 << 16, 1 << 13
 _LEAST_GROWTH, _MOST_GROWTH = 4, 128
 
+KERNELS = (kernels.compose_arcs, index_arcs, join_arcs, sum_weights)
+"""All that a composition calls, now or when its weights are asked for: they are compiled, or waited for, together."""
+
 _spent = 0.0
 _kept = threading.local()
+
+
+_NO_KEYS: LongArray = np.empty(0, dtype=np.int64)
+_NO_NUMBERS: IntArray = np.empty(0, dtype=np.int32)
 
 
 class _Workspace:
@@ -53,12 +64,13 @@ class _Workspace:
         self.out: IntArray = np.empty((6, _FIRST_ARCS), dtype=np.int32)
         self.hits: IntArray = np.empty((2, 1 << 10), dtype=np.int32)
         self.table: IntArray = np.zeros(_FIRST_TABLE, dtype=np.int32)  # the kernel leaves zeros behind
-        self.keys: LongArray = np.empty(_FIRST_HASH_TABLE, dtype=np.int64)
-        self.entries: IntArray = np.zeros(_FIRST_HASH_TABLE, dtype=np.int32)
+        self.keys, self.entries = _NO_KEYS, _NO_NUMBERS
+        self.index = _NO_NUMBERS
 
 
-_NO_KEYS: LongArray = np.empty(0, dtype=np.int64)
-_NO_SCRATCH: IntArray = np.empty(0, dtype=np.int32)
+def kernels_pay() -> bool:
+    """Whether composition's kernels are at hand, or worth compiling by now."""
+    return _spent > _PATIENCE or all(each.is_ready for each in KERNELS)
 
 
 def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Built:
@@ -72,7 +84,7 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
         [[0], [0]]
     """
     global _spent
-    if _spent > _PATIENCE or (kernels.compose_arcs.is_ready and index_arcs.is_ready):
+    if kernels_pay():
         built = composed_by_kernel(left, right, limits)
         if built is not None:
             return built
@@ -85,11 +97,11 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
 def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built | None:
     """The same by the kernels; None where numpy's has to decide: too many states or arcs, too large numbers."""
     n_starts = len(left.start) * len(right.start)
-    left_index, right_index = _index(left, "output"), _index(right, "input")
-    if left_index is None or right_index is None or n_starts > limits.states:
+    if max(index_size(t.n_states, t.n_arcs) for t in (left, right)) > _MOST_NUMBERS or n_starts > limits.states:
         return None
     space: _Workspace = getattr(_kept, "workspace", None) or _Workspace()
     _kept.workspace = None  # whoever runs within this call, as a finaliser may, takes another one
+    left_index, right_index = _index(left, "output", space), _index(right, "input", space)
     n_filters = 2 if _reads_epsilon(right) else 1
     n_pairs = max(left.n_states * right.n_states * n_filters, 1)
     most_arcs = min(limits.arcs, limits.bytes // BYTES_PER_ARC)
@@ -101,12 +113,9 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
     degree = _degree(left, left_index)
     if degree > hits.shape[1]:
         hits = np.empty((2, degree), dtype=np.int32)
-    keys, entries, scratch = _NO_KEYS, space.table, _NO_SCRATCH
+    keys, entries, scratch = _NO_KEYS, space.table, _NO_NUMBERS
     if n_pairs > len(entries):
-        keys, entries = space.keys, space.entries
-        entries[:] = 0
-        if 2 * n_starts > len(keys):
-            keys, entries = _larger_table(space, 4 * n_starts, n_pairs)
+        keys, entries = _table(space, max(_FIRST_HASH_TABLE, 4 * n_starts), n_pairs)
     while True:
         answer = kernels.compose_arcs(
             left.n_states, left_index, left.dst, left.ilabel, left.start,
@@ -125,7 +134,7 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
             expected = min(n_pairs, _expected_arcs(left, right), limits.states + left.n_arcs)
             _make_room_for_states(space, _growth(len(space.codes), expected))
         elif answer == kernels.FULL_TABLE:
-            keys, entries = _larger_table(space, _LEAST_GROWTH * len(keys), n_pairs)
+            keys, entries = _table(space, _LEAST_GROWTH * len(keys), n_pairs)
             counts[5] = 1
         elif answer == kernels.UNTRIMMED:
             scratch = np.empty(counts[0] + counts[1] + 1, dtype=np.int32)
@@ -139,6 +148,8 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
         space.codes, space.states = space.codes[:_FIRST_STATES].copy(), space.states[:, :_FIRST_STATES].copy()
     if len(space.table) > _KEPT_TABLE:
         space.table = np.zeros(_FIRST_TABLE, dtype=np.int32)
+    if len(space.keys) > _KEPT_HASH_TABLE:
+        space.keys, space.entries = _NO_KEYS, _NO_NUMBERS
     _kept.workspace = space
     accept.flags.writeable = False
     src, dst, ilabel, olabel, left_arc, right_arc = rows
@@ -180,13 +191,17 @@ def _make_room_for_states(space: _Workspace, count: int) -> None:
     space.codes, space.states = codes, states
 
 
-def _larger_table(space: _Workspace, size: int, n_pairs: int) -> tuple[LongArray, IntArray]:
-    """A hash table of at least that size, or a table of all state pairs where that takes no more memory."""
+def _table(space: _Workspace, size: int, n_pairs: int) -> tuple[LongArray, IntArray]:
+    """A new hash table of at least that size, or one of all state pairs where that takes no more memory."""
     size = 1 << (size - 1).bit_length()
-    if n_pairs <= 3 * size:
-        space.table = np.zeros(n_pairs, dtype=np.int32)
+    if size > _FIRST_HASH_TABLE and n_pairs <= 3 * size:
+        if n_pairs > len(space.table):
+            space.table = np.zeros(n_pairs, dtype=np.int32)
         return _NO_KEYS, space.table
-    return np.empty(size, dtype=np.int64), np.zeros(size, dtype=np.int32)
+    if size > len(space.keys):
+        space.keys, space.entries = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int32)
+    space.entries[:size] = 0
+    return space.keys[:size], space.entries[:size]
 
 
 def _degree(topology: Topology, index: IntArray) -> int:
@@ -205,20 +220,22 @@ def _reads_epsilon(topology: Topology) -> bool:
     return bool(memo["reads epsilon"])
 
 
-def _index(topology: Topology, side: str) -> IntArray | None:
-    """The topology's arcs by labels of that side, as `index_arcs` writes them; None where there are too many."""
+def _index(topology: Topology, side: str, space: _Workspace) -> IntArray:
+    """The topology's arcs by labels of that side, as `index_arcs` writes them."""
     memo = topology.memo("composition")
     if side not in memo:
         label = topology.ilabel if side == "input" else topology.olabel
         n_states, n_arcs = topology.n_states, topology.n_arcs
         size = index_size(n_states, n_arcs)
-        if size > _MOST_NUMBERS:
-            return None
-        index, scratch = np.empty(size, dtype=np.int32), np.empty(scratch_size(n_states, n_arcs), dtype=np.int32)
+        room = space.index
+        if len(room) < size + scratch_size(n_states, n_arcs):
+            room = np.empty(size + scratch_size(n_states, n_arcs), dtype=np.int32)
+            if len(room) <= _KEPT_INDEX:
+                space.index = room
         length = index_arcs(
-            n_states, topology.src, topology.dst, label, topology.start, topology.accept, index, scratch
+            n_states, topology.src, topology.dst, label, topology.start, topology.accept, room[:size], room[size:]
         )
-        memo[side] = index[:length].copy()
+        memo[side] = room[:length].copy()
     found: IntArray = memo[side]
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,9 @@ from arcgrad.compiler.operators.compose import composed as composed_by_numpy
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.runtime.kernels import compose as kernels
 from arcgrad.runtime.kernels.label_index import index_arcs, index_size, scratch_size
-from arcgrad.runtime.kernels.selections import join_arcs, sum_weights
+from arcgrad.runtime.routines import Kernel
 
-__all__ = ["KERNELS", "build_composition", "build_intersection", "composed", "composed_by_kernel", "kernels_pay"]
+__all__ = ["build_composition", "build_intersection", "composed", "composed_by_kernel", "kernels_pay"]
 
 LongArray = NDArray[np.int64]
 
@@ -42,9 +43,6 @@ _KEPT_INDEX = 1 << 20
 # The first arrays' sizes, and how many times larger the next may be than the last.
 _FIRST_ARCS, _FIRST_STATES, _FIRST_TABLE, _FIRST_HASH_TABLE = 1 << 15, 1 << 14, 1 << 16, 1 << 13
 _LEAST_GROWTH, _MOST_GROWTH = 4, 128
-
-KERNELS = (kernels.compose_arcs, index_arcs, join_arcs, sum_weights)
-"""All that a composition calls, now or when its weights are asked for: they are compiled, or waited for, together."""
 
 _spent = 0.0
 _kept = threading.local()
@@ -68,9 +66,9 @@ class _Workspace:
         self.index = _NO_NUMBERS
 
 
-def kernels_pay() -> bool:
-    """Whether composition's kernels are at hand, or worth compiling by now."""
-    return _spent > _PATIENCE or all(each.is_ready for each in KERNELS)
+def kernels_pay(*needed: Kernel[..., Any]) -> bool:
+    """Whether these kernels' code is at hand, or composition has taken so long that they are worth compiling."""
+    return _spent > _PATIENCE or all(each.is_ready for each in needed)
 
 
 def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Built:
@@ -84,7 +82,7 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
         [[0], [0]]
     """
     global _spent
-    if kernels_pay():
+    if kernels_pay(kernels.compose_arcs, index_arcs):
         built = composed_by_kernel(left, right, limits)
         if built is not None:
             return built

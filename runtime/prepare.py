@@ -5,6 +5,7 @@ All that depends on topologies and kinds only; every step is remembered, so a ca
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -149,7 +150,7 @@ def _rough(states: float, arcs: float, labels: float) -> Size:
     """A size rounded to powers of four, so that inputs of like sizes share their plans."""
 
     def near(count: float) -> float:
-        return float(4 ** round(float(np.log2(count + 1)) / 2))
+        return float(4 ** round(math.log2(count + 1) / 2))
 
     return Size(near(states), near(arcs), near(labels))
 

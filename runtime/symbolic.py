@@ -130,6 +130,7 @@ class SymbolicEvaluator:
         self._best_arcs = best_arcs
         self._shared: dict[Node, SymbolicGraph] = {}
         self._is_shared: dict[Node, bool] = {}
+        self._operations: dict[Node, bytes] = {}
         self._held = 0
         self._allowed = _HELD_BYTES
 
@@ -152,6 +153,14 @@ class SymbolicEvaluator:
         """The built graph of ``root`` for one item of the batch."""
         if root.is_input:
             return self._input(root, item)
+        if all(operand.is_input for operand in root.operands):  # most of what a batch builds an item
+            built = self._shared.get(root)
+            if built is None:
+                graphs = [self._input(operand, item) for operand in root.operands if operand.type is Type.GRAPH]
+                built = self._evaluate_one(root, graphs, item)
+                if self.is_shared(root):
+                    self._shared[root] = built
+            return built
         done: dict[Node, SymbolicGraph] = {}
         finished: set[Node] = set()
         stack = [root]
@@ -227,19 +236,22 @@ class SymbolicEvaluator:
         return found
 
     def _key(self, node: Node, operands: list[SymbolicGraph]) -> bytes | None:
-        digest = hashlib.blake2b(repr((node.operator, node.parameters)).encode() + self._budget, digest_size=16)
+        operation = self._operations.get(node)
+        if operation is None:
+            operation = self._operations[node] = repr((node.operator, node.parameters)).encode() + self._budget
+        parts = [operation]
         graphs = iter(operands)
         for operand in node.operands:
             if operand.type is Type.GRAPH:
                 key = next(graphs).key
                 if key is None:
                     return None
-                digest.update(key)
+                parts.append(key)
             elif operand.type is Type.SCORE:
-                digest.update(b"score" + self._leaves[operand].to_bytes(4, "little"))
+                parts.append(b"score" + self._leaves[operand].to_bytes(4, "little"))
             else:
-                digest.update(self._bound.mappings[str(operand.parameters[0])].fingerprint)
-        return digest.digest()
+                parts.append(self._bound.mappings[str(operand.parameters[0])].fingerprint)
+        return hashlib.sha256(b"".join(parts)).digest()[:16]
 
     def _build(self, node: Node, operands: list[SymbolicGraph], key: bytes | None) -> SymbolicGraph:
         graphs = iter(operands)

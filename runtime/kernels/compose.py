@@ -30,18 +30,20 @@ _MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)
 
 
 @helper
-def _index_parts(index, n_states, n_arcs):
+def _index_parts(index, n_states, n_arcs, n_moves):
     """The parts of what ``index_arcs`` wrote."""
     at = n_states + 1
-    tables = at + 4 * n_arcs + 2 * n_states
+    moves = at + 2 * n_arcs
+    accepts = moves + 2 * n_moves
+    tables = accepts + 2 * n_states
     return (
         index[:at],
         index[at : at + n_arcs],
-        index[at + n_arcs : at + 2 * n_arcs],
-        index[at + 2 * n_arcs : at + 3 * n_arcs],
-        index[at + 3 * n_arcs : at + 4 * n_arcs],
-        index[at + 4 * n_arcs : at + 4 * n_arcs + n_states],
-        index[at + 4 * n_arcs + n_states : tables],
+        index[at + n_arcs : moves],
+        index[moves : moves + n_moves],
+        index[moves + n_moves : accepts],
+        index[accepts : accepts + n_states],
+        index[accepts + n_states : tables],
         index[tables : tables + n_states + 1],
         index[tables + n_states + 1 :],
     )
@@ -240,7 +242,7 @@ def compose_arcs(
 
     Args:
         n_left, n_right: numbers of states.
-        left_index, right_index: by output and by input label.
+        left_index, right_index: by output label, with moves; by input label, without.
         left_dst, left_ilabel, left_start, right_dst, right_olabel, right_start: of the topologies.
         n_filters: 2, or 1 where B has no ε input, so that the filter's state is always 0.
         most_states, most_arcs: the limits.
@@ -257,10 +259,10 @@ def compose_arcs(
         scratch: empty, until asked for: one number for each state and arc, and one more.
     """
     left_first, left_arcs, left_labels, left_order, move_label, left_accepts, left_low, left_at, left_table = (
-        _index_parts(left_index, n_left, len(left_dst))
+        _index_parts(left_index, n_left, len(left_dst), len(left_dst))
     )
     right_first, right_arcs, right_labels, _, _, right_accepts, right_low, right_at, right_table = _index_parts(
-        right_index, n_right, len(right_dst)
+        right_index, n_right, len(right_dst), 0
     )
     src, dst, ilabel, olabel, left_arc, right_arc = out[0], out[1], out[2], out[3], out[4], out[5]
     first, marks, accepts = states[0], states[1], states[2]

@@ -56,8 +56,8 @@ def _sort_by_source(given, sorted_, src, first, place):
         place[state] += 1
 
 
-@kernel("int64(int64, int32[::1], int32[::1], int32[::1], int32[::1], int32[::1], int32[::1], int32[::1])")
-def index_arcs(n_states, src, dst, label, start, accept, index, scratch):
+@kernel("int64(int64, int32[::1], int32[::1], int32[::1], int32[::1], int32[::1], boolean, int32[::1], int32[::1])")
+def index_arcs(n_states, src, dst, label, start, accept, with_moves, index, scratch):
     """Write the index of a topology's arcs by source and label; how many numbers it has.
 
     They are, for n states and m arcs::
@@ -65,8 +65,8 @@ def index_arcs(n_states, src, dst, label, start, accept, index, scratch):
         n + 1  where each state's arcs begin in each of the next three
         m      arcs by source, then label (ε first), then number, each as ``2 arc + (1 if the next has its label)``
         m      their labels
-        m      arcs by source, then number
-        m      label of each arc by its number, or ONLY_WAY
+        m      arcs by source, then number; only ``with_moves``
+        m      label of each arc by its number, or ONLY_WAY; only ``with_moves``
         n      1 where the state accepts, else 0
         n      the lowest label of each state that has a table
         n + 1  where each state's table begins; a state without one has the next one's begin
@@ -79,10 +79,11 @@ def index_arcs(n_states, src, dst, label, start, accept, index, scratch):
     at += n_arcs
     labels = index[at : at + n_arcs]
     at += n_arcs
-    order = index[at : at + n_arcs]
-    at += n_arcs
-    move_label = index[at : at + n_arcs]
-    at += n_arcs
+    n_moves = n_arcs if with_moves else 0
+    order = index[at : at + n_moves]
+    at += n_moves
+    move_label = index[at : at + n_moves]
+    at += n_moves
     accepts = index[at : at + n_states]
     at += n_states
     lowest = index[at : at + n_states]
@@ -103,33 +104,35 @@ def index_arcs(n_states, src, dst, label, start, accept, index, scratch):
     in_order = True
     for arc in range(n_arcs):
         first[src[arc] + 1] += 1
-        place[dst[arc]] += 1
         highest = max(highest, label[arc] + 1)
         if arc and src[arc] < src[arc - 1]:
             in_order = False
     for state in range(n_states):
         first[state + 1] += first[state]
-    for k in range(len(start)):
-        place[start[k]] = 2
     for k in range(len(accept)):
         accepts[accept[k]] = 1
+    if with_moves:
+        for arc in range(n_arcs):
+            place[dst[arc]] += 1
+        for k in range(len(start)):
+            place[start[k]] = 2
+        for arc in range(n_arcs):
+            move_label[arc] = label[arc]
+            if label[arc] == EPSILON and place[dst[arc]] == 1:
+                move_label[arc] = ONLY_WAY
     for arc in range(n_arcs):
-        move_label[arc] = label[arc]
-        if label[arc] == EPSILON and place[dst[arc]] == 1:
-            move_label[arc] = ONLY_WAY
-        order[arc] = arc
+        arcs[arc] = arc
         spare[arc] = arc
     if not in_order:
-        _sort_by_source(spare, order, src, first, place)
+        _sort_by_source(spare, arcs, src, first, place)
+    for k in range(n_moves):
+        order[k] = arcs[k]
 
     in_order = True
     for k in range(1, n_arcs):
-        if src[order[k]] == src[order[k - 1]] and label[order[k]] < label[order[k - 1]]:
+        if src[arcs[k]] == src[arcs[k - 1]] and label[arcs[k]] < label[arcs[k - 1]]:
             in_order = False
-    if in_order:
-        for k in range(n_arcs):
-            arcs[k] = order[k]
-    else:
+    if not in_order:
         bits = 8 if n_arcs < _BUCKETS else 11
         shift = 0
         while highest >> shift:

@@ -231,7 +231,15 @@ def _index(topology: Topology, side: str, space: _Workspace) -> IntArray:
             if len(room) <= _KEPT_INDEX:
                 space.index = room
         length = index_arcs(
-            n_states, topology.src, topology.dst, label, topology.start, topology.accept, room[:size], room[size:]
+            n_states,
+            topology.src,
+            topology.dst,
+            label,
+            topology.start,
+            topology.accept,
+            side == "output",
+            room[:size],
+            room[size:],
         )
         memo[side] = room[:length].copy()
     found: IntArray = memo[side]

@@ -34,7 +34,7 @@ def _index_parts(index, n_states, n_arcs, n_moves):
     """The parts of what ``index_arcs`` wrote."""
     at = n_states + 1
     moves = at + 2 * n_arcs
-    accepts = moves + 2 * n_moves
+    accepts = moves + 5 * n_moves
     tables = accepts + 2 * n_states
     return (
         index[:at],
@@ -210,15 +210,14 @@ def _trim(n_states, n_arcs, n_starts, marks, accepts, out, counts):
 
 
 @kernel(
-    "int64(int64, int32[::1], int32[::1], int32[::1], int32[::1], int64, int32[::1], int32[::1], int32[::1], "
+    "int64(int64, int64, int32[::1], int32[::1], int64, int32[::1], int32[::1], int32[::1], "
     "int32[::1], int64, int64, int64, int64, int64[::1], int64[::1], int64[::1], int32[::1], int32[:, ::1], "
     "int32[:, ::1], int32[:, ::1], int32[::1])"
 )
 def compose_arcs(
     n_left,
+    n_left_arcs,
     left_index,
-    left_dst,
-    left_ilabel,
     left_start,
     n_right,
     right_index,
@@ -241,9 +240,9 @@ def compose_arcs(
     """Go on with ``left ∘ right``, and trim it at last; what to do next, as the constants at the head of this file say.
 
     Args:
-        n_left, n_right: numbers of states.
+        n_left, n_left_arcs, n_right: numbers of states and arcs.
         left_index, right_index: by output label, with moves; by input label, without.
-        left_dst, left_ilabel, left_start, right_dst, right_olabel, right_start: of the topologies.
+        left_start, right_dst, right_olabel, right_start: of the topologies.
         n_filters: 2, or 1 where B has no ε input, so that the filter's state is always 0.
         most_states, most_arcs: the limits.
         most_work: arcs to look at in one call.
@@ -258,8 +257,8 @@ def compose_arcs(
         hits: two rows, as long as A has arcs at one state.
         scratch: empty, until asked for: one number for each state and arc, and one more.
     """
-    left_first, left_arcs, left_labels, left_order, move_label, left_accepts, left_low, left_at, left_table = (
-        _index_parts(left_index, n_left, len(left_dst), len(left_dst))
+    left_first, left_arcs, left_labels, left_order, left_moves, left_accepts, left_low, left_at, left_table = (
+        _index_parts(left_index, n_left, n_left_arcs, n_left_arcs)
     )
     right_first, right_arcs, right_labels, _, _, right_accepts, right_low, right_at, right_table = _index_parts(
         right_index, n_right, len(right_dst), 0
@@ -317,7 +316,7 @@ def compose_arcs(
             n_hits = 0
             for k in range(left_begin, left_end):
                 arc = left_order[k]
-                place = move_label[arc] - low
+                place = left_moves[4 * arc] - low
                 place = place if 0 <= place < span else span
                 found = right_table[begin + place]
                 hits[0, n_hits] = arc
@@ -326,7 +325,7 @@ def compose_arcs(
             for k in range(n_hits):
                 arc = hits[0, k]
                 p = hits[1, k]
-                base = left_dst[arc] * n_right
+                to_left, label = np.int64(left_moves[4 * arc + 1]), left_moves[4 * arc + 2]
                 while True:
                     # The states numbered so far are found again when this one is begun again.
                     if at == capacity:
@@ -338,16 +337,16 @@ def compose_arcs(
                     coded = right_arcs[p]
                     b = coded >> 1
                     to_right = np.int64(right_dst[b])
-                    slot = (base + to_right) * n_filters
+                    slot = (to_left * n_right + to_right) * n_filters
                     known = entries[slot]
                     is_new = known == 0
-                    codes[n_states] = (np.int64(left_dst[arc]) << 32) | (to_right << 1)
+                    codes[n_states] = (to_left << 32) | (to_right << 1)
                     n_states += is_new
                     number = n_states if is_new else np.int64(known)
                     entries[slot] = number
                     src[at] = done
                     dst[at] = number - 1
-                    ilabel[at] = left_ilabel[arc]
+                    ilabel[at] = label
                     olabel[at] = right_olabel[b]
                     left_arc[at] = arc
                     right_arc[at] = b
@@ -388,7 +387,7 @@ def compose_arcs(
             else:
                 for k in range(left_begin, left_end):
                     arc = left_order[k]
-                    label = move_label[arc]
+                    label = left_moves[4 * arc]
                     if label < 0:
                         if state_filter == 0:
                             if at == capacity:
@@ -430,14 +429,14 @@ def compose_arcs(
                 if a < 0:
                     to_filter = np.int64(1)
                 else:
-                    to_left = np.int64(left_dst[a])
-                    ilabel[k] = left_ilabel[a]
+                    to_left = np.int64(left_moves[4 * a + 1])
+                    ilabel[k] = left_moves[4 * a + 2]
                 if b >= 0:
                     to_right = np.int64(right_dst[b])
                     olabel[k] = right_olabel[b]
                 code = (to_left << 32) | (to_right << 1) | to_filter
                 src[k] = done
-                if b < 0 and move_label[a] == ONLY_WAY:
+                if b < 0 and left_moves[4 * a] == ONLY_WAY:
                     codes[n_states] = code
                     n_states += 1
                     dst[k] = n_states - 1

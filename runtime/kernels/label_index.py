@@ -20,7 +20,7 @@ _BUCKETS = 1 << 11
 
 def index_size(n_states: int, n_arcs: int) -> int:
     """The most numbers that ``index_arcs`` writes."""
-    return 5 * n_states + 2 + (4 + _RANGE_PER_ARC) * n_arcs
+    return 5 * n_states + 2 + (7 + _RANGE_PER_ARC) * n_arcs
 
 
 def scratch_size(n_states: int, n_arcs: int) -> int:
@@ -56,9 +56,9 @@ def _sort_by_source(given, sorted_, src, first, place):
         place[state] += 1
 
 
-@kernel("int64(int64, int32[::1], int32[::1], int32[::1], int32[::1], int32[::1], boolean, int32[::1], int32[::1])")
-def index_arcs(n_states, src, dst, label, start, accept, with_moves, index, scratch):
-    """Write the index of a topology's arcs by source and label; how many numbers it has.
+@kernel(f"int64(int64, {', '.join(['int32[::1]'] * 6)}, boolean, int32[::1], int32[::1])")
+def index_arcs(n_states, src, dst, ilabel, label, start, accept, with_moves, index, scratch):
+    """Write the index of a topology's arcs by source and label, which is one of its two; how many numbers it has.
 
     They are, for n states and m arcs::
 
@@ -66,7 +66,8 @@ def index_arcs(n_states, src, dst, label, start, accept, with_moves, index, scra
         m      arcs by source, then label (ε first), then number, each as ``2 arc + (1 if the next has its label)``
         m      their labels
         m      arcs by source, then number; only ``with_moves``
-        m      label of each arc by its number, or ONLY_WAY; only ``with_moves``
+        4 m    of each arc by its number, side by side: its label, or ONLY_WAY; destination; input label; nothing; only
+               ``with_moves``
         n      1 where the state accepts, else 0
         n      the lowest label of each state that has a table
         n + 1  where each state's table begins; a state without one has the next one's begin
@@ -82,8 +83,8 @@ def index_arcs(n_states, src, dst, label, start, accept, with_moves, index, scra
     n_moves = n_arcs if with_moves else 0
     order = index[at : at + n_moves]
     at += n_moves
-    move_label = index[at : at + n_moves]
-    at += n_moves
+    moves = index[at : at + 4 * n_moves]
+    at += 4 * n_moves
     accepts = index[at : at + n_states]
     at += n_states
     lowest = index[at : at + n_states]
@@ -117,9 +118,9 @@ def index_arcs(n_states, src, dst, label, start, accept, with_moves, index, scra
         for k in range(len(start)):
             place[start[k]] = 2
         for arc in range(n_arcs):
-            move_label[arc] = label[arc]
-            if label[arc] == EPSILON and place[dst[arc]] == 1:
-                move_label[arc] = ONLY_WAY
+            moves[4 * arc] = ONLY_WAY if label[arc] == EPSILON and place[dst[arc]] == 1 else label[arc]
+            moves[4 * arc + 1] = dst[arc]
+            moves[4 * arc + 2] = ilabel[arc]
     for arc in range(n_arcs):
         arcs[arc] = arc
         spare[arc] = arc

@@ -41,7 +41,7 @@ _KEPT_TABLE = 1 << 21
 _KEPT_HASH_TABLE = 1 << 18
 _KEPT_INDEX = 1 << 20
 # The first arrays' sizes, and how many times larger the next may be than the last.
-_FIRST_ARCS, _FIRST_STATES, _FIRST_TABLE, _FIRST_HASH_TABLE = 1 << 15, 1 << 14, 1 << 16, 1 << 13
+_FIRST_ARCS, _FIRST_STATES, _FIRST_TABLE, _FIRST_HASH_TABLE = 1 << 15, 1 << 14, 1 << 16, 1 << 15
 _LEAST_GROWTH, _MOST_GROWTH = 4, 128
 
 _spent = 0.0
@@ -116,7 +116,7 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
         keys, entries = _table(space, max(_FIRST_HASH_TABLE, 4 * n_starts), n_pairs)
     while True:
         answer = kernels.compose_arcs(
-            left.n_states, left_index, left.dst, left.ilabel, left.start,
+            left.n_states, left.n_arcs, left_index, left.start,
             right.n_states, right_index, right.dst, right.olabel, right.start,
             n_filters, limits.states, most_arcs, _MOST_WORK,
             counts, space.codes, keys, entries, space.states, out, hits, scratch,
@@ -231,16 +231,9 @@ def _index(topology: Topology, side: str, space: _Workspace) -> IntArray:
             if len(room) <= _KEPT_INDEX:
                 space.index = room
         length = index_arcs(
-            n_states,
-            topology.src,
-            topology.dst,
-            label,
-            topology.start,
-            topology.accept,
-            side == "output",
-            room[:size],
-            room[size:],
-        )
+            n_states, topology.src, topology.dst, topology.ilabel, label, topology.start, topology.accept,
+            side == "output", room[:size], room[size:],
+        )  # fmt: skip
         memo[side] = room[:length].copy()
     found: IntArray = memo[side]
     return found

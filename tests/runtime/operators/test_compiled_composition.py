@@ -238,7 +238,7 @@ def test_a_broken_kernel_is_noticed(row: int, monkeypatch: pytest.MonkeyPatch) -
 
     def broken(*arguments: object) -> int:
         answer = kernel(*arguments)  # type: ignore[arg-type]
-        counts, out = arguments[14], arguments[19]
+        counts, out = arguments[13], arguments[18]
         assert isinstance(counts, np.ndarray)
         assert isinstance(out, np.ndarray)
         if answer == kernels.DONE and counts[1]:

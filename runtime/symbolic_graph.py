@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 Taken = tuple[int, IntArray]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class SymbolicGraph:
     """A built graph without weights.
 

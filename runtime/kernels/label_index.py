@@ -58,9 +58,11 @@ def _sort_by_source(given, sorted_, src, first, place):
 
 @kernel(f"int64(int64, {', '.join(['int32[::1]'] * 6)}, boolean, int32[::1], int32[::1])")
 def index_arcs(n_states, src, dst, ilabel, label, start, accept, with_moves, index, scratch):
-    """Write the index of a topology's arcs by source and label, which is one of its two; how many numbers it has.
+    """Write the index of a topology's arcs by source and label, which is one of its two.
 
-    They are, for n states and m arcs::
+    Returns ``2 n_numbers + (1 if a label is ε)``.
+
+    The numbers are, for n states and m arcs::
 
         n + 1  where each state's arcs begin in each of the next three
         m      arcs by source, then label (ε first), then number, each as ``2 arc + (1 if the next has its label)``
@@ -102,10 +104,13 @@ def index_arcs(n_states, src, dst, ilabel, label, start, accept, with_moves, ind
         first[state] = 0
     first[n_states] = 0
     highest = 0
+    has_epsilon = 0
     in_order = True
     for arc in range(n_arcs):
         first[src[arc] + 1] += 1
         highest = max(highest, label[arc] + 1)
+        if label[arc] == EPSILON:
+            has_epsilon = 1
         if arc and src[arc] < src[arc - 1]:
             in_order = False
     for state in range(n_states):
@@ -168,4 +173,4 @@ def index_arcs(n_states, src, dst, ilabel, label, start, accept, with_moves, ind
         else:
             lowest[state] = 0
     table_at[n_states] = end
-    return at + n_states + 1 + end
+    return 2 * (at + n_states + 1 + end) + has_epsilon

@@ -27,7 +27,7 @@ __all__ = ["build_composition", "build_intersection", "composed", "composed_by_k
 LongArray = NDArray[np.int64]
 
 # Seconds that numpy's composition may take in this process before the kernels are compiled.
-_PATIENCE = 1.5
+_PATIENCE = 2.0
 # Kernels number what they look up with 32 bits: beyond so many numbers of an index, numpy composes.
 _MOST_NUMBERS = 2**31 - 1
 # Arcs to look at before Ctrl-C may come: about a tenth of a second.
@@ -99,8 +99,8 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
         return None
     space: _Workspace = getattr(_kept, "workspace", None) or _Workspace()
     _kept.workspace = None  # whoever runs within this call, as a finaliser may, takes another one
-    left_index, right_index = _index(left, "output", space), _index(right, "input", space)
-    n_filters = 2 if _reads_epsilon(right) else 1
+    (left_index, _), (right_index, reads_epsilon) = _index(left, "output", space), _index(right, "input", space)
+    n_filters = 2 if reads_epsilon else 1
     n_pairs = max(left.n_states * right.n_states * n_filters, 1)
     most_arcs = min(limits.arcs, limits.bytes // BYTES_PER_ARC)
 
@@ -211,15 +211,8 @@ def _degree(topology: Topology, index: IntArray) -> int:
     return int(memo["degree"])
 
 
-def _reads_epsilon(topology: Topology) -> bool:
-    memo = topology.memo("composition")
-    if "reads epsilon" not in memo:
-        memo["reads epsilon"] = bool((topology.ilabel < 0).any())
-    return bool(memo["reads epsilon"])
-
-
-def _index(topology: Topology, side: str, space: _Workspace) -> IntArray:
-    """The topology's arcs by labels of that side, as `index_arcs` writes them."""
+def _index(topology: Topology, side: str, space: _Workspace) -> tuple[IntArray, bool]:
+    """The topology's arcs by labels of that side, as `index_arcs` writes them, and whether any is ε."""
     memo = topology.memo("composition")
     if side not in memo:
         label = topology.ilabel if side == "input" else topology.olabel
@@ -230,12 +223,12 @@ def _index(topology: Topology, side: str, space: _Workspace) -> IntArray:
             room = np.empty(size + scratch_size(n_states, n_arcs), dtype=np.int32)
             if len(room) <= _KEPT_INDEX:
                 space.index = room
-        length = index_arcs(
+        answer = index_arcs(
             n_states, topology.src, topology.dst, topology.ilabel, label, topology.start, topology.accept,
             side == "output", room[:size], room[size:],
         )  # fmt: skip
-        memo[side] = room[:length].copy()
-    found: IntArray = memo[side]
+        memo[side] = room[: answer >> 1].copy(), bool(answer & 1)
+    found: tuple[IntArray, bool] = memo[side]
     return found
 
 

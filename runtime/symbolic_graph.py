@@ -18,7 +18,7 @@ from arcgrad.compiler.selection import Selection, compose_selections
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.runtime.cache import cache
 from arcgrad.runtime.kernels.selections import join_arcs, sum_weights
-from arcgrad.runtime.operators.compose import kernels_pay
+from arcgrad.runtime.operators.compose import patience
 
 __all__ = ["SHARED_CACHE", "SymbolicCache", "SymbolicGraph"]
 
@@ -66,7 +66,7 @@ class SymbolicGraph:
             return self.composed
         if self.leaf is not None:
             return Selection.identity(self.leaf, n_arcs)
-        if len(self.taken) == 2 and kernels_pay(join_arcs):
+        if len(self.taken) == 2 and patience.ends_for(join_arcs):
             (left, left_arc), (right, right_arc) = self.taken
             offsets = np.empty(n_arcs + 1, dtype=np.int64)
             leaf, arc = np.empty((2, 2 * n_arcs), dtype=np.int32)
@@ -84,7 +84,7 @@ class SymbolicGraph:
             return leaf_weights(self.leaf)
         if self.composed is not None:
             return None
-        if len(self.taken) == 2 and kernels_pay(sum_weights):
+        if len(self.taken) == 2 and patience.ends_for(sum_weights):
             (left, left_arc), (right, right_arc) = self.taken
             total = np.empty(self.topology.n_arcs)
             sum_weights(left_arc, leaf_weights(left), right_arc, leaf_weights(right), total)

@@ -11,8 +11,13 @@ from collections.abc import Mapping
 
 from arcgrad.compiler.operators.base import Build
 from arcgrad.runtime.operators.compose import build_composition, build_intersection
+from arcgrad.runtime.operators.connect import build_connected
 
 __all__ = ["BUILDS"]
 
-BUILDS: Mapping[str, Build] = {"compose": build_composition, "intersect": build_intersection}
+BUILDS: Mapping[str, Build] = {
+    "compose": build_composition,
+    "connect": build_connected,
+    "intersect": build_intersection,
+}
 """By the operator's registry name."""

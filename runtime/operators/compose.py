@@ -6,9 +6,7 @@ Stage: symbolic part, called by `arcgrad.runtime.symbolic.build_node`. Both give
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +18,15 @@ from arcgrad.compiler.operators.compose import composed as composed_by_numpy
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.runtime.kernels import compose as kernels
 from arcgrad.runtime.kernels.label_index import index_arcs, index_size, scratch_size
-from arcgrad.runtime.routines import Kernel
+from arcgrad.runtime.operators.patience import Patience
 
-__all__ = ["build_composition", "build_intersection", "composed", "composed_by_kernel", "kernels_pay"]
+__all__ = ["build_composition", "build_intersection", "composed", "composed_by_kernel", "patience"]
 
 LongArray = NDArray[np.int64]
 
-# Seconds that numpy's composition may take in this process before the kernels are compiled.
-_PATIENCE = 2.0
+# The kernels take about five seconds to compile.
+patience = Patience(2.0)
+
 # Kernels number what they look up with 32 bits: beyond so many numbers of an index, numpy composes.
 _MOST_NUMBERS = 2**31 - 1
 # Arcs to look at before Ctrl-C may come: about a tenth of a second.
@@ -44,7 +43,6 @@ _KEPT_INDEX = 1 << 20
 _FIRST_ARCS, _FIRST_STATES, _FIRST_TABLE, _FIRST_HASH_TABLE = 1 << 15, 1 << 14, 1 << 16, 1 << 15
 _LEAST_GROWTH, _MOST_GROWTH = 4, 128
 
-_spent = 0.0
 _kept = threading.local()
 
 
@@ -66,11 +64,6 @@ class _Workspace:
         self.index = _NO_NUMBERS
 
 
-def kernels_pay(*needed: Kernel[..., Any]) -> bool:
-    """Whether these kernels' code is at hand, or composition has taken so long that they are worth compiling."""
-    return _spent > _PATIENCE or all(each.is_ready for each in needed)
-
-
 def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Built:
     """As `arcgrad.compiler.operators.compose.composed`, which says what the arguments are, and what raises.
 
@@ -81,15 +74,12 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
         >>> [s.tolist() for s in composed(line, line, DEFAULT_LIMITS, "the composition").selections]
         [[0], [0]]
     """
-    global _spent
-    if kernels_pay(kernels.compose_arcs, index_arcs):
+    if patience.ends_for(kernels.compose_arcs, index_arcs):
         built = composed_by_kernel(left, right, limits)
         if built is not None:
             return built
-    began = time.perf_counter()
-    found = composed_by_numpy(left, right, limits, what)
-    _spent += time.perf_counter() - began
-    return found
+    with patience.tried():
+        return composed_by_numpy(left, right, limits, what)
 
 
 def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built | None:

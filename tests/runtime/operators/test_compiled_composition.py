@@ -186,7 +186,7 @@ def test_graphs_without_states_or_arcs() -> None:
 
 
 def test_limits_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "_spent", compiled._PATIENCE + 1.0)
+    monkeypatch.setattr(compiled.patience, "spent", 1e9)
     raised = 0
     for left, right in random_pairs()[:150]:
         for limits in (Limits(states=9), Limits(arcs=14), Limits(bytes=16 * 20), Limits(states=0), Limits(arcs=0)):
@@ -209,7 +209,7 @@ def test_limits_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_composition_that_explodes_stops_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "_spent", compiled._PATIENCE + 1.0)
+    monkeypatch.setattr(compiled.patience, "spent", 1e9)
     rng = np.random.default_rng(9)
     sides = [random_topology(rng, 60_000, 240_000, np.zeros(1, dtype=np.int64)) for _ in range(2)]
     with pytest.raises(LimitError, match=r"the intersection would have at least \d+ states, but the limit is 100000"):
@@ -221,8 +221,8 @@ def test_equations_compose_by_the_kernel(monkeypatch: pytest.MonkeyPatch) -> Non
     b = ag.Graph([0, 0, 1], [1, 1, 0], [2, -1, 4], [7, 8, -1], [0.25, 4.0, 8.0], accept=[0, 1])
     for text in ("A ∘ B", "in[A] ∩ in[B]", "rev[A ∘ B]", "(A ∘ B)⟨2⟩ + A"):
         expected = ag.compile(text, mode="interpret").value_and_grad(A=a, B=b)
-        for spent in (0.0, compiled._PATIENCE + 1.0):
-            monkeypatch.setattr(compiled, "_spent", spent)
+        for spent in (0.0, 1e9):
+            monkeypatch.setattr(compiled.patience, "spent", spent)
             ag.cache.clear(disk=False)
             value = ag.compile(text, mode="fused")(A=a, B=b)
             assert ag.equal(value, expected[0])
@@ -261,11 +261,11 @@ def test_numpy_composes_until_the_kernels_pay(monkeypatch: pytest.MonkeyPatch) -
 
     kernel = Kernel()
     monkeypatch.setattr(kernels, "compose_arcs", kernel)
-    monkeypatch.setattr(compiled, "_spent", 0.0)
+    monkeypatch.setattr(compiled.patience, "spent", 0.0)
     line = Topology.from_arcs(2, [(0, 1, 0)], [0], [1])
     assert composed(line, line, DEFAULT_LIMITS, "x").topology.n_arcs == 1
     assert not kernel.calls
-    assert compiled._spent > 0.0
-    monkeypatch.setattr(compiled, "_spent", compiled._PATIENCE + 1.0)
+    assert compiled.patience.spent > 0.0
+    monkeypatch.setattr(compiled.patience, "spent", 1e9)
     assert composed(line, line, DEFAULT_LIMITS, "x").topology.n_arcs == 1  # numpy's, since this kernel declines
     assert kernel.calls == 1

@@ -96,13 +96,14 @@ class SymbolicGraph:
                 total[chosen] += leaf_weights(leaf)[arcs[chosen]]
         return total
 
-    @cached_property
+    @property
     def nbytes(self) -> int:
         """Bytes of all arrays, those of the selection included even where it was not asked for."""
-        found = self.topology.nbytes + 8 * self.topology.n_arcs
+        per_arc = 8 + 12 * len(self.taken)
+        found = self.topology.nbytes + per_arc * self.topology.n_arcs
         if self.composed is not None:
-            return found + self.composed.leaf.nbytes + self.composed.arc.nbytes
-        return found + sum(3 * arcs.nbytes for _, arcs in self.taken)
+            found += self.composed.leaf.nbytes + self.composed.arc.nbytes
+        return found
 
 
 class SymbolicCache:
@@ -124,11 +125,12 @@ class SymbolicCache:
 
     def put(self, key: bytes, graph: SymbolicGraph) -> None:
         """Keep a graph; the least recently used ones leave."""
+        size = graph.nbytes
         with self._lock:
-            if key in self._entries or graph.nbytes > self._budget // 4:
+            if key in self._entries or size > self._budget // 4:
                 return
             self._entries[key] = graph
-            self._bytes += graph.nbytes
+            self._bytes += size
             while self._bytes > self._budget:
                 _, oldest = self._entries.popitem(last=False)
                 self._bytes -= oldest.nbytes

@@ -16,6 +16,7 @@ from arcgrad.compiler.operators.base import Built, Parameters
 from arcgrad.compiler.operators.compose import BYTES_PER_ARC
 from arcgrad.compiler.operators.compose import composed as composed_by_numpy
 from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.runtime.arrays import freeze
 from arcgrad.runtime.kernels import compose as kernels
 from arcgrad.runtime.kernels.label_index import index_arcs, index_size, scratch_size
 from arcgrad.runtime.operators.patience import Patience
@@ -48,6 +49,7 @@ _kept = threading.local()
 
 _NO_KEYS: LongArray = np.empty(0, dtype=np.int64)
 _NO_NUMBERS: IntArray = np.empty(0, dtype=np.int32)
+_ONE_START: IntArray = freeze(np.zeros(1, dtype=np.int32))
 
 
 class _Workspace:
@@ -85,11 +87,14 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
 def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built | None:
     """The same by the kernels; None where numpy's has to decide: too many states or arcs, too large numbers."""
     n_starts = len(left.start) * len(right.start)
-    if max(index_size(t.n_states, t.n_arcs) for t in (left, right)) > _MOST_NUMBERS or n_starts > limits.states:
+    if n_starts > limits.states:
         return None
     space: _Workspace = getattr(_kept, "workspace", None) or _Workspace()
     _kept.workspace = None  # whoever runs within this call, as a finaliser may, takes another one
-    (left_index, _), (right_index, reads_epsilon) = _index(left, "output", space), _index(right, "input", space)
+    left_indexed, right_indexed = _index(left, "output", space), _index(right, "input", space)
+    if left_indexed is None or right_indexed is None:
+        return None
+    (left_index, _), (right_index, reads_epsilon) = left_indexed, right_indexed
     n_filters = 2 if reads_epsilon else 1
     n_pairs = max(left.n_states * right.n_states * n_filters, 1)
     most_arcs = min(limits.arcs, limits.bytes // BYTES_PER_ARC)
@@ -130,7 +135,7 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
             return None
 
     n_states, n_arcs, _, n_starts, n_accepts, _ = counts.tolist()
-    accept = space.states[2, :n_accepts].copy()
+    accept = freeze(space.states[2, :n_accepts].copy())
     rows = _rows(out, n_arcs, out is not space.out)
     if len(space.codes) > _KEPT_STATES:
         space.codes, space.states = space.codes[:_FIRST_STATES].copy(), space.states[:, :_FIRST_STATES].copy()
@@ -139,10 +144,8 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
     if len(space.keys) > _KEPT_HASH_TABLE:
         space.keys, space.entries = _NO_KEYS, _NO_NUMBERS
     _kept.workspace = space
-    accept.flags.writeable = False
     src, dst, ilabel, olabel, left_arc, right_arc = rows
-    start = np.arange(n_starts, dtype=np.int32)
-    start.flags.writeable = False
+    start = _ONE_START if n_starts == 1 else freeze(np.arange(n_starts, dtype=np.int32))
     if left.is_acceptor and right.is_acceptor:
         olabel = ilabel
     return Built(Topology(n_states, src, dst, ilabel, olabel, start, accept), (left_arc, right_arc))
@@ -159,8 +162,7 @@ def _rows(out: IntArray, count: int, give_away: bool) -> IntArray:
         out.resize((n_rows, count), refcheck=False)  # in place, what is beyond goes back to the system
     else:
         out = out[:, :count].copy()
-    out.flags.writeable = False
-    return out
+    return freeze(out)
 
 
 def _growth(size: int, expected: int) -> int:
@@ -201,13 +203,18 @@ def _degree(topology: Topology, index: IntArray) -> int:
     return int(memo["degree"])
 
 
-def _index(topology: Topology, side: str, space: _Workspace) -> tuple[IntArray, bool]:
-    """The topology's arcs by labels of that side, as `index_arcs` writes them, and whether any is ε."""
+def _index(topology: Topology, side: str, space: _Workspace) -> tuple[IntArray, bool] | None:
+    """The topology's arcs by labels of that side, as `index_arcs` writes them, and whether any is ε.
+
+    None where there are too many arcs.
+    """
     memo = topology.memo("composition")
     if side not in memo:
         label = topology.ilabel if side == "input" else topology.olabel
         n_states, n_arcs = topology.n_states, topology.n_arcs
         size = index_size(n_states, n_arcs)
+        if size > _MOST_NUMBERS:
+            return None
         room = space.index
         if len(room) < size + scratch_size(n_states, n_arcs):
             room = np.empty(size + scratch_size(n_states, n_arcs), dtype=np.int32)

@@ -225,10 +225,11 @@ class _Preparation:
             known: Region = found
             return known
         cache.count("regions packed")
+        selection = graph.make_selection()
         if meeting is None:
-            packed = pack_graph(graph.topology, graph.selection, offsets, region.semiring, as_cyclic=as_cyclic)
+            packed = pack_graph(graph.topology, selection, offsets, region.semiring, as_cyclic=as_cyclic)
         else:
-            met = pack_trellis(graph.topology, graph.selection, offsets, meeting.side, columns, region.semiring)
+            met = pack_trellis(graph.topology, selection, offsets, meeting.side, columns, region.semiring)
             if met is None:
                 raise _CannotMeet(str(meeting.dense.parameters[0]))
             packed = met

@@ -61,6 +61,10 @@ class SymbolicGraph:
     @cached_property
     def selection(self) -> Selection:
         """Which leaf entries each arc's weight sums."""
+        return self.make_selection()
+
+    def make_selection(self) -> Selection:
+        """``selection`` for one use: where nothing else asks for it, it is not kept."""
         n_arcs = self.topology.n_arcs
         if self.composed is not None:
             return self.composed

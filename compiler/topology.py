@@ -52,7 +52,7 @@ class Topology:
     olabel: IntArray
     start: IntArray
     accept: IntArray
-    _memo: dict[str, Any] = field(repr=False)
+    _memo: dict[str, Any] = field(init=False, repr=False)
 
     def __init__(
         self,

@@ -143,7 +143,11 @@ def _shape(found: BoundGraph | BoundDense | BoundScore, built: bool) -> InputSha
     if not found.items:
         return InputShape("graph", Size(0.0, 0.0, 0.0))
     topology = found.items[0].topology
-    return InputShape("graph", _rough(topology.n_states, topology.n_arcs, topology.n_labels))
+    memo = topology.memo("plan")
+    if "shape" not in memo:
+        memo["shape"] = InputShape("graph", _rough(topology.n_states, topology.n_arcs, topology.n_labels))
+    shape: InputShape = memo["shape"]
+    return shape
 
 
 def _rough(states: float, arcs: float, labels: float) -> Size:

@@ -23,6 +23,9 @@ EPSILON = -1
 LARGEST_WEIGHT = 1e300
 """The largest weight of an arc, in nats: sums over any path that fits into memory then stay below +inf."""
 
+# Arrays of so few arcs are joined to be hashed at once; joining longer ones costs more than hashing them one by one.
+_FEW_ARCS = 1000
+
 
 def _int_array(values: ArrayLike) -> IntArray:
     array = np.ascontiguousarray(values, dtype=np.int32)
@@ -121,9 +124,14 @@ class Topology:
             [self.n_states, self.n_arcs, len(self.start), len(self.accept), self.is_acceptor], dtype=np.int64
         )
         outputs = () if self.is_acceptor else (self.olabel,)
-        # Processors have instructions for SHA-256: faster than the hashes that are fast without.
         parts = (sizes, self.src, self.dst, self.ilabel, *outputs, self.start, self.accept)
-        return hashlib.sha256(b"".join(parts)).digest()[:16]
+        # Processors have instructions for SHA-256: faster than the hashes that are fast without.
+        if self.n_arcs <= _FEW_ARCS:
+            return hashlib.sha256(b"".join(parts)).digest()[:16]
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part.data)
+        return digest.digest()[:16]
 
     @property
     def nbytes(self) -> int:

@@ -224,7 +224,13 @@ def _index(topology: Topology, side: str, space: _Workspace) -> tuple[IntArray, 
             n_states, topology.src, topology.dst, topology.ilabel, label, topology.start, topology.accept,
             side == "output", room[:size], room[size:],
         )  # fmt: skip
-        memo[side] = room[: answer >> 1].copy(), bool(answer & 1)
+        index, has_epsilon = room[: answer >> 1], bool(answer & 1)
+        if side == "input" and "met" not in memo:
+            # Many a right side is composed once, as a target: its index stays in the workspace, which the left side's
+            # has left already.
+            memo["met"] = True
+            return index, has_epsilon
+        memo[side] = index.copy(), has_epsilon
     found: tuple[IntArray, bool] = memo[side]
     return found
 

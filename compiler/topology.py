@@ -23,6 +23,9 @@ EPSILON = -1
 LARGEST_WEIGHT = 1e300
 """The largest weight of an arc, in nats: sums over any path that fits into memory then stay below +inf."""
 
+# Arrays of so few arcs are joined to be hashed at once; joining longer ones costs more than hashing them one by one.
+_FEW_ARCS = 1000
+
 
 def _int_array(values: ArrayLike) -> IntArray:
     array = np.ascontiguousarray(values, dtype=np.int32)
@@ -32,7 +35,7 @@ def _int_array(values: ArrayLike) -> IntArray:
     return array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Topology:
     """States, arcs and labels of a graph, as read-only C-contiguous int32 arrays.
 
@@ -52,7 +55,22 @@ class Topology:
     olabel: IntArray
     start: IntArray
     accept: IntArray
-    _memo: dict[str, Any] = field(default_factory=dict, repr=False)
+    _memo: dict[str, Any] = field(init=False, repr=False)
+
+    def __init__(
+        self,
+        n_states: int,
+        src: IntArray,
+        dst: IntArray,
+        ilabel: IntArray,
+        olabel: IntArray,
+        start: IntArray,
+        accept: IntArray,
+    ) -> None:
+        # A frozen dataclass's own takes four times as long, and small graphs are made by the thousand.
+        self.__dict__.update(
+            n_states=n_states, src=src, dst=dst, ilabel=ilabel, olabel=olabel, start=start, accept=accept, _memo={}
+        )
 
     @classmethod
     def make(
@@ -92,18 +110,28 @@ class Topology:
     @cached_property
     def n_labels(self) -> int:
         """Number of distinct input labels, ε not counted."""
-        return int(np.count_nonzero(np.unique(self.ilabel) >= 0))
+        most = int(self.ilabel.max(initial=EPSILON)) + 2
+        if most > 32 * self.n_arcs + 1024:
+            return int(np.count_nonzero(np.unique(self.ilabel) >= 0))
+        occurs = np.zeros(most, dtype=np.bool_)
+        occurs[self.ilabel] = True  # ε, −1, marks the last one, which no label does
+        return int(np.count_nonzero(occurs[:-1]))
 
     @cached_property
     def fingerprint(self) -> bytes:
         """16 bytes that differ where anything in the topology differs; equal topologies have equal fingerprints."""
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(
-            np.array([self.n_states, self.n_arcs, len(self.start), len(self.accept)], dtype=np.int64).tobytes()
+        sizes = np.array(
+            [self.n_states, self.n_arcs, len(self.start), len(self.accept), self.is_acceptor], dtype=np.int64
         )
-        for array in (self.src, self.dst, self.ilabel, self.olabel, self.start, self.accept):
-            digest.update(array.data)
-        return digest.digest()
+        outputs = () if self.is_acceptor else (self.olabel,)
+        parts = (sizes, self.src, self.dst, self.ilabel, *outputs, self.start, self.accept)
+        # Processors have instructions for SHA-256: faster than the hashes that are fast without.
+        if self.n_arcs <= _FEW_ARCS:
+            return hashlib.sha256(b"".join(parts)).digest()[:16]
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part.data)
+        return digest.digest()[:16]
 
     @property
     def nbytes(self) -> int:

@@ -126,6 +126,10 @@ class Evaluator:
         if self.mode == "interpret":
             return interpret(self.program, bound, self.limits, wrt, cotangent)
         prepared = self.preparer.prepare(bound)
+        if prepared.emitted is None and not wrt:
+            from arcgrad.runtime.graph_values import graph_values
+
+            return list(graph_values(prepared, bound)), {}
         tier = self.mode
         if tier == "auto":
             from arcgrad.runtime.tiers import choose_tier

@@ -5,6 +5,7 @@ All that depends on topologies and kinds only; every step is remembered, so a ca
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -34,7 +35,8 @@ from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
 from arcgrad.runtime.packing import pack_trellis
 from arcgrad.runtime.prepared import Prepared
-from arcgrad.runtime.symbolic import SymbolicEvaluator, SymbolicGraph, raise_transducer
+from arcgrad.runtime.symbolic import SymbolicEvaluator, raise_transducer
+from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 __all__ = ["Preparer"]
 
@@ -141,14 +143,18 @@ def _shape(found: BoundGraph | BoundDense | BoundScore, built: bool) -> InputSha
     if not found.items:
         return InputShape("graph", Size(0.0, 0.0, 0.0))
     topology = found.items[0].topology
-    return InputShape("graph", _rough(topology.n_states, topology.n_arcs, topology.n_labels))
+    memo = topology.memo("plan")
+    if "shape" not in memo:
+        memo["shape"] = InputShape("graph", _rough(topology.n_states, topology.n_arcs, topology.n_labels))
+    shape: InputShape = memo["shape"]
+    return shape
 
 
 def _rough(states: float, arcs: float, labels: float) -> Size:
     """A size rounded to powers of four, so that inputs of like sizes share their plans."""
 
     def near(count: float) -> float:
-        return float(4 ** round(float(np.log2(count + 1)) / 2))
+        return float(4 ** round(math.log2(count + 1) / 2))
 
     return Size(near(states), near(arcs), near(labels))
 
@@ -223,10 +229,11 @@ class _Preparation:
             known: Region = found
             return known
         cache.count("regions packed")
+        selection = graph.make_selection()
         if meeting is None:
-            packed = pack_graph(graph.topology, graph.selection, offsets, region.semiring, as_cyclic=as_cyclic)
+            packed = pack_graph(graph.topology, selection, offsets, region.semiring, as_cyclic=as_cyclic)
         else:
-            met = pack_trellis(graph.topology, graph.selection, offsets, meeting.side, columns, region.semiring)
+            met = pack_trellis(graph.topology, selection, offsets, meeting.side, columns, region.semiring)
             if met is None:
                 raise _CannotMeet(str(meeting.dense.parameters[0]))
             packed = met

@@ -19,7 +19,7 @@ from arcgrad.compiler.plan import Plan
 from arcgrad.compiler.regions.base import Region
 from arcgrad.runtime.kernels import KERNELS, KernelNames
 from arcgrad.runtime.layout import Layout
-from arcgrad.runtime.symbolic import SymbolicGraph
+from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 __all__ = ["Prepared"]
 

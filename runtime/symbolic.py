@@ -7,11 +7,7 @@ fingerprints of the leaves, so that training on the same graphs repeats nothing,
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import NoReturn
 
 import numpy as np
@@ -26,91 +22,17 @@ from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedError
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph
 from arcgrad.runtime.cache import cache
+from arcgrad.runtime.operators import BUILDS
+from arcgrad.runtime.symbolic_graph import SHARED_CACHE, SymbolicGraph
 
 __all__ = [
-    "SymbolicCache",
     "SymbolicEvaluator",
-    "SymbolicGraph",
     "build_node",
     "depends_on_shared_inputs",
     "not_there_yet",
     "path_topology",
     "raise_transducer",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class SymbolicGraph:
-    """A built graph without weights.
-
-    Attributes:
-        topology: its states, arcs and labels.
-        selection: which leaf entries each arc's weight sums.
-        built_key: ``key`` of what an operator built.
-        leaf: number of the leaf that the graph is; None where an operator built it.
-    """
-
-    topology: Topology
-    selection: Selection
-    built_key: bytes | None = None
-    leaf: int | None = None
-
-    @cached_property
-    def key(self) -> bytes | None:
-        """Names how it was built from which topologies; None where it also depends on weights (PATH)."""
-        if self.leaf is None:
-            return self.built_key
-        return self.leaf.to_bytes(4, "little") + self.topology.fingerprint
-
-    @property
-    def selection_key(self) -> int | bytes | None:
-        """As ``key``, among graphs of one topology object only: of a leaf, it takes no fingerprint."""
-        return self.built_key if self.leaf is None else self.leaf
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        s = self.selection
-        return self.topology.nbytes + s.offsets.nbytes + s.leaf.nbytes + s.arc.nbytes
-
-
-class SymbolicCache:
-    """Least recently used symbolic graphs within a budget of bytes; safe for threads."""
-
-    def __init__(self, budget: int = 256 << 20) -> None:
-        self._budget = budget
-        self._entries: OrderedDict[bytes, SymbolicGraph] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: bytes) -> SymbolicGraph | None:
-        """The graph of that key, or None."""
-        with self._lock:
-            found = self._entries.get(key)
-            if found is not None:
-                self._entries.move_to_end(key)
-            return found
-
-    def put(self, key: bytes, graph: SymbolicGraph) -> None:
-        """Keep a graph; the least recently used ones leave."""
-        with self._lock:
-            if key in self._entries or graph.nbytes > self._budget // 4:
-                return
-            self._entries[key] = graph
-            self._bytes += graph.nbytes
-            while self._bytes > self._budget:
-                _, oldest = self._entries.popitem(last=False)
-                self._bytes -= oldest.nbytes
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._entries.clear()
-            self._bytes = 0
-
-
-SHARED_CACHE = SymbolicCache()
-cache.when_cleared(SHARED_CACHE.clear)
 
 
 def build_node(
@@ -146,7 +68,7 @@ def build_node(
         if operand.type is Type.MAPPING:
             parameters = (mappings[str(operand.parameters[0])], *parameters)
     try:
-        return entry.build(topologies, parameters, limits)
+        return BUILDS.get(entry.name, entry.build)(topologies, parameters, limits)
     except ArcgradError as error:
         if error.place is None:
             error.place = place
@@ -208,6 +130,7 @@ class SymbolicEvaluator:
         self._best_arcs = best_arcs
         self._shared: dict[Node, SymbolicGraph] = {}
         self._is_shared: dict[Node, bool] = {}
+        self._operations: dict[Node, bytes] = {}
         self._held = 0
         self._allowed = _HELD_BYTES
 
@@ -230,6 +153,14 @@ class SymbolicEvaluator:
         """The built graph of ``root`` for one item of the batch."""
         if root.is_input:
             return self._input(root, item)
+        if all(operand.is_input for operand in root.operands):  # most of what a batch builds an item
+            built = self._shared.get(root)
+            if built is None:
+                graphs = [self._input(operand, item) for operand in root.operands if operand.type is Type.GRAPH]
+                built = self._evaluate_one(root, graphs, item)
+                if self.is_shared(root):
+                    self._shared[root] = built
+            return built
         done: dict[Node, SymbolicGraph] = {}
         finished: set[Node] = set()
         stack = [root]
@@ -285,9 +216,8 @@ class SymbolicEvaluator:
             if found is not None:
                 cache.count("symbolic hits")
                 return found
-        built = self._build(node, operands)
+        result = self._build(node, operands, key)
         cache.count("symbolic built")
-        result = SymbolicGraph(built[0], built[1], key)
         if key is not None:
             SHARED_CACHE.put(key, result)
         return result
@@ -300,54 +230,69 @@ class SymbolicEvaluator:
         memo = topology.memo("identity")
         found = memo.get(leaf)
         if found is None:
-            found = SymbolicGraph(topology, Selection.identity(leaf, topology.n_arcs), leaf=leaf)
+            found = SymbolicGraph(topology, leaf=leaf)
             memo[leaf] = found
         assert isinstance(found, SymbolicGraph)
         return found
 
     def _key(self, node: Node, operands: list[SymbolicGraph]) -> bytes | None:
-        digest = hashlib.blake2b(repr((node.operator, node.parameters)).encode() + self._budget, digest_size=16)
+        operation = self._operations.get(node)
+        if operation is None:
+            operation = self._operations[node] = repr((node.operator, node.parameters)).encode() + self._budget
+        parts = [operation]
         graphs = iter(operands)
         for operand in node.operands:
             if operand.type is Type.GRAPH:
                 key = next(graphs).key
                 if key is None:
                     return None
-                digest.update(key)
+                parts.append(key)
             elif operand.type is Type.SCORE:
-                digest.update(b"score" + self._leaves[operand].to_bytes(4, "little"))
+                parts.append(b"score" + self._leaves[operand].to_bytes(4, "little"))
             else:
-                digest.update(self._bound.mappings[str(operand.parameters[0])].fingerprint)
-        return digest.digest()
+                parts.append(self._bound.mappings[str(operand.parameters[0])].fingerprint)
+        return hashlib.sha256(b"".join(parts)).digest()[:16]
 
-    def _build(self, node: Node, operands: list[SymbolicGraph]) -> tuple[Topology, Selection]:
+    def _build(self, node: Node, operands: list[SymbolicGraph], key: bytes | None) -> SymbolicGraph:
         graphs = iter(operands)
-        topologies: list[Topology] = []
-        selections: list[Selection] = []
+        entering: list[SymbolicGraph] = []
         for operand in node.operands:
             if operand.type is Type.GRAPH:
-                graph = next(graphs)
-                topologies.append(graph.topology)
-                selections.append(graph.selection)
+                entering.append(next(graphs))
             elif operand.type is Type.SCORE:
-                topologies.append(EMPTY_TOPOLOGY)
-                selections.append(Selection.identity(self._leaves[operand], 1))
-        built = build_node(node, topologies, self._bound.mappings, self._limits, self._places.get(node))
-        parts = list(zip(built.selections[: len(selections)], selections, strict=True))
-        self._check_selection(node, parts)
-        return built.topology, compose_selections(built.topology.n_arcs, parts)
+                leaf = self._leaves[operand]
+                entering.append(SymbolicGraph(EMPTY_TOPOLOGY, Selection.identity(leaf, 1), leaf=leaf))
+        place = self._places.get(node)
+        built = build_node(node, [graph.topology for graph in entering], self._bound.mappings, self._limits, place)
+        local = built.selections[: len(entering)]
+        leaves = [graph.leaf for graph in entering if graph.leaf is not None]
+        if len(leaves) == len(entering):
+            taken = tuple(zip(leaves, local, strict=True))
+            self._check_entries(node, len(taken) * built.topology.n_arcs, lambda: _entries_of_leaves(local))
+            return SymbolicGraph(built.topology, taken=taken, built_key=key)
+        parts = [(arcs, graph.selection) for arcs, graph in zip(local, entering, strict=True)]
+        entries = sum(_entries(arcs, selection) for arcs, selection in parts)
+        self._check_entries(node, entries, lambda: entries)
+        return SymbolicGraph(built.topology, compose_selections(built.topology.n_arcs, parts), built_key=key)
 
-    def _check_selection(self, node: Node, parts: Sequence[tuple[IntArray, Selection]]) -> None:
+    def _check_entries(self, node: Node, at_most: int, exactly: Callable[[], int]) -> None:
         """A small graph may sum many weights on each arc: A ∘ A, composed with itself forty times over."""
-        entries = 0
-        for local, selection in parts:
-            if selection.n_arcs:
-                entries += int(np.diff(selection.offsets)[local[local >= 0]].sum())
+        if _BYTES_PER_ENTRY * at_most <= self._limits.bytes:
+            return
         try:
-            self._limits.check("the origin of the arcs' weights", bytes=_BYTES_PER_ENTRY * entries)
+            self._limits.check("the origin of the arcs' weights", bytes=_BYTES_PER_ENTRY * exactly())
         except ArcgradError as error:
             error.place = self._places.get(node)
             raise
+
+
+def _entries_of_leaves(local: Sequence[IntArray]) -> int:
+    return sum(int(np.count_nonzero(arcs >= 0)) for arcs in local)
+
+
+def _entries(local: IntArray, selection: Selection) -> int:
+    """How many entries arcs have that take those of ``selection`` which ``local`` names."""
+    return int(np.diff(selection.offsets)[local[local >= 0]].sum()) if selection.n_arcs else 0
 
 
 def depends_on_shared_inputs(graph: Node, bound: Bound) -> bool:
@@ -378,4 +323,4 @@ def path_topology(topology: Topology, arcs: Sequence[int] | None) -> tuple[Topol
 
 def _path(operand: SymbolicGraph, arcs: Sequence[int] | None) -> SymbolicGraph:
     topology, chosen = path_topology(operand.topology, arcs)
-    return SymbolicGraph(topology, operand.selection.take(chosen), None)
+    return SymbolicGraph(topology, operand.selection.take(chosen))

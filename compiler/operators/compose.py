@@ -15,12 +15,12 @@ from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Para
 from arcgrad.compiler.topology import EPSILON, Topology
 from arcgrad.compiler.types import Type
 
-__all__ = ["OPERATOR", "composed", "composed_size"]
+__all__ = ["BYTES_PER_ARC", "OPERATOR", "composed", "composed_size"]
 
 LongArray = NDArray[np.int64]
 
 # What is kept of each arc until the result is trimmed: source, destination, arc of A, arc of B, as int32.
-_BYTES_PER_ARC = 16
+BYTES_PER_ARC = 16
 
 
 class _StatePairs:
@@ -68,7 +68,7 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
 
             def check(count: int, before: int = n_arcs) -> None:
                 total = before + count
-                limits.check(what, arcs=total, bytes=_BYTES_PER_ARC * total, at_least=True)
+                limits.check(what, arcs=total, bytes=BYTES_PER_ARC * total, at_least=True)
 
             moves = matcher.moves(pairs, check)
             n_arcs += len(moves.owner)

@@ -84,7 +84,7 @@ class Packing:
         self.number(place, len(values))
         self.array(place + 1, values)
 
-    def entries(self, place: int, selection: Selection, leaf_offsets: NDArray[np.int64], arcs: IntArray) -> None:
+    def entries(self, place: int, selection: Selection, leaf_offsets: NDArray[np.int64], arcs: IntArray) -> bool:
         """Put the selected leaf entries of ``arcs``: row pointers' offset at ``place``, entries' at ``place + 1``.
 
         The row pointers' offset is 0 where every arc has exactly one entry.
@@ -94,6 +94,9 @@ class Packing:
             selection: entries of every arc of the graph.
             leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
             arcs: the graph's arc numbers, in packed order.
+
+        Returns:
+            whether there are arcs, and each has one entry, the one behind that of the arc before it.
         """
         local = leaf_offsets[selection.leaf].astype(np.int64) + selection.arc
         if len(local) and int(local.max()) > _INT32_MAX:
@@ -106,7 +109,9 @@ class Packing:
             self.number(place, 0)
         else:
             self.array(place, pointers)
-        self.array(place + 1, local[rows])
+        chosen = local[rows]
+        self.array(place + 1, chosen)
+        return bool(self._header[place] == 0 and len(chosen) and np.all(np.diff(chosen) == 1))
 
     def ints(self) -> IntArray:
         """The flat array, read-only."""

@@ -11,7 +11,10 @@ from arcgrad.compiler.regions.order import components, topological_order, trim
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import IntArray, Topology
 
-__all__ = ["Part", "pack_graph"]
+__all__ = ["LATTICE_BLOCK", "Part", "pack_graph"]
+
+LATTICE_BLOCK = 32
+"""States that the log semiring's kernel of lattices takes at a time."""
 
 
 class Part:
@@ -67,10 +70,12 @@ def pack_graph(
 
         0 n_states   1 n_arcs   2 n_starts   3 →starts   4 n_accepts   5 →accepts
         6 →entry row pointers (0: one entry an arc)   7 →entries
-        8 →row pointers of arcs by state: arcs in (log, count), arcs out (max; each state's in the graph's order)
-        9 →the other end of each arc   10 →the graph's arc numbers
+        8 →row pointers of arcs by the state they leave, each state's in the graph's order
+        9 →destination of each arc   10 →the graph's arc numbers
         11 n_components   12 →component begins, one more than components (max)
         13 1 where there is a cycle
+        14 1 where arc k's only entry is that of arc 0 plus k, for all k: no index need be read
+        15 →largest destination of the arcs out of each block of states, −1 where there are none (log)
 
     Header of cyclic regions of the log semiring: see ``elimination``.
 
@@ -96,8 +101,10 @@ def pack_graph(
     else:
         begins = np.arange(part.n_states + 1, dtype=np.int32)
     part.renumber(order)
-    # Stable, so that the arcs of one state keep the graph's order, which the tie rule of MAX needs.
-    part.sort_arcs(np.argsort(part.src if backwards else part.dst, kind="stable"))
+    # By source, since graphs are mostly stored so. Stable, so that the arcs of one state keep the graph's order, which
+    # the tie rule of MAX needs.
+    if bool(np.any(part.src[1:] < part.src[:-1])):
+        part.sort_arcs(np.argsort(part.src, kind="stable"))
     n_states, n_arcs = part.n_states, len(part.arcs)
 
     packing = Packing()
@@ -105,9 +112,10 @@ def pack_graph(
     packing.number(1, n_arcs)
     packing.counted(2, part.start)
     packing.counted(4, part.accept)
-    packing.entries(6, selection, leaf_offsets, part.arcs)
-    packing.array(8, row_pointers(part.src if backwards else part.dst, n_states))
-    packing.array(9, part.dst if backwards else part.src)
+    in_line = packing.entries(6, selection, leaf_offsets, part.arcs)
+    rows = row_pointers(part.src, n_states)
+    packing.array(8, rows)
+    packing.array(9, part.dst)
     packing.array(10, part.arcs)
     if backwards:
         packing.counted(11, begins)
@@ -117,7 +125,18 @@ def pack_graph(
     elif semiring == "count":
         work = (n_states, 0)
     else:
-        # Factors, then shares, of arcs, and their exponents; mantissas and exponents of states, posteriors; the score.
-        work = (2 * n_arcs + 3 * n_states + 1, 0)
+        # Terms of arcs; mantissas and exponents of states, inverses, posteriors; the score.
+        work = (n_arcs + 4 * n_states + 1, 0)
+        packing.array(15, _furthest(part.dst, rows))
     packing.number(13, int(has_cycle))
+    packing.number(14, int(in_line))
     return Region(kind, semiring, packing.ints(), n_states, n_arcs, work)
+
+
+def _furthest(dst: IntArray, rows: NDArray[np.int64]) -> IntArray:
+    """For each block of states, the largest destination of their arcs, −1 where there are none."""
+    begins = rows[:-1:LATTICE_BLOCK]
+    lengths = np.diff(begins, append=rows[-1:])
+    largest: IntArray = np.full(len(begins), -1, dtype=np.int32)
+    largest[lengths > 0] = np.maximum.reduceat(dst, begins[lengths > 0])
+    return largest

@@ -22,7 +22,7 @@ from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
 from arcgrad.compiler.regions.base import Region
 from arcgrad.compiler.regions.graph import pack_graph
 from arcgrad.compiler.regions.trellis import pack_frames
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.best_paths import best_arcs
@@ -254,16 +254,20 @@ class _Preparation:
         emitted: Emitted = self._plan.memo[key]
         return emitted
 
-    def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | None:
+    def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | IntArray | None:
         """The best path of a graph that stands under PATH, at the present weights."""
         if self._weights is None:
             self._weights = self._layout.weights(self._bound)
         weights, offsets = self._weights, self._layout.flat_offsets(item)
-        for number in np.unique(graph.selection.leaf).tolist():
+        for number in graph.selection.leaves:
             leaf = self._plan.leaves[number]
             if not leaf.is_input and not leaf.is_number:
                 weights[offsets[number]] = self._score(leaf, item)
-        return best_arcs(graph.topology, graph.selection.weights(weights, offsets))
+        line = graph.selection.line
+        if line is None:
+            return best_arcs(graph.topology, graph.selection.weights(weights, offsets))
+        begin = int(offsets[line[0]]) + line[1]
+        return best_arcs(graph.topology, weights[begin : begin + graph.topology.n_arcs])
 
     def _score(self, node: Node, item: int) -> float:
         """A score that weights a graph below PATH, by the interpreter."""

@@ -18,7 +18,7 @@ SEVERAL_BLOCKS = 5 * LATTICE_BLOCK + 7
 
 
 def lattice(rng: np.random.Generator, n_states: int, reach: int, far: float = 0.0) -> Topology:
-    """About four arcs a state, at most ``reach`` states on, some (``far``) to anywhere; one always to the next state."""
+    """About four arcs a state, at most ``reach`` states on, some (``far``) to anywhere; one to the next state."""
     src = np.repeat(np.arange(n_states - 1), rng.integers(1, 8, n_states - 1))
     step = rng.integers(1, reach + 1, len(src))
     step[rng.random(len(src)) < far] = rng.integers(1, n_states)

@@ -16,6 +16,7 @@ from arcgrad.compiler.regions.graph import pack_graph
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.runtime import reference
+from arcgrad.runtime.orders import ORDERS
 
 __all__ = ["best_arcs"]
 
@@ -47,7 +48,7 @@ def best_arcs(topology: Topology, weights: NDArray[np.float64]) -> Sequence[int]
             memo = topology.memo("best path")
             if "region" not in memo:
                 identity = Selection.identity(0, topology.n_arcs)
-                memo["region"] = pack_graph(topology, identity, np.zeros(1, dtype=np.int64), "max")
+                memo["region"] = pack_graph(topology, identity, np.zeros(1, dtype=np.int64), "max", orders=ORDERS)
             region = memo["region"]
             floats, numbers = region.work(0)
             work, found = np.empty(floats), np.empty(numbers, dtype=np.int32)

@@ -32,6 +32,7 @@ from arcgrad.runtime.interpreter import Interpretation, name_item
 from arcgrad.runtime.kernels import KERNELS
 from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
+from arcgrad.runtime.orders import ORDERS
 from arcgrad.runtime.packing import pack_trellis
 from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.symbolic import SymbolicEvaluator, SymbolicGraph, raise_transducer
@@ -224,7 +225,9 @@ class _Preparation:
             return known
         cache.count("regions packed")
         if meeting is None:
-            packed = pack_graph(graph.topology, graph.selection, offsets, region.semiring, as_cyclic=as_cyclic)
+            packed = pack_graph(
+                graph.topology, graph.selection, offsets, region.semiring, as_cyclic=as_cyclic, orders=ORDERS
+            )
         else:
             met = pack_trellis(graph.topology, graph.selection, offsets, meeting.side, columns, region.semiring)
             if met is None:

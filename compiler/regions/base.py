@@ -98,12 +98,22 @@ class Packing:
         Returns:
             whether there are arcs, and each has one entry, the one behind that of the arc before it.
         """
-        local = leaf_offsets[selection.leaf].astype(np.int64) + selection.arc
-        if len(local) and int(local.max()) > _INT32_MAX:
+        line = selection.line
+        if line is not None:
+            leaf, first = line
+            largest = int(leaf_offsets[leaf]) + first + selection.n_arcs - 1
+        else:
+            local = leaf_offsets[selection.leaf].astype(np.int64) + selection.arc
+            largest = int(local.max(initial=0))
+        if largest > _INT32_MAX:
             raise LimitError(
                 f"the leaves of one equation hold more than {_INT32_MAX} weights, and entries are 32-bit numbers",
                 hint="split the equation, or tie weights",
             )
+        if line is not None:
+            self.number(place, 0)
+            self.array(place + 1, arcs + np.int32(leaf_offsets[leaf] + first))
+            return bool(len(arcs) and np.all(arcs[1:] - arcs[:-1] == 1))
         pointers, rows = gather_rows(selection.offsets, arcs)
         if len(rows) == len(arcs) and bool(np.all(np.diff(pointers) == 1)):
             self.number(place, 0)

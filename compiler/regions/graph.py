@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.regions.base import Packing, Region, row_pointers
 from arcgrad.compiler.regions.elimination import pack_elimination
-from arcgrad.compiler.regions.order import components, topological_order, trim
+from arcgrad.compiler.regions.order import PLAIN, Orders
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import IntArray, Topology
 
@@ -25,24 +25,39 @@ class Part:
         src, dst: (n_arcs,) their ends, in the part's numbers.
         start, accept: in the part's numbers.
         n_states: number of states kept; their order is the graph's.
+        orders: the functions that order its states.
     """
 
-    def __init__(self, topology: Topology, arcs: IntArray | None = None) -> None:
+    def __init__(self, topology: Topology, arcs: IntArray | None = None, orders: Orders = PLAIN) -> None:
+        self.orders = orders
+        self.arcs: IntArray
+        self.src: IntArray
+        self.dst: IntArray
+        self.start: IntArray
+        self.accept: IntArray
+        self.n_states: int
         src, dst = topology.src, topology.dst
         if arcs is not None:
             src, dst = src[arcs], dst[arcs]
-        kept = trim(topology.n_states, src, dst, topology.start, topology.accept)
+        kept = orders.trim(topology.n_states, src, dst, topology.start, topology.accept)
+        if kept.all():
+            self.arcs = np.arange(len(src), dtype=np.int32) if arcs is None else arcs
+            self.src, self.dst, self.start, self.accept = src, dst, topology.start, topology.accept
+            self.n_states = topology.n_states
+            return
         number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
         here = np.flatnonzero(kept[src] & kept[dst])
-        self.arcs: IntArray = here.astype(np.int32) if arcs is None else arcs[here]
-        self.src: IntArray = number[src[here]]
-        self.dst: IntArray = number[dst[here]]
-        self.start: IntArray = number[topology.start[kept[topology.start]]]
-        self.accept: IntArray = number[topology.accept[kept[topology.accept]]]
+        self.arcs = here.astype(np.int32) if arcs is None else arcs[here]
+        self.src = number[src[here]]
+        self.dst = number[dst[here]]
+        self.start = number[topology.start[kept[topology.start]]]
+        self.accept = number[topology.accept[kept[topology.accept]]]
         self.n_states = int(kept.sum())
 
     def renumber(self, order: IntArray) -> None:
         """Give the states new numbers: state ``order[k]`` becomes k. Starts and accepts are sorted again."""
+        if bool(np.all(order[1:] > order[:-1])):
+            return
         position = np.empty(self.n_states, dtype=np.int32)
         position[order] = np.arange(self.n_states, dtype=np.int32)
         self.src, self.dst = position[self.src], position[self.dst]
@@ -60,6 +75,7 @@ def pack_graph(
     semiring: str,
     *,
     as_cyclic: bool = False,
+    orders: Orders = PLAIN,
 ) -> Region:
     """Pack a reduction over a graph.
 
@@ -85,19 +101,20 @@ def pack_graph(
         leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
         semiring: "log", "max", "min" or "count".
         as_cyclic: pack as a cyclic region even where the graph is acyclic, to share a batch with cyclic ones.
+        orders: the functions that order its states.
 
     Raises:
         LimitError: the region does not fit 32-bit offsets.
     """
-    part = Part(topology)
-    order = topological_order(part.n_states, part.src, part.dst)
+    part = Part(topology, orders=orders)
+    order = orders.topological_order(part.n_states, part.src, part.dst)
     kind = "lattice" if order is not None and not as_cyclic else "cyclic"
     if semiring == "log" and kind == "cyclic":
         return pack_elimination(part, selection, leaf_offsets)
     backwards = semiring in ("max", "min")
     has_cycle = order is None
     if order is None:
-        order, begins = components(part.n_states, part.src, part.dst)
+        order, begins = orders.components(part.n_states, part.src, part.dst)
     else:
         begins = np.arange(part.n_states + 1, dtype=np.int32)
     part.renumber(order)

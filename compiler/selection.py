@@ -39,11 +39,15 @@ class Selection:
     @classmethod
     def identity(cls, leaf: int, n_arcs: int) -> Selection:
         """The selection of leaf number ``leaf`` itself: arc k has weight ``leaf[k]``."""
-        return cls(
+        made = cls(
             np.arange(n_arcs + 1, dtype=np.int64),
             np.full(n_arcs, leaf, dtype=np.int32),
             np.arange(n_arcs, dtype=np.int32),
         )
+        vars(made)["line"] = (
+            (leaf, 0) if n_arcs else None
+        )  # known: for a million arcs, looking takes as long as packing
+        return made
 
     @classmethod
     def none(cls, n_arcs: int) -> Selection:

@@ -92,7 +92,12 @@ class Topology:
     @cached_property
     def n_labels(self) -> int:
         """Number of distinct input labels, ε not counted."""
-        return int(np.count_nonzero(np.unique(self.ilabel) >= 0))
+        largest = int(self.ilabel.max(initial=EPSILON))
+        if largest > 4 * self.n_arcs + 1000:
+            return int(np.count_nonzero(np.unique(self.ilabel) >= 0))
+        occurs = np.zeros(largest + 2, dtype=np.bool_)
+        occurs[self.ilabel] = True  # ε, which is −1, marks the last place
+        return int(np.count_nonzero(occurs[:-1]))
 
     @cached_property
     def fingerprint(self) -> bytes:

@@ -51,6 +51,13 @@ def test_it_is_lent_again_to_arrays_of_about_the_size(make) -> None:
     assert again.flags.c_contiguous
 
 
+def test_it_is_lent_to_one_array_at_a_time() -> None:
+    where = address(empty_floats(LARGE))
+    one, other = empty_floats(LARGE), empty_floats(LARGE)
+    assert address(one) == where
+    assert not np.shares_memory(one, other)
+
+
 def test_zeros_are_zeros() -> None:
     empty_floats(LARGE)[:] = np.nan
     assert memory._idle

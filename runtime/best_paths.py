@@ -16,6 +16,7 @@ from arcgrad.compiler.regions.graph import pack_graph
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.runtime import reference
+from arcgrad.runtime.memory import empty_floats
 from arcgrad.runtime.orders import ORDERS
 
 __all__ = ["best_arcs"]
@@ -51,7 +52,7 @@ def best_arcs(topology: Topology, weights: NDArray[np.float64]) -> Sequence[int]
                 memo["region"] = pack_graph(topology, identity, np.zeros(1, dtype=np.int64), "max", orders=ORDERS)
             region = memo["region"]
             floats, numbers = region.work(0)
-            work, found = np.empty(floats), np.empty(numbers, dtype=np.int32)
+            work, found = empty_floats(floats), np.empty(numbers, dtype=np.int32)
             score = graph_max_forward(region.ints, 0, weights, len(weights), 0, work, 0, found, 0, 1.0)
             if score == -math.inf:
                 return None

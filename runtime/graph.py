@@ -368,9 +368,9 @@ def _is_acyclic(n_states: int, src: IntArray, dst: IntArray) -> bool:
     from arcgrad.runtime.orders import topological_order
 
     if n_states > 2 * len(src):  # a graph of two arcs may claim 2³¹ states
-        states, ends = np.unique(np.concatenate([src, dst]), return_inverse=True)
-        n_states, ends = len(states), ends.astype(np.int32)
-        src, dst = ends[: len(src)], ends[len(src) :]
+        states, places = np.unique(np.concatenate([src, dst]), return_inverse=True)
+        ends = places.astype(np.int32)
+        n_states, src, dst = len(states), ends[: len(src)], ends[len(src) :]
     return topological_order(n_states, src, dst) is not None
 
 

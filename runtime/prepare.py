@@ -88,10 +88,13 @@ class Preparer:
     def _prepare(self, bound: Bound) -> Prepared:
         built: frozenset[str] = frozenset()
         while True:
+            preparation = _Preparation(self, self.plan(bound, built), bound)
             try:
-                return _Preparation(self, self.plan(bound, built), bound).run()
+                return preparation.run()
             except _CannotMeet as signal:
                 built |= {signal.name}
+            finally:
+                preparation.release()
 
     def plan(self, bound: Bound, built: frozenset[str] = frozenset()) -> Plan:
         """The plan for inputs of these kinds and rough sizes.
@@ -192,6 +195,10 @@ class _Preparation:
         floats, _, numbers, _ = prepared.workspace
         self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
         return prepared
+
+    def release(self) -> None:
+        """Break a ring of references, which would keep the call's weights until the next garbage collection."""
+        del self._symbolic
 
     def _frame_counts(self, item: int) -> list[int]:
         counts = []

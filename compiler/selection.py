@@ -44,9 +44,8 @@ class Selection:
             np.full(n_arcs, leaf, dtype=np.int32),
             np.arange(n_arcs, dtype=np.int32),
         )
-        vars(made)["line"] = (
-            (leaf, 0) if n_arcs else None
-        )  # known: for a million arcs, looking takes as long as packing
+        # Known here; to look through a million arcs takes as long as to pack them.
+        vars(made).update(leaves=[leaf] if n_arcs else [], line=(leaf, 0) if n_arcs else None)
         return made
 
     @classmethod

@@ -34,6 +34,8 @@ def test_entries_in_line(made: Selection, line: tuple[int, int] | None) -> None:
 def test_leaves_are_those_with_entries() -> None:
     assert selection([0, 2, 3], [4, 1, 4], [0, 0, 0]).leaves == [1, 4]
     assert Selection.none(2).leaves == []
+    assert Selection.identity(3, 2).leaves == [3]
+    assert Selection.identity(3, 0).leaves == []
 
 
 def test_a_few_arcs_of_many() -> None:

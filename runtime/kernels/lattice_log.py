@@ -18,7 +18,7 @@ import numpy as np
 
 from arcgrad.compiler.regions.graph import LATTICE_BLOCK
 from arcgrad.runtime.kernels.common import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, first_in_line, gather_arcs
-from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, NEGATIVE_POWERS, exponential
+from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, exponential
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["lattice_log_backward", "lattice_log_forward"]
@@ -29,6 +29,9 @@ LN2_LOW = 1.9082149292705877e-10
 
 _AT_ONCE = 1024
 """Weights exponentiated at a time: enough that the rest beside full vectors is small, few enough to stay in cache."""
+
+_TOO_FAR = 1000.0
+"""Exponents that differ by so much, mantissas within their bounds, differ by more than 2^488: the lesser is dropped."""
 
 _NEGLIGIBLE = 1e-290
 """Posteriors below this are dropped: products of smaller numbers are slow and soon zero."""
@@ -93,6 +96,12 @@ def sum_plainly(first, state, rows, ends, terms, mantissas, inverses, accepts, a
 
 
 @helper
+def power_of_two(exponent):
+    """2^exponent, of exponents beyond ±1000 that of ±1000."""
+    return np.int64((np.int64(min(max(exponent, -1000.0), 1000.0)) + 1023) << 52).view(np.float64)
+
+
+@helper
 def sum_exactly(low, high, ends, terms, mantissas, exponents, accept):
     """The sum over the arcs out of one state as (mantissa, exponent).
 
@@ -103,28 +112,20 @@ def sum_exactly(low, high, ends, terms, mantissas, exponents, accept):
         end = ends[arc]
         if terms[arc] > -inf and mantissas[end] > 0.0:
             top = max(top, np.floor(terms[arc] * LOG2E) + exponents[end])
-    total = accept * NEGATIVE_POWERS[int(top)] if 0.0 <= top < len(NEGATIVE_POWERS) else 0.0
+    total = accept * power_of_two(-top) if top < _TOO_FAR else 0.0
     for arc in range(low, high):
         end = ends[arc]
         term = 0.0
         if terms[arc] > -inf and mantissas[end] > 0.0:
             k = np.floor(terms[arc] * LOG2E)
             behind = top - (k + exponents[end])
-            if behind < len(NEGATIVE_POWERS):
+            if behind < _TOO_FAR:
                 # Where a weight has no digits left for the rest (beyond 1e15), any rest is as good.
                 rest = min(max((terms[arc] - k * LN2_HIGH) - k * LN2_LOW, 0.0), LN2)
-                term = exponential(rest) * mantissas[end] * NEGATIVE_POWERS[int(behind)]
+                term = exponential(rest) * mantissas[end] * power_of_two(-behind)
         terms[arc] = term
         total += term
     return total, top
-
-
-@helper
-def power_of_two(exponent):
-    """2^exponent, of exponents beyond ±1000 that of ±1000."""
-    if exponent < 0.0:
-        return NEGATIVE_POWERS[int(min(-exponent, 1000.0))]
-    return 1.0 / NEGATIVE_POWERS[int(min(exponent, 1000.0))]
 
 
 @kernel(GRAPH_FORWARD)
@@ -198,8 +199,8 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
     if top > -inf:
         total = 0.0
         for state in starts:
-            if mantissas[state] > 0.0 and top - exponents[state] < len(NEGATIVE_POWERS):
-                posteriors[state] = mantissas[state] * NEGATIVE_POWERS[int(top - exponents[state])]
+            if mantissas[state] > 0.0 and top - exponents[state] < _TOO_FAR:
+                posteriors[state] = mantissas[state] * power_of_two(exponents[state] - top)
                 total += posteriors[state]
         for state in starts:
             posteriors[state] /= total

@@ -46,16 +46,9 @@ exp(−528) times the smallest of mantissas is no zero yet, but less than 1e-74 
 
 
 @helper
-def fill(array, value):
-    """Write a value everywhere."""
-    # Loops from 0 to a length are those that LLVM vectorises: it knows that no index is negative.
-    for k in range(len(array)):
-        array[k] = value
-
-
-@helper
 def exponentiate_plainly(weights, result):
     """Write the exponentials of weights, as exact as plain sums need them."""
+    # A loop from 0 to a length is one that LLVM vectorises: it knows that no index is negative.
     for k in range(len(weights)):
         weight = weights[k]
         plain = exponential(min(max(weight, -_STEEPEST), _STEEPEST))
@@ -143,7 +136,8 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
     inverses = work[at + 2 * n_states : at + 3 * n_states]
     posteriors = work[at + 3 * n_states : at + 4 * n_states]
     score_at = at + 4 * n_states
-    fill(posteriors, 0.0)  # until the sums are there: 1 for accepts
+    for state in range(n_states):
+        posteriors[state] = 0.0  # until the sums are there: 1 for accepts
     for k in range(ints[base + 4]):
         posteriors[ints[base + ints[base + 5] + k]] = 1.0
 
@@ -166,7 +160,8 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
                 else:
                     given = weights[line + ready : line + high]
                 exponentiate_plainly(given, terms[ready:high])
-            fill(exponents[first:last], exponent)
+            for k in range(first, last):
+                exponents[k] = exponent
             state = sum_plainly(first, state, rows, ends, terms, mantissas, inverses, posteriors, accept_scale)
         while state >= first:
             low = rows[state]
@@ -189,7 +184,8 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
         last = first
 
     # The starts' sums add up in the same way; their posteriors are what the backward pass begins with.
-    fill(posteriors, 0.0)
+    for state in range(n_states):
+        posteriors[state] = 0.0
     starts = ints[base + ints[base + 3] : base + ints[base + 3] + ints[base + 2]]
     top = -inf
     for state in starts:

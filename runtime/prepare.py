@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from arcgrad.compiler.chains import Meeting
 from arcgrad.compiler.emit import Emitted, emit
 from arcgrad.compiler.ir import Node, Program
@@ -239,9 +237,7 @@ class _Preparation:
         cache.count("regions packed")
         selection = graph.make_selection()
         if meeting is None:
-            packed = pack_graph(
-                graph.topology, selection, offsets, region.semiring, as_cyclic=as_cyclic, orders=ORDERS
-            )
+            packed = pack_graph(graph.topology, selection, offsets, region.semiring, as_cyclic=as_cyclic, orders=ORDERS)
         else:
             met = pack_trellis(graph.topology, selection, offsets, meeting.side, columns, region.semiring)
             if met is None:

@@ -21,7 +21,7 @@ from arcgrad.compiler.topology import EPSILON, IntArray, Topology
 __all__ = ["pack_frames", "pack_trellis", "trellis_region"]
 
 # As ``arcgrad.runtime.kernels.blocks`` has them.
-_LONGEST, _FEWEST, _SLOW = 32, 4, 4
+_LONGEST, _FEWEST, _SLOW = 48, 4, 4
 
 
 def pack_trellis(

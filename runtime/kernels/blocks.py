@@ -34,7 +34,7 @@ __all__ = [
     "weight_places",
 ]
 
-LONGEST = 32
+LONGEST = 48
 """Frames that a block has at most."""
 
 FEWEST = 4

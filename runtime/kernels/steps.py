@@ -34,6 +34,16 @@ def copy(work, source, to, count):
 
 
 @helper
+def odd_end(ints, base, work, cells, odd, count):
+    """Where odd arcs end that need to be looked at: at once where all are 0, as those out of a start are after a while."""
+    places = base + entry(ints, base + 22)
+    for k in range(odd, odd + count):
+        if number(work, cells + entry(ints, places + entry(ints, k))) != 0.0:
+            return odd + count
+    return odd
+
+
+@helper
 def three(work, cell0, from0, cell1, from1, cell2, from2):
     """Eight sums of three products."""
     total = load(work, cell0) * load(work, from0) + load(work, cell1) * load(work, from1)
@@ -53,6 +63,7 @@ def strips_forward(ints, base, work, work0, columns, count, start):
     slots, places = base + entry(ints, base + 12), base + entry(ints, base + 22)
     pad = entry(ints, base + 20)
     width = columns_width(ints, base)
+    last_odd = odd_end(ints, base, work, cells, odd, entry(ints, table + 1))
     copy(work, start, rows, stride)
     for before in range(rows + pad, rows + pad + count * stride, stride):
         after = before + stride
@@ -93,7 +104,7 @@ def strips_forward(ints, base, work, work0, columns, count, start):
                 column = load(work, at) if step == 1 else broadcast(number(work, at))
                 sent = load(work, cell + k) * load(work, source + k)
                 store(work, after + k, load(work, after + k) + sent * column)
-        for k in range(odd, odd + entry(ints, table + 1)):
+        for k in range(odd, last_odd):
             arc = entry(ints, k)
             factor = number(work, cells + entry(ints, places + arc)) * number(work, columns + entry(ints, slots + arc))
             at = after + entry(ints, ends + arc)
@@ -116,6 +127,7 @@ def strips_back(ints, base, work, work0, columns, count, want_weights):
     beta = vectors + 3 * stride + pad
     earlier = beta + stride
     flow = earlier + stride
+    last_odd = odd_end(ints, base, work, cells, odd, entry(ints, table + 1))
     clear(work, earlier - pad, 2 * stride)
     for frame in range(count - 1, -1, -1):
         before = rows + frame * stride + pad
@@ -153,7 +165,7 @@ def strips_back(ints, base, work, work0, columns, count, want_weights):
             cell = cells + entry(ints, strip + 1)
             for k in range(entry(ints, strip + 2), entry(ints, strip + 3), 8):
                 store(work, source + k, load(work, source + k) + load(work, cell + k) * load(work, flow + k))
-        for k in range(odd, odd + entry(ints, table + 1)):
+        for k in range(odd, last_odd):
             arc = entry(ints, k)
             cell = entry(ints, places + arc)
             source = entry(ints, sources + arc)

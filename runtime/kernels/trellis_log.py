@@ -12,7 +12,7 @@ import numpy as np
 
 from arcgrad.runtime.kernels.blocks import BUDGET, LONGEST, columns_width, frame_places, vector_places, weight_places
 from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
-from arcgrad.runtime.kernels.exponentials import LOG2E, exponentials
+from arcgrad.runtime.kernels.exponentials import LOG2E, exponentials, short_exponentials
 from arcgrad.runtime.kernels.steps import clear
 from arcgrad.runtime.kernels.trellis_backward import block_back, starts_back
 from arcgrad.runtime.kernels.trellis_forward import begin_blocks, finish_blocks, next_block
@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 
-@kernel("void(float64[::1], int64, int64, int64, int64, int64)")
-def exponentiate_columns(work, begin, count, width, shift, range_):
+@kernel("void(float64[::1], int64, int64, int64, int64, int64, boolean)")
+def exponentiate_columns(work, begin, count, width, shift, range_, short):
     """Replace a frame's columns by exponentials, shifted by the greatest; write that, and their range in bits.
 
-    The range is negative where a column is −inf. Columns of wide range stay logarithms.
+    The range is negative where a column is −inf. Columns of wide range stay logarithms. ``short``: they are float32's.
     """
     none = broadcast(-inf)
     for slot in range(count, width):  # what stands behind the columns must not show
@@ -57,9 +57,15 @@ def exponentiate_columns(work, begin, count, width, shift, range_):
     top = top if top > -inf else 0.0
     work[shift] = top
     work[range_] = -bits if least_of(least) == -inf and count > 0 else bits
-    for at in range(begin, begin + width, 8):
-        scores = load(work, at) - top
-        store(work, at, exponentials(scores) if bits <= BUDGET else scores)
+    if bits > BUDGET:
+        for at in range(begin, begin + width, 8):
+            store(work, at, load(work, at) - top)
+    elif short:
+        for at in range(begin, begin + width, 8):
+            store(work, at, short_exponentials(load(work, at) - top))
+    else:
+        for at in range(begin, begin + width, 8):
+            store(work, at, exponentials(load(work, at) - top))
     for slot in range(count, width):
         work[begin + slot] = 0.0
 
@@ -76,7 +82,7 @@ def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
         to = columns + frame * width
         for slot in range(n_slots):
             work[np.uint64(to) + slot] = frames[row, np.uint64(ints[used + slot])]
-        exponentiate_columns(work, to, ints[base + 13], width, shifts + frame, ranges + frame)
+        exponentiate_columns(work, to, ints[base + 13], width, shifts + frame, ranges + frame, frames.itemsize == 4)
 
 
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):

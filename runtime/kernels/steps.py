@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from arcgrad.runtime.kernels.blocks import columns_width, row_places, vector_places, weight_places
+from arcgrad.runtime.kernels.blocks import columns_width, vector_places, weight_places
 from arcgrad.runtime.kernels.renewal import PLACE, strip_places
 from arcgrad.runtime.kernels.vectors import broadcast, entry, load, number, put, store, sum_of
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["BACK", "FORWARD", "arcs_back", "arcs_forward", "clear", "copy", "strips_back", "strips_forward"]
 
-FORWARD = f"void({PLACE}, int64, int64, int64)"
-BACK = f"void({PLACE}, int64, int64, boolean)"
+FORWARD = f"void({PLACE}, int64, int64, int64, int64)"
+BACK = f"void({PLACE}, int64, int64, int64, boolean)"
 
 
 @helper
@@ -51,11 +51,10 @@ def three(work, cell0, from0, cell1, from1, cell2, from2):
 
 
 @kernel(FORWARD)
-def strips_forward(ints, base, work, work0, columns, count, start):
-    """So many frames, with columns from that place on, from the row at ``start``."""
+def strips_forward(ints, base, work, work0, columns, count, start, rows):
+    """So many frames, with columns from that place on, from the row at ``start``; writes it and the others to ``rows``."""
     _, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, _ = weight_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     table, groups, strips, forward, back, odd = strip_places(ints, base)
     short = strips + 4 * entry(ints, table + 5)
     state_slots = base + entry(ints, base + 23)
@@ -113,11 +112,10 @@ def strips_forward(ints, base, work, work0, columns, count, start):
 
 
 @kernel(BACK)
-def strips_back(ints, base, work, work0, columns, count, want_weights):
+def strips_back(ints, base, work, work0, columns, count, rows, want_weights):
     """The gradient of `strips_forward`: from β after the frames to β before; columns become their posteriors."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, sums = weight_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     table, groups, strips, forward, back, odd = strip_places(ints, base)
     short = strips + 4 * entry(ints, table + 5)
     sources, ends = base + entry(ints, base + 9), base + entry(ints, base + 10)
@@ -188,11 +186,10 @@ def strips_back(ints, base, work, work0, columns, count, want_weights):
 
 
 @kernel(FORWARD, fastmath=("contract", "reassoc"))
-def arcs_forward(ints, base, work, work0, columns, count, start):
+def arcs_forward(ints, base, work, work0, columns, count, start, rows):
     """As `strips_forward`, arc by arc, ε arcs within each frame."""
     _, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, _ = weight_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     width = columns_width(ints, base)
     # Places have no sign here: numba would look for negative ones in the inner loops.
     cell = np.uint64(cells)
@@ -226,11 +223,10 @@ def arcs_forward(ints, base, work, work0, columns, count, start):
 
 
 @kernel(BACK, fastmath=("contract",))
-def arcs_back(ints, base, work, work0, columns, count, want_weights):
+def arcs_back(ints, base, work, work0, columns, count, rows, want_weights):
     """As `strips_back`, arc by arc."""
     vectors, stride, used_at, _ = vector_places(ints, base, work0)
     _, _, cells, sums_at = weight_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     width = columns_width(ints, base)
     cell = np.uint64(cells)
     sums = np.uint64(sums_at)

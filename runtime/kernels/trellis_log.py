@@ -53,7 +53,7 @@ def extremes(work, begin, end):
     return greatest_of(high), least_of(low)
 
 
-@kernel("void(float64[::1], int64, int64, int64, int64, int64, int64, boolean)")
+@kernel("void(float64[::1], int64, int64, int64, int64, int64, int64, boolean)", internal=True)
 def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, short):
     """Replace frames' columns by exponentials, shifted by the greatest; write that, and their range in bits.
 

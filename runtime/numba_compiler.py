@@ -96,7 +96,7 @@ def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: f
     # Machine code that others call lives as long as they do.
     dispatcher._called_kernels = [_exported[symbol][0] for symbol in dispatcher._cache.symbols]
     if tier == "kernels":
-        _export(dispatcher, name, function)
+        _export(dispatcher, name, function.__module__, _name_in_module(function, signature))
     return dispatcher
 
 
@@ -110,7 +110,15 @@ def type_of_dispatcher(dispatcher: Any) -> Any:
     return types.Dispatcher(dispatcher)
 
 
-def _export(dispatcher: Any, name: str, function: Callable[..., Any]) -> None:
+def _name_in_module(function: Callable[..., Any], signature: str) -> str:
+    """By which name a kernel is found again: not its function's, where kernels for several signatures share that."""
+    for name, value in vars(sys.modules[function.__module__]).items():
+        if getattr(value, "python", None) is function and getattr(value, "signature", None) == signature:
+            return name
+    return function.__qualname__
+
+
+def _export(dispatcher: Any, name: str, module: str, name_in_module: str) -> None:
     """Let other compiled code call a kernel by a symbol."""
     symbol = _SYMBOL + name.rpartition("-")[2].partition(".")[0]
     (compiled,) = dispatcher.overloads.values()
@@ -118,7 +126,7 @@ def _export(dispatcher: Any, name: str, function: Callable[..., Any]) -> None:
     address = compiled.library.get_pointer_to_function(descriptor.llvm_func_name)
     llvmlite.binding.add_symbol(symbol, address)
     is_new = symbol not in _exported
-    _exported[symbol] = (dispatcher, function.__module__, function.__qualname__)
+    _exported[symbol] = (dispatcher, module, name_in_module)
     dispatcher._symbol = symbol
 
     def call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

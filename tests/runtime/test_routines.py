@@ -47,6 +47,14 @@ def quotient(x: float, y: float) -> float:
     return x / y
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, which it does not in what a shell started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 ROUTINE = """
 from test_routines import halve, halved_sum
 
@@ -256,6 +264,7 @@ def test_a_fused_routine_needs_a_signature() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 @pytest.mark.parametrize("delay", [0.01, 0.03, 0.06])
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -> None:
     halved_sum(np.array([1.0]), 0.0)  # so that numba is loaded
     cache.clear()
@@ -275,6 +284,7 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX only")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_during_a_compilation_leaves_no_lock_behind(fresh: Path) -> None:
     """llvmlite's lock stays taken where an exception breaks in at the wrong moment: a later compilation would hang."""
     halved_sum(np.array([1.0]), 0.0)

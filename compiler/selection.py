@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +39,14 @@ class Selection:
     @classmethod
     def identity(cls, leaf: int, n_arcs: int) -> Selection:
         """The selection of leaf number ``leaf`` itself: arc k has weight ``leaf[k]``."""
-        return cls(
+        made = cls(
             np.arange(n_arcs + 1, dtype=np.int64),
             np.full(n_arcs, leaf, dtype=np.int32),
             np.arange(n_arcs, dtype=np.int32),
         )
+        # Known here; to look through a million arcs takes as long as to pack them.
+        vars(made).update(leaves=[leaf] if n_arcs else [], line=(leaf, 0) if n_arcs else None)
+        return made
 
     @classmethod
     def none(cls, n_arcs: int) -> Selection:
@@ -67,6 +71,20 @@ class Selection:
             result[filled] = np.add.reduceat(values, self.offsets[:-1][filled])
         return result
 
+    @cached_property
+    def leaves(self) -> list[int]:
+        """The leaves that have entries, ascending."""
+        return [int(n) for n in np.unique(self.leaf)]
+
+    @cached_property
+    def line(self) -> tuple[int, int] | None:
+        """(leaf, first entry) where arc k's only entry is entry ``first + k`` of that leaf, for all k; else None."""
+        if not self.n_arcs or not self.is_one_to_one:
+            return None
+        if bool(np.any(self.leaf != self.leaf[0])) or bool(np.any(np.diff(self.arc) != 1)):
+            return None
+        return int(self.leaf[0]), int(self.arc[0])
+
     @property
     def is_one_to_one(self) -> bool:
         """Whether every arc has exactly one entry."""
@@ -88,8 +106,8 @@ def compose_selections(n_arcs: int, parts: Sequence[tuple[IntArray, Selection]])
     counts = np.zeros((len(parts), n_arcs), dtype=np.int64)
     for row, (local, selection) in zip(counts, parts, strict=True):
         if selection.n_arcs:
-            lengths = np.diff(selection.offsets)
-            row[:] = np.where(local >= 0, lengths[np.maximum(local, 0)], 0)
+            begins = np.maximum(local, 0)
+            row[:] = np.where(local >= 0, selection.offsets[begins + 1] - selection.offsets[begins], 0)
     offsets = np.zeros(n_arcs + 1, dtype=np.int64)
     np.cumsum(counts.sum(axis=0), out=offsets[1:])
     leaf = np.empty(offsets[-1], dtype=np.int32)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.topology import EPSILON, LARGEST_WEIGHT, IntArray
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.memory import empty_floats
 
 __all__ = [
     "LARGEST",
@@ -189,9 +190,12 @@ def weights_array(value: Any, name: str, length: int | None, counted: str) -> ND
     expected = "a one-dimensional sequence of real numbers"
     if length is not None:
         expected += f", one for each of the {length} {counted}"
-    array = freeze(to_floats(_vector(value, name, expected, "fiu", length), np.float64))
+    given = _vector(value, name, expected, "fiu", length)
+    array = empty_floats(len(given))
+    with np.errstate(over="ignore"):  # what is too large for a float becomes infinite, and is found below
+        array[:] = given
     check_weights(array, name)
-    return array
+    return freeze(array)
 
 
 def to_floats(array: NDArray[Any], dtype: type[np.floating[Any]], *, copy: bool = True) -> NDArray[Any]:

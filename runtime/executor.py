@@ -22,6 +22,7 @@ from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.cache import cache
 from arcgrad.runtime.graph import Graph
 from arcgrad.runtime.interpreter import Interpretation, graph_cotangent, name_item
+from arcgrad.runtime.memory import zero_floats
 from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.routines import load_routine
 from arcgrad.runtime.threads import run_slices
@@ -157,7 +158,7 @@ class Execution:
 
     def _new_gradient(self) -> FloatArray:
         layout = self._prepared.layout
-        return np.zeros(layout.size + (self._n_slices - 1) * layout.n_shared)
+        return zero_floats(layout.size + (self._n_slices - 1) * layout.n_shared)
 
     def _run_routine(self, seeds: FloatArray, gradient: FloatArray, wrt: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Run all slices; fills values, status, slots and ``gradient``; gives the gradients by frames."""

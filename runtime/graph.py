@@ -274,7 +274,7 @@ class Graph:
         """Whether no state can be left and reached again, weights and reachability from the starts aside."""
         memo = self._topology.memo("graph")
         if "is_acyclic" not in memo:
-            memo["is_acyclic"] = _is_acyclic(self.src, self.dst)
+            memo["is_acyclic"] = _is_acyclic(self.n_states, self.src, self.dst)
         return bool(memo["is_acyclic"])
 
     @property
@@ -364,28 +364,14 @@ def _restore(
     return Graph(src, dst, ilabel, olabel, weight, start=start, accept=accept, n_states=n_states, tie=tie)
 
 
-def _is_acyclic(src: IntArray, dst: IntArray) -> bool:
-    if not len(src) or bool(np.all(src < dst)) or bool(np.all(src > dst)):
-        return True
-    if bool(np.any(src == dst)):
-        return False
-    # Kahn's algorithm over the states that have arcs, in plain Python: one step per arc whatever the shape.
-    states, ends = np.unique(np.concatenate([src, dst]), return_inverse=True)
-    tail, head = ends[: len(src)], ends[len(src) :]
-    order = np.argsort(tail, kind="stable")
-    successors = head[order].tolist()
-    first = np.searchsorted(tail[order], np.arange(len(states) + 1)).tolist()
-    waiting = np.bincount(head, minlength=len(states)).tolist()
-    ready = [state for state, count in enumerate(waiting) if count == 0]
-    done = 0
-    while ready:
-        state = ready.pop()
-        done += 1
-        for successor in successors[first[state] : first[state + 1]]:
-            waiting[successor] -= 1
-            if waiting[successor] == 0:
-                ready.append(successor)
-    return done == len(states)
+def _is_acyclic(n_states: int, src: IntArray, dst: IntArray) -> bool:
+    from arcgrad.runtime.orders import topological_order
+
+    if n_states > 2 * len(src):  # a graph of two arcs may claim 2³¹ states
+        states, places = np.unique(np.concatenate([src, dst]), return_inverse=True)
+        ends = places.astype(np.int32)
+        n_states, src, dst = len(states), ends[: len(src)], ends[len(src) :]
+    return topological_order(n_states, src, dst) is not None
 
 
 def _count(number: int, noun: str) -> str:

@@ -81,7 +81,15 @@ class Layout:
         return int(self._offsets[0, self._plan.leaf_numbers[leaf]]) if len(self._offsets) else 0
 
     def weights(self, bound: Bound) -> FloatArray:
-        """The flat vector, filled in; slots of computed scores hold NaN until a routine writes them."""
+        """The flat vector, filled in; slots of computed scores hold NaN until a routine writes them.
+
+        Where it is one graph's weights and nothing else, it is these themselves, read-only: no routine writes them.
+        """
+        if not self._constants and len(self._inputs) == 1:
+            (name, begins), *_ = self._inputs
+            alone = bound.inputs[name]
+            if len(begins) == 1 and isinstance(alone, BoundGraph):
+                return alone.weights(0)
         flat = np.empty(self.size)
         for value, begins in self._constants:
             flat[begins] = value

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from arcgrad.compiler.chains import Meeting
 from arcgrad.compiler.emit import Emitted, emit
 from arcgrad.compiler.ir import Node, Program
@@ -23,7 +21,7 @@ from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
 from arcgrad.compiler.regions.base import Region
 from arcgrad.compiler.regions.graph import pack_graph
 from arcgrad.compiler.regions.trellis import pack_frames
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.best_paths import best_arcs
@@ -33,6 +31,7 @@ from arcgrad.runtime.interpreter import Interpretation, name_item
 from arcgrad.runtime.kernels import KERNELS
 from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
+from arcgrad.runtime.orders import ORDERS
 from arcgrad.runtime.packing import pack_trellis
 from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.symbolic import SymbolicEvaluator, raise_transducer
@@ -89,10 +88,13 @@ class Preparer:
     def _prepare(self, bound: Bound) -> Prepared:
         built: frozenset[str] = frozenset()
         while True:
+            preparation = _Preparation(self, self.plan(bound, built), bound)
             try:
-                return _Preparation(self, self.plan(bound, built), bound).run()
+                return preparation.run()
             except _CannotMeet as signal:
                 built |= {signal.name}
+            finally:
+                preparation.release()
 
     def plan(self, bound: Bound, built: frozenset[str] = frozenset()) -> Plan:
         """The plan for inputs of these kinds and rough sizes.
@@ -198,6 +200,10 @@ class _Preparation:
         self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
         return prepared
 
+    def release(self) -> None:
+        """Break a ring of references, which would keep the call's weights until the next garbage collection."""
+        del self._symbolic
+
     def _frame_counts(self, item: int) -> list[int]:
         counts = []
         for region in self._plan.regions:
@@ -231,7 +237,7 @@ class _Preparation:
         cache.count("regions packed")
         selection = graph.make_selection()
         if meeting is None:
-            packed = pack_graph(graph.topology, selection, offsets, region.semiring, as_cyclic=as_cyclic)
+            packed = pack_graph(graph.topology, selection, offsets, region.semiring, as_cyclic=as_cyclic, orders=ORDERS)
         else:
             met = pack_trellis(graph.topology, selection, offsets, meeting.side, columns, region.semiring)
             if met is None:
@@ -261,16 +267,20 @@ class _Preparation:
         emitted: Emitted = self._plan.memo[key]
         return emitted
 
-    def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | None:
+    def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | IntArray | None:
         """The best path of a graph that stands under PATH, at the present weights."""
         if self._weights is None:
             self._weights = self._layout.weights(self._bound)
         weights, offsets = self._weights, self._layout.flat_offsets(item)
-        for number in np.unique(graph.selection.leaf).tolist():
+        for number in graph.selection.leaves:
             leaf = self._plan.leaves[number]
             if not leaf.is_input and not leaf.is_number:
                 weights[offsets[number]] = self._score(leaf, item)
-        return best_arcs(graph.topology, graph.selection.weights(weights, offsets))
+        line = graph.selection.line
+        if line is None:
+            return best_arcs(graph.topology, graph.selection.weights(weights, offsets))
+        begin = int(offsets[line[0]]) + line[1]
+        return best_arcs(graph.topology, weights[begin : begin + graph.topology.n_arcs])
 
     def _score(self, node: Node, item: int) -> float:
         """A score that weights a graph below PATH, by the interpreter."""

@@ -120,7 +120,7 @@ class SymbolicEvaluator:
         leaves: Mapping[Node, int],
         limits: Limits,
         places: Mapping[Node, Place],
-        best_arcs: Callable[[Node, SymbolicGraph, int], Sequence[int] | None],
+        best_arcs: Callable[[Node, SymbolicGraph, int], Sequence[int] | IntArray | None],
     ) -> None:
         self._bound = bound
         self._leaves = leaves
@@ -309,7 +309,7 @@ def depends_on_shared_inputs(graph: Node, bound: Bound) -> bool:
     )
 
 
-def path_topology(topology: Topology, arcs: Sequence[int] | None) -> tuple[Topology, IntArray]:
+def path_topology(topology: Topology, arcs: Sequence[int] | IntArray | None) -> tuple[Topology, IntArray]:
     """The linear graph of a path that keeps its labels, and (n,) the arcs it takes; ∅ where ``arcs`` is None."""
     if arcs is None:
         return EMPTY_TOPOLOGY, np.empty(0, dtype=np.int32)
@@ -321,6 +321,6 @@ def path_topology(topology: Topology, arcs: Sequence[int] | None) -> tuple[Topol
     return line, chosen
 
 
-def _path(operand: SymbolicGraph, arcs: Sequence[int] | None) -> SymbolicGraph:
+def _path(operand: SymbolicGraph, arcs: Sequence[int] | IntArray | None) -> SymbolicGraph:
     topology, chosen = path_topology(operand.topology, arcs)
     return SymbolicGraph(topology, operand.selection.take(chosen))

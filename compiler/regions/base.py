@@ -84,7 +84,7 @@ class Packing:
         self.number(place, len(values))
         self.array(place + 1, values)
 
-    def entries(self, place: int, selection: Selection, leaf_offsets: NDArray[np.int64], arcs: IntArray) -> None:
+    def entries(self, place: int, selection: Selection, leaf_offsets: NDArray[np.int64], arcs: IntArray) -> bool:
         """Put the selected leaf entries of ``arcs``: row pointers' offset at ``place``, entries' at ``place + 1``.
 
         The row pointers' offset is 0 where every arc has exactly one entry.
@@ -94,19 +94,34 @@ class Packing:
             selection: entries of every arc of the graph.
             leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
             arcs: the graph's arc numbers, in packed order.
+
+        Returns:
+            whether there are arcs, and each has one entry, the one behind that of the arc before it.
         """
-        local = leaf_offsets[selection.leaf].astype(np.int64) + selection.arc
-        if len(local) and int(local.max()) > _INT32_MAX:
+        line = selection.line
+        if line is not None:
+            leaf, first = line
+            largest = int(leaf_offsets[leaf]) + first + selection.n_arcs - 1
+        else:
+            local = leaf_offsets[selection.leaf].astype(np.int64) + selection.arc
+            largest = int(local.max(initial=0))
+        if largest > _INT32_MAX:
             raise LimitError(
                 f"the leaves of one equation hold more than {_INT32_MAX} weights, and entries are 32-bit numbers",
                 hint="split the equation, or tie weights",
             )
+        if line is not None:
+            self.number(place, 0)
+            self.array(place + 1, arcs + np.int32(leaf_offsets[leaf] + first))
+            return bool(len(arcs) and np.all(arcs[1:] - arcs[:-1] == 1))
         pointers, rows = gather_rows(selection.offsets, arcs)
         if len(rows) == len(arcs) and bool(np.all(np.diff(pointers) == 1)):
             self.number(place, 0)
         else:
             self.array(place, pointers)
-        self.array(place + 1, local[rows])
+        chosen = local[rows]
+        self.array(place + 1, chosen)
+        return bool(self._header[place] == 0 and len(chosen) and np.all(np.diff(chosen) == 1))
 
     def ints(self) -> IntArray:
         """The flat array, read-only."""

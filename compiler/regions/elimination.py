@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.compiler.regions.base import Packing, Region, row_pointers
-from arcgrad.compiler.regions.order import components
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import IntArray
 
@@ -97,7 +96,7 @@ def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.
 
     States of components without arcs have no slots, and −1 for a diagonal.
     """
-    order, begins = components(part.n_states, part.src, part.dst)
+    order, begins = part.orders.components(part.n_states, part.src, part.dst)
     part.renumber(order)
     n_states = part.n_states
     component = np.repeat(np.arange(len(begins) - 1), np.diff(begins))

@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.regions.base import Packing, Region, row_pointers
 from arcgrad.compiler.regions.elimination import pack_elimination
-from arcgrad.compiler.regions.order import components, topological_order, trim
+from arcgrad.compiler.regions.order import PLAIN, Orders
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import IntArray, Topology
 
-__all__ = ["Part", "pack_graph"]
+__all__ = ["LATTICE_BLOCK", "Part", "pack_graph"]
+
+LATTICE_BLOCK = 32
+"""States that the log semiring's kernel of lattices takes at a time."""
 
 
 class Part:
@@ -22,24 +25,39 @@ class Part:
         src, dst: (n_arcs,) their ends, in the part's numbers.
         start, accept: in the part's numbers.
         n_states: number of states kept; their order is the graph's.
+        orders: the functions that order its states.
     """
 
-    def __init__(self, topology: Topology, arcs: IntArray | None = None) -> None:
+    def __init__(self, topology: Topology, arcs: IntArray | None = None, orders: Orders = PLAIN) -> None:
+        self.orders = orders
+        self.arcs: IntArray
+        self.src: IntArray
+        self.dst: IntArray
+        self.start: IntArray
+        self.accept: IntArray
+        self.n_states: int
         src, dst = topology.src, topology.dst
         if arcs is not None:
             src, dst = src[arcs], dst[arcs]
-        kept = trim(topology.n_states, src, dst, topology.start, topology.accept)
+        kept = orders.trim(topology.n_states, src, dst, topology.start, topology.accept)
+        if kept.all():
+            self.arcs = np.arange(len(src), dtype=np.int32) if arcs is None else arcs
+            self.src, self.dst, self.start, self.accept = src, dst, topology.start, topology.accept
+            self.n_states = topology.n_states
+            return
         number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
         here = np.flatnonzero(kept[src] & kept[dst])
-        self.arcs: IntArray = here.astype(np.int32) if arcs is None else arcs[here]
-        self.src: IntArray = number[src[here]]
-        self.dst: IntArray = number[dst[here]]
-        self.start: IntArray = number[topology.start[kept[topology.start]]]
-        self.accept: IntArray = number[topology.accept[kept[topology.accept]]]
+        self.arcs = here.astype(np.int32) if arcs is None else arcs[here]
+        self.src = number[src[here]]
+        self.dst = number[dst[here]]
+        self.start = number[topology.start[kept[topology.start]]]
+        self.accept = number[topology.accept[kept[topology.accept]]]
         self.n_states = int(kept.sum())
 
     def renumber(self, order: IntArray) -> None:
         """Give the states new numbers: state ``order[k]`` becomes k. Starts and accepts are sorted again."""
+        if bool(np.all(order[1:] > order[:-1])):
+            return
         position = np.empty(self.n_states, dtype=np.int32)
         position[order] = np.arange(self.n_states, dtype=np.int32)
         self.src, self.dst = position[self.src], position[self.dst]
@@ -63,6 +81,7 @@ def pack_graph(
     semiring: str,
     *,
     as_cyclic: bool = False,
+    orders: Orders = PLAIN,
 ) -> Region:
     """Pack a reduction over a graph.
 
@@ -73,10 +92,12 @@ def pack_graph(
 
         0 n_states   1 n_arcs   2 n_starts   3 →starts   4 n_accepts   5 →accepts
         6 →entry row pointers (0: one entry an arc)   7 →entries
-        8 →row pointers of arcs by state: arcs in (log, count), arcs out (max; each state's in the graph's order)
-        9 →the other end of each arc   10 →the graph's arc numbers
+        8 →row pointers of arcs by the state they leave, each state's in the graph's order
+        9 →destination of each arc   10 →the graph's arc numbers
         11 n_components   12 →component begins, one more than components (max)
         13 1 where there is a cycle
+        14 1 where arc k's only entry is that of arc 0 plus k, for all k: no index need be read
+        15 →largest destination of the arcs out of each block of states, −1 where there are none (log)
 
     Header of cyclic regions of the log semiring: see ``elimination``.
 
@@ -86,24 +107,27 @@ def pack_graph(
         leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
         semiring: "log", "max", "min" or "count".
         as_cyclic: pack as a cyclic region even where the graph is acyclic, to share a batch with cyclic ones.
+        orders: the functions that order its states.
 
     Raises:
         LimitError: the region does not fit 32-bit offsets.
     """
-    part = Part(topology)
-    order = topological_order(part.n_states, part.src, part.dst)
+    part = Part(topology, orders=orders)
+    order = orders.topological_order(part.n_states, part.src, part.dst)
     kind = "lattice" if order is not None and not as_cyclic else "cyclic"
     if semiring == "log" and kind == "cyclic":
         return pack_elimination(part, selection, leaf_offsets)
     backwards = semiring in ("max", "min")
     has_cycle = order is None
     if order is None:
-        order, begins = components(part.n_states, part.src, part.dst)
+        order, begins = orders.components(part.n_states, part.src, part.dst)
     else:
         begins = np.arange(part.n_states + 1, dtype=np.int32)
     part.renumber(order)
-    # Stable, so that the arcs of one state keep the graph's order, which the tie rule of MAX needs.
-    part.sort_arcs(np.argsort(part.src if backwards else part.dst, kind="stable"))
+    # By source, since graphs are mostly stored so. Stable, so that the arcs of one state keep the graph's order, which
+    # the tie rule of MAX needs.
+    if bool(np.any(part.src[1:] < part.src[:-1])):
+        part.sort_arcs(np.argsort(part.src, kind="stable"))
     n_states, n_arcs = part.n_states, len(part.arcs)
 
     packing = Packing()
@@ -111,9 +135,10 @@ def pack_graph(
     packing.number(1, n_arcs)
     packing.counted(2, part.start)
     packing.counted(4, part.accept)
-    packing.entries(6, selection, leaf_offsets, part.arcs)
-    packing.array(8, row_pointers(part.src if backwards else part.dst, n_states))
-    packing.array(9, part.dst if backwards else part.src)
+    in_line = packing.entries(6, selection, leaf_offsets, part.arcs)
+    rows = row_pointers(part.src, n_states)
+    packing.array(8, rows)
+    packing.array(9, part.dst)
     packing.array(10, part.arcs)
     if backwards:
         packing.counted(11, begins)
@@ -123,7 +148,18 @@ def pack_graph(
     elif semiring == "count":
         work = (n_states, 0)
     else:
-        # Factors, then shares, of arcs, and their exponents; mantissas and exponents of states, posteriors; the score.
-        work = (2 * n_arcs + 3 * n_states + 1, 0)
+        # Terms of arcs; mantissas and exponents of states, inverses, posteriors; the score.
+        work = (n_arcs + 4 * n_states + 1, 0)
+        packing.array(15, _furthest(part.dst, rows))
     packing.number(13, int(has_cycle))
+    packing.number(14, int(in_line))
     return Region(kind, semiring, packing.ints(), n_states, n_arcs, work)
+
+
+def _furthest(dst: IntArray, rows: NDArray[np.int64]) -> IntArray:
+    """For each block of states, the largest destination of their arcs, −1 where there are none."""
+    begins = rows[:-1:LATTICE_BLOCK]
+    lengths = np.diff(begins, append=rows[-1:])
+    largest: IntArray = np.full(len(begins), -1, dtype=np.int32)
+    largest[lengths > 0] = np.maximum.reduceat(dst, begins[lengths > 0])
+    return largest

@@ -7,7 +7,8 @@ entered with one common column, such as CTC's blank, and last those with a colum
 Within a group, states are *striped* over the eight lanes of a vector, as M. Farrar does (Striped Smith–Waterman speeds
 database searches six times over other SIMD implementations, 2007): the group's k-th state, of 8 q, has the place
 8 (k mod q) + k div q. So a state's neighbour stands in the same lane of the next vector, and vectors are read where they
-were written: read one number further, they would have to wait until two of them had reached the cache.
+were written: read one number further, they would have to wait until two of them had reached the cache. Groups of like sizes
+get the same q, so that states of like ranks stand in the same lane.
 """
 
 from __future__ import annotations
@@ -68,10 +69,12 @@ def group_states(n_states: int, dst: IntArray, labels: IntArray) -> Grouping | N
         group[label_of < 0] = 0  # no column is theirs, so any will do
     position = np.empty(n_states, dtype=np.int32)
     bounds = [0]
-    for number in range(len(hubs) + 1):
+    heights = -(-np.bincount(group, minlength=len(hubs) + 1) // 8)
+    if np.count_nonzero(heights) * heights.max() <= 2 * heights.sum():
+        heights[heights > 0] = heights.max()
+    for number, height in enumerate(heights.tolist()):
         members = np.flatnonzero(group == number)
         if len(members):
-            height = -(-len(members) // 8)
             lane, row = np.divmod(np.arange(len(members)), height)
             position[members] = bounds[-1] + 8 * row + lane
             bounds.append(bounds[-1] + 8 * height)

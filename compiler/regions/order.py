@@ -1,12 +1,14 @@
 """Orders of a graph's states: what lies on accepting paths, topological order, strongly connected components.
 
-Used by the packers. No recursion, so that long chains do not meet Python's stack limit.
+Used by the packers, which take them as an argument, so that the runtime may give compiled ones. No recursion, so that
+long chains do not meet Python's stack limit.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from arcgrad.compiler.regions.base import row_pointers
 from arcgrad.compiler.topology import IntArray
 
-__all__ = ["components", "outgoing", "reached", "topological_order", "trim"]
+__all__ = ["PLAIN", "Orders", "components", "outgoing", "reached", "topological_order", "trim"]
 
 
 def outgoing(n_states: int, src: IntArray, dst: IntArray) -> list[list[int]]:
@@ -147,3 +149,15 @@ def components(n_states: int, src: IntArray, dst: IntArray) -> tuple[IntArray, I
     begins = np.zeros(len(found) + 1, dtype=np.int32)
     np.cumsum([len(members) for members in found], out=begins[1:])
     return np.array(order, dtype=np.int32), begins
+
+
+class Orders(NamedTuple):
+    """The functions by which packers order states: those of this module, or others with the same results."""
+
+    trim: Callable[[int, IntArray, IntArray, IntArray, IntArray], NDArray[np.bool_]]
+    topological_order: Callable[[int, IntArray, IntArray], IntArray | None]
+    components: Callable[[int, IntArray, IntArray], tuple[IntArray, IntArray]]
+
+
+PLAIN = Orders(trim, topological_order, components)
+"""Those of this module."""

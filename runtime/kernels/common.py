@@ -15,6 +15,8 @@ __all__ = [
     "GRAPH_BACKWARD",
     "GRAPH_FORWARD",
     "add_to_entries",
+    "first_in_line",
+    "gather_arcs",
     "gather_weights",
 ]
 
@@ -33,23 +35,43 @@ FRAMES_SEEDED = "float64(FRAMES, int64, int64, float64, FRAMES, int64)"
 @helper
 def gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, sign):
     """Write each arc's weight, the sum of its entries times the sign, into the workspace."""
+    gather_arcs(ints, base, 0, weights, n_shared, shift, sign, work[work0 : work0 + n_arcs])
+
+
+@helper
+def gather_arcs(ints, base, first, weights, n_shared, shift, sign, result):
+    """Write the weights of as many arcs as ``result`` takes, from arc ``first`` on."""
     entries = base + ints[base + 7]
     if ints[base + 6] == 0:
-        for arc in range(n_arcs):
-            entry = ints[entries + arc]
+        for k in range(len(result)):
+            entry = ints[entries + first + k]
             if entry >= n_shared:
                 entry += shift
-            work[work0 + arc] = sign * weights[entry]
+            result[k] = sign * weights[entry]
     else:
-        pointers = base + ints[base + 6]
-        for arc in range(n_arcs):
+        pointers = base + ints[base + 6] + first
+        for k in range(len(result)):
             total = 0.0
-            for k in range(ints[pointers + arc], ints[pointers + arc + 1]):
-                entry = ints[entries + k]
+            for e in range(ints[pointers + k], ints[pointers + k + 1]):
+                entry = ints[entries + e]
                 if entry >= n_shared:
                     entry += shift
                 total += weights[entry]
-            work[work0 + arc] = sign * total
+            result[k] = sign * total
+
+
+@helper
+def first_in_line(ints, base, n_shared, shared_shift, own_shift):
+    """Where the entry of a graph's first arc lies if those of all others lie behind it in the arcs' order, else −1.
+
+    Then no index need be read. The entries must be all shared or all the item's own.
+    """
+    if ints[base + 14] == 0:
+        return -1
+    first = ints[base + ints[base + 7]]
+    if first >= n_shared:
+        return first + own_shift
+    return first + shared_shift if first + ints[base + 1] <= n_shared else -1
 
 
 @helper

@@ -20,17 +20,17 @@ def graph_count_forward(ints, base, weights, n_shared, shift, work, work0, iwork
         return inf  # every state lies on an accepting path, so a cycle does, too
     n_states = ints[base]
     rows = base + ints[base + 8]
-    sources = base + ints[base + 9]
+    ends = base + ints[base + 9]
     for state in range(n_states):
         work[work0 + state] = 0.0
-    for k in range(ints[base + 2]):
-        work[work0 + ints[base + ints[base + 3] + k]] = 1.0
-    for state in range(n_states):
+    for k in range(ints[base + 4]):
+        work[work0 + ints[base + ints[base + 5] + k]] = 1.0
+    for state in range(n_states - 1, -1, -1):
         count = work[work0 + state]
         for arc in range(ints[rows + state], ints[rows + state + 1]):
-            count += work[work0 + ints[sources + arc]]
+            count += work[work0 + ints[ends + arc]]
         work[work0 + state] = count
     total = 0.0
-    for k in range(ints[base + 4]):
-        total += work[work0 + ints[base + ints[base + 5] + k]]
+    for k in range(ints[base + 2]):
+        total += work[work0 + ints[base + ints[base + 3] + k]]
     return total if total <= EXACT else nan

@@ -3,13 +3,16 @@
 Dynamic programming from the accepts over pairs (weight, number of arcs), component by component; then a walk from the
 starts takes at each state the first of the optimal arcs in the graph's order: among the best paths one with fewest
 arcs, and among those the lexicographically smallest.
+
+Of an acyclic graph, mostly one path only is best, and then its length does not matter: weights alone are summed first,
+in half the time, and the pairs only where the walk meets a tie.
 """
 
 from __future__ import annotations
 
 from math import inf, nan
 
-from arcgrad.runtime.kernels.common import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, gather_weights
+from arcgrad.runtime.kernels.common import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, first_in_line, gather_weights
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["graph_max_backward", "graph_max_forward", "graph_max_path"]
@@ -92,7 +95,7 @@ def fewest_arcs(ints, base, n_states, work, work0, best, iwork, counts, free):
         work[best + state] = inf if iwork[counts + state] < never else -inf
 
 
-@helper
+@kernel("int64(int32[::1], int64, int64, float64[::1], int64, int64, int32[::1], int64, int64, boolean)")
 def first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, infinite):
     """The first arc out of a state that a best path can go on with, −1 at the path's end."""
     rows = base + ints[base + 8]
@@ -152,6 +155,52 @@ def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
     return True
 
 
+@helper
+def best_weights(rows, ends, weights, best):
+    """Raise the states' best weights, −inf or an accept's 0, to those of an acyclic graph."""
+    for state in range(len(best) - 1, -1, -1):
+        score = best[state]
+        other = -inf  # two maxima take half the time of one, whose comparisons wait for each other
+        arc = rows[state]
+        high = rows[state + 1]
+        while arc + 1 < high:
+            score = max(score, weights[arc] + best[ends[arc]])
+            other = max(other, weights[arc + 1] + best[ends[arc + 1]])
+            arc += 2
+        if arc < high:
+            other = max(other, weights[arc] + best[ends[arc]])
+        best[state] = max(score, other)
+
+
+@helper
+def walk_without_ties(starts, rows, ends, weights, best, score, path):
+    """Write the arcs of the only best path behind ``path[0]``, which takes their number; False where there may be two.
+
+    The path ends at a state whose best weight is no arc's; one of weight 0 with such an arc may be an accept as well.
+    """
+    state = -1
+    for candidate in starts:
+        if best[candidate] == score:
+            if state >= 0:
+                return False
+            state = candidate
+    n_arcs = 0
+    found = state
+    while found >= 0:
+        found = -1
+        for arc in range(rows[state], rows[state + 1]):
+            if weights[arc] + best[ends[arc]] == best[state]:
+                if found >= 0 or best[state] == 0.0:
+                    return False
+                found = arc
+        if found >= 0:
+            n_arcs += 1
+            path[n_arcs] = found
+            state = ends[found]
+    path[0] = n_arcs
+    return True
+
+
 @kernel(GRAPH_FORWARD)
 def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
     """sign × the greatest of sign × path weight; sign × −inf where there is no path, NaN where it diverges."""
@@ -163,8 +212,34 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
     best = work0 + n_arcs
     lengths = iwork0
     path = iwork0 + 2 * n_states
-    gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, sign)
+    line = first_in_line(ints, base, n_shared, 0, shift) if sign > 0.0 else -1
     iwork[path] = 0
+    for state in range(n_states):
+        work[best + state] = -inf
+    for k in range(ints[base + 4]):
+        work[best + ints[base + ints[base + 5] + k]] = 0.0
+    arc_weights = work[work0:best]
+    if line < 0:
+        gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, sign)
+    else:
+        arc_weights = weights[line : line + n_arcs]
+    if ints[base + 13] == 0:
+        row_pointers = ints[rows : rows + n_states + 1]
+        destinations = ints[ends : ends + n_arcs]
+        values = work[best : best + n_states]
+        starts = ints[base + ints[base + 3] : base + ints[base + 3] + ints[base + 2]]
+        best_weights(row_pointers, destinations, arc_weights, values)
+        score = -inf
+        for state in starts:
+            score = max(score, values[state])
+        if score == -inf or (
+            score < inf
+            and walk_without_ties(starts, row_pointers, destinations, arc_weights, values, score, iwork[path:])
+        ):
+            return sign * score
+    if line >= 0:
+        for arc in range(n_arcs):
+            work[work0 + arc] = arc_weights[arc]
     if ints[base + 13] == 1:
         absent = False
         for arc in range(n_arcs):

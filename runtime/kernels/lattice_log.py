@@ -1,55 +1,124 @@
 """Forward score of an acyclic graph, and its gradient: the arcs' posterior probabilities.
 
-A forward score is a mantissa and an exponent of its own, m · 2^e, and so is each arc's exp(weight): sums need neither
-exponentials nor logarithms, and lose nothing that a sum in the log domain would keep. The forward pass keeps for each
-arc the share that it has in its destination's score, so that the backward pass is multiplications and additions only.
+The score is summed from the accepts to the starts, in linear numbers: a state's sum over the paths from it to an accept
+is m · 2^e. States share their exponent e as long as their mantissas keep within 2^±256 of 1, so that most arcs cost one
+multiplication and one addition (block floating point): states are taken in blocks, and a block is summed *plainly*
+where all states that its arcs enter have the present exponent. What a guard finds too wide for that (steep weights,
+sums that drifted away, arcs to states of another exponent) is summed *exactly*: each arc with an exponent of its own.
+
+Either way an arc keeps its term in its source's sum, in that sum's scale, so that the way back from the starts needs no
+exponents: an arc's share in its source's posterior is its term over the sum.
 """
 
 from __future__ import annotations
 
 from math import frexp, inf, log
 
-from arcgrad.runtime.kernels.common import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, gather_weights
-from arcgrad.runtime.kernels.exponentials import LN2, NEGATIVE_POWERS, split_exponentials
+import numpy as np
+
+from arcgrad.compiler.regions.graph import LATTICE_BLOCK
+from arcgrad.runtime.kernels.common import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, first_in_line, gather_arcs
+from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, exponential
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["lattice_log_backward", "lattice_log_forward"]
 
+# ln 2 in two parts; the first has zeros enough that its products with whole numbers below 2^20 are exact.
+LN2_HIGH = 0.6931471803691238
+LN2_LOW = 1.9082149292705877e-10
+
+_AT_ONCE = 1024
+"""Weights exponentiated at a time: enough that the rest beside full vectors is small, few enough to stay in cache."""
+
+_TOO_FAR = 1000.0
+"""Exponents that differ by so much, mantissas within their bounds, differ by more than 2^488: the lesser is dropped."""
+
 _NEGLIGIBLE = 1e-290
 """Posteriors below this are dropped: products of smaller numbers are slow and soon zero."""
 
+_LARGEST = 2.0**256
+_SMALLEST = 2.0**-256
+"""Bounds of the mantissas of states that share an exponent."""
+
+_STEEPEST = 528.0
+"""Plain sums clamp weights to ±528: exp(528) takes any mantissa out of its bounds, so that the guard sees it, and
+exp(−528) times the smallest of mantissas is no zero yet, but less than 1e-74 of any sum within the bounds."""
+
 
 @helper
-def enter(low, high, sources, factors, arc_exponents, mantissas, exponents, state):
-    """Add the arcs into a state to its score, and replace their factors by their shares in it."""
-    top = exponents[state] if mantissas[state] > 0.0 else -inf
+def exponentiate_plainly(weights, result):
+    """Write the exponentials of weights, as exact as plain sums need them."""
+    # A loop from 0 to a length is one that LLVM vectorises: it knows that no index is negative.
+    for k in range(len(weights)):
+        weight = weights[k]
+        plain = exponential(min(max(weight, -_STEEPEST), _STEEPEST))
+        result[k] = plain if weight > -inf else 0.0
+
+
+@helper
+def sum_plainly(first, state, rows, ends, terms, mantissas, inverses, accepts, accept_scale):
+    """Sum the arcs out of states, from ``state`` down to ``first``; the last state whose sum left its bounds, or −1.
+
+    ``terms`` are exponentials of weights, and become the arcs' terms in the sums.
+    """
+    while state >= first:
+        low = rows[state]
+        high = rows[state + 1]
+        total = accepts[state] * accept_scale
+        others = 0.0  # two sums take half the time of one, whose additions wait for each other
+        arc = low
+        while arc + 1 < high:
+            term = terms[arc] * mantissas[ends[arc]]
+            other = terms[arc + 1] * mantissas[ends[arc + 1]]
+            terms[arc] = term
+            terms[arc + 1] = other
+            total += term
+            others += other
+            arc += 2
+        if arc < high:
+            terms[arc] *= mantissas[ends[arc]]
+            others += terms[arc]
+        total += others
+        mantissas[state] = total
+        inverses[state] = 1.0 / total
+        # A sum of zero is exact: nothing finite is so small that it gets lost.
+        if total > _LARGEST or 0.0 < total < _SMALLEST:
+            return state
+        state -= 1
+    return -1
+
+
+@helper
+def power_of_two(exponent):
+    """2^exponent, of exponents beyond ±1000 that of ±1000."""
+    return np.int64((np.int64(min(max(exponent, -1000.0), 1000.0)) + 1023) << 52).view(np.float64)
+
+
+@helper
+def sum_exactly(low, high, ends, terms, mantissas, exponents, accept):
+    """The sum over the arcs out of one state as (mantissa, exponent).
+
+    ``terms`` are weights, and become the arcs' terms in the scale of the sum.
+    """
+    top = 0.0 if accept > 0.0 else -inf
     for arc in range(low, high):
-        if factors[arc] > 0.0 and mantissas[sources[arc]] > 0.0:
-            top = max(top, exponents[sources[arc]] + arc_exponents[arc])
-    if top == -inf:
-        for arc in range(low, high):
-            factors[arc] = 0.0
-        return
-    total = 0.0
-    if mantissas[state] > 0.0 and top - exponents[state] < len(NEGATIVE_POWERS):
-        total = mantissas[state] * NEGATIVE_POWERS[int(top - exponents[state])]
+        end = ends[arc]
+        if terms[arc] > -inf and mantissas[end] > 0.0:
+            top = max(top, np.floor(terms[arc] * LOG2E) + exponents[end])
+    total = accept * power_of_two(-top) if top < _TOO_FAR else 0.0
     for arc in range(low, high):
-        term = factors[arc] * mantissas[sources[arc]]
-        behind = top - (exponents[sources[arc]] + arc_exponents[arc])
-        if term > 0.0 and behind < len(NEGATIVE_POWERS):
-            term *= NEGATIVE_POWERS[int(behind)]
-        else:
-            term = 0.0
-        factors[arc] = term
+        end = ends[arc]
+        term = 0.0
+        if terms[arc] > -inf and mantissas[end] > 0.0:
+            k = np.floor(terms[arc] * LOG2E)
+            behind = top - (k + exponents[end])
+            if behind < _TOO_FAR:
+                # Where a weight has no digits left for the rest (beyond 1e15), any rest is as good.
+                rest = min(max((terms[arc] - k * LN2_HIGH) - k * LN2_LOW, 0.0), LN2)
+                term = exponential(rest) * mantissas[end] * power_of_two(-behind)
+        terms[arc] = term
         total += term
-    portion = 1.0 / total
-    for arc in range(low, high):
-        factors[arc] *= portion
-    if total > 1e9 or total < 1e-9:
-        total, exponent = frexp(total)
-        top += exponent
-    mantissas[state] = total
-    exponents[state] = top
+    return total, top
 
 
 @kernel(GRAPH_FORWARD)
@@ -58,40 +127,81 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
     n_states = ints[base]
     n_arcs = ints[base + 1]
     rows = ints[base + ints[base + 8] : base + ints[base + 8] + n_states + 1]
-    sources = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
-    gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, 1.0)
-    factors = work[work0 : work0 + n_arcs]
-    arc_exponents = work[work0 + n_arcs : work0 + 2 * n_arcs]
-    at = work0 + 2 * n_arcs
+    ends = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
+    line = first_in_line(ints, base, n_shared, 0, shift)
+    terms = work[work0 : work0 + n_arcs]
+    at = work0 + n_arcs
     mantissas = work[at : at + n_states]
     exponents = work[at + n_states : at + 2 * n_states]
-    split_exponentials(factors, arc_exponents)
-    mantissas[:] = 0.0
-    exponents[:] = 0.0
-    for k in range(ints[base + 2]):
-        mantissas[ints[base + ints[base + 3] + k]] = 1.0
+    inverses = work[at + 2 * n_states : at + 3 * n_states]
+    posteriors = work[at + 3 * n_states : at + 4 * n_states]
+    score_at = at + 4 * n_states
     for state in range(n_states):
-        enter(rows[state], rows[state + 1], sources, factors, arc_exponents, mantissas, exponents, state)
+        posteriors[state] = 0.0  # until the sums are there: 1 for accepts
+    for k in range(ints[base + 4]):
+        posteriors[ints[base + ints[base + 5] + k]] = 1.0
 
-    # The accepts' scores add up in the same way; their posteriors are what the backward pass begins with.
-    posteriors = work[at + 2 * n_states : at + 3 * n_states]
-    posteriors[:] = 0.0
-    accepts = ints[base + ints[base + 5] : base + ints[base + 5] + ints[base + 4]]
+    exponent = 0.0  # of the states from the present one up to `common`
+    common = n_states
+    accept_scale = 1.0
+    furthest = base + ints[base + 15]
+    ready = n_arcs  # terms from here up to the present block are exponentials
+    last = n_states
+    while last > 0:
+        first = (last - 1) // LATTICE_BLOCK * LATTICE_BLOCK
+        state = last - 1
+        if ints[furthest + first // LATTICE_BLOCK] < common:
+            high = min(rows[last], ready)
+            if rows[first] < high:
+                ready = max(min(rows[first], high - _AT_ONCE), 0)
+                given = terms[ready:high]
+                if line < 0:
+                    gather_arcs(ints, base, ready, weights, n_shared, shift, 1.0, given)
+                else:
+                    given = weights[line + ready : line + high]
+                exponentiate_plainly(given, terms[ready:high])
+            for k in range(first, last):
+                exponents[k] = exponent
+            state = sum_plainly(first, state, rows, ends, terms, mantissas, inverses, posteriors, accept_scale)
+        while state >= first:
+            low = rows[state]
+            high = rows[state + 1]
+            gather_arcs(ints, base, low, weights, n_shared, shift, 1.0, terms[low:high])
+            total, top = sum_exactly(low, high, ends, terms, mantissas, exponents, posteriors[state])
+            inverses[state] = 1.0 / total
+            if total > 0.0:
+                total, behind = frexp(total)
+                top += behind
+                if abs(top - exponent) >= 256.0:
+                    # Sums mostly drift on in the direction in which they left: most room is left there.
+                    exponent = top + (192.0 if top > exponent else -192.0)
+                    common = state + 1
+                    accept_scale = power_of_two(-exponent)
+                total *= power_of_two(top - exponent)
+            mantissas[state] = total
+            exponents[state] = exponent
+            state -= 1
+        last = first
+
+    # The starts' sums add up in the same way; their posteriors are what the backward pass begins with.
+    for state in range(n_states):
+        posteriors[state] = 0.0
+    starts = ints[base + ints[base + 3] : base + ints[base + 3] + ints[base + 2]]
     top = -inf
-    for state in accepts:
+    for state in starts:
         if mantissas[state] > 0.0:
             top = max(top, exponents[state])
     score = -inf
     if top > -inf:
         total = 0.0
-        for state in accepts:
-            if mantissas[state] > 0.0 and top - exponents[state] < len(NEGATIVE_POWERS):
-                posteriors[state] = mantissas[state] * NEGATIVE_POWERS[int(top - exponents[state])]
+        for state in starts:
+            if mantissas[state] > 0.0 and top - exponents[state] < _TOO_FAR:
+                posteriors[state] = mantissas[state] * power_of_two(exponents[state] - top)
                 total += posteriors[state]
-        for state in accepts:
+        for state in starts:
             posteriors[state] /= total
         score = log(total) + top * LN2
-    work[at + 3 * n_states] = score
+    work[score_at] = score
     return score
 
 
@@ -103,17 +213,23 @@ def lattice_log_backward(
     n_states = ints[base]
     n_arcs = ints[base + 1]
     rows = ints[base + ints[base + 8] : base + ints[base + 8] + n_states + 1]
-    sources = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
-    at = work0 + 2 * n_arcs
-    posteriors = work[at + 2 * n_states : at + 3 * n_states]
-    if work[at + 3 * n_states] == -inf:
+    ends = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
+    line = first_in_line(ints, base, n_shared, g_shared, g_shift)
+    terms = work[work0 : work0 + n_arcs]
+    at = work0 + n_arcs
+    inverses = work[at + 2 * n_states : at + 3 * n_states]
+    posteriors = work[at + 3 * n_states : at + 4 * n_states]
+    if work[at + 4 * n_states] == -inf:
         return
-    for back in range(n_states):
-        state = n_states - 1 - back
+    for state in range(n_states):
         flow = posteriors[state]
         if flow < _NEGLIGIBLE:
             continue
+        flow *= inverses[state]
         for arc in range(rows[state], rows[state + 1]):
-            share = flow * work[work0 + arc]
-            posteriors[sources[arc]] += share
-            add_to_entries(ints, base, arc, seed * share, gradient, n_shared, g_shared, g_shift)
+            share = flow * terms[arc]
+            posteriors[ends[arc]] += share
+            if line < 0:
+                add_to_entries(ints, base, arc, seed * share, gradient, n_shared, g_shared, g_shift)
+            else:
+                gradient[line + arc] += seed * share

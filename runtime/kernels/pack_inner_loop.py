@@ -8,7 +8,7 @@ from __future__ import annotations
 from arcgrad.compiler.regions.inner_loop import MOST_HUBS, MOST_STRIPS, NARROWEST, SHORTEST_STRIP
 from arcgrad.runtime.routines import helper, kernel
 
-__all__ = ["BOUNDS", "LEFT_OVER", "group_states", "inner_loop_size", "write_arcs", "write_matrix", "write_strips"]
+__all__ = ["BOUNDS", "group_states", "inner_loop_size", "most_numbers", "write_arcs", "write_matrix", "write_strips"]
 
 _INTS = "int32[::1]"
 
@@ -16,11 +16,13 @@ _INTS = "int32[::1]"
 def inner_loop_size(n_states: int, n_arcs: int) -> int:
     """The most numbers that a format may take."""
     table = 6 + 4 * (MOST_HUBS + 1) + 4 * (MOST_STRIPS + 1) + 16 * (MOST_STRIPS + MOST_HUBS + 1)
-    return table + max(8, n_arcs // 8) + n_arcs + n_states + LEFT_OVER
+    return table + max(8, n_arcs // 8) + n_arcs + n_states
 
 
-LEFT_OVER = 8 * (MOST_HUBS + 1)
-"""Numbers that groups may leave over, at most."""
+def most_numbers(n_states: int) -> int:
+    """How many numbers groups may take, at most."""
+    return 2 * (n_states + 8 * (MOST_HUBS + 1))
+
 
 BOUNDS = 5 + MOST_HUBS + 6 * (MOST_STRIPS + 2)
 """Length of the array of groups' bounds, with its scratch."""
@@ -78,9 +80,19 @@ def group_states(n_states, n_arcs, n_columns, heads, labels, position, label_of,
     for state in range(n_states):
         bounds[new[state] + 1] += 1
     bounds[0] = 0
+    highest = 0
+    total = 0
+    n_groups = 0
+    for number in range(n_hubs + 1):
+        height = (bounds[number + 1] + 7) // 8
+        highest = max(highest, height)
+        total += height
+        n_groups += height > 0
     for number in range(n_hubs + 1):
         begin = bounds[number]
         height = (bounds[number + 1] + 7) // 8
+        if height and n_groups * highest <= 2 * total:
+            height = highest
         rank = 0
         for state in range(n_states):
             if new[state] == number:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from arcgrad.compiler.regions.base import HEADER
 from arcgrad.runtime.kernels.pack_inner_loop import (
     BOUNDS,
-    LEFT_OVER,
     group_states,
     inner_loop_size,
+    most_numbers,
     write_arcs,
     write_matrix,
     write_strips,
@@ -30,7 +30,7 @@ _FORWARD, _BACKWARD, _KEPT = 1, 2, 3
 
 def workspace(n_states: int, n_arcs: int, n_columns: int) -> tuple[NDArray[np.int32], ...]:
     """The arrays in which the kernel works, as its last arguments; what is in them does not matter."""
-    n_states += LEFT_OVER
+    n_states = most_numbers(n_states)
     return (
         *np.empty((6, n_states + 1), dtype=np.int32),
         *np.empty((5, n_arcs), dtype=np.int32),
@@ -43,7 +43,7 @@ def workspace(n_states: int, n_arcs: int, n_columns: int) -> tuple[NDArray[np.in
 
 def out_size(n_states: int, n_arcs: int, n_entries: int, n_columns: int) -> int:
     """The most numbers that the kernel may write."""
-    n_states += LEFT_OVER
+    n_states = most_numbers(n_states)
     columns = max(n_states + 3, min(n_arcs, n_columns))
     rest = 4 * n_states + 3 + 6 * n_arcs + columns + inner_loop_size(n_states, n_arcs)
     return HEADER + n_entries + rest

@@ -5,7 +5,7 @@ Called by ``trellis_log``; ``blocks`` explains how it computes, ``steps`` and ``
 
 from __future__ import annotations
 
-from arcgrad.runtime.kernels.blocks import columns_width, frame_places, row_places, vector_places, weight_places
+from arcgrad.runtime.kernels.blocks import columns_width, frame_places, row_places, vector_places
 from arcgrad.runtime.kernels.matrix_steps import matrix_back
 from arcgrad.runtime.kernels.renewal import PLACE, fill_cells
 from arcgrad.runtime.kernels.slow_frames import slow_back, slow_forward
@@ -14,53 +14,58 @@ from arcgrad.runtime.kernels.trellis_forward import SLOWLY, UNIFORMLY, run_block
 from arcgrad.runtime.kernels.vectors import broadcast, divide, load, store, where_greater
 from arcgrad.runtime.routines import kernel
 
-__all__ = ["backward_blocks"]
+__all__ = ["block_back", "starts_back"]
 
 _NEGLIGIBLE = 2.0**-250
 """Posteriors below this are dropped between blocks, since β might have no room for them."""
 
 
-@kernel(f"void({PLACE}, int32[::1], int64, int64, boolean)")
-def backward_blocks(ints, base, work, work0, iwork, iwork0, n_frames, want_weights):
-    """Posteriors of all arcs, in the workspace's sums by cell, and of the columns, where their exponentials were."""
+@kernel(f"void({PLACE}, int32[::1], int64, int64, int64, int64, boolean)")
+def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights):
+    """From posteriors of states after a block, which ends before frame ``end``, to those before.
+
+    Its columns become their posteriors; those of arcs are added to the workspace's sums by cell.
+    """
     row, stride, _, _ = vector_places(ints, base, work0)
-    _, _, cells, sums = weight_places(ints, base, work0)
     rows, _, _ = row_places(ints, base, work0)
     columns, _, _, starts = frame_places(ints, base, n_frames, work0)
     zero = broadcast(0.0)
-    clear(work, sums, sums - cells)
-    end = n_frames
-    for block in range(iwork[iwork0] - 1, -1, -1):
-        frame = iwork[iwork0 + 1 + 2 * block]
-        how = iwork[iwork0 + 2 + 2 * block]
-        start = starts + 2 * stride * block
-        count = end - frame
-        end = frame
-        if how == SLOWLY:
-            slow_forward(ints, base, work, work0, n_frames, frame, count, start)
-            slow_back(ints, base, work, work0, n_frames, frame, count)
-            continue
-        fill_cells(ints, base, work, work0, start + stride, how == UNIFORMLY)
-        at = columns + frame * columns_width(ints, base)
-        run_block(ints, base, work, work0, at, count, start)
-        last = rows + count * stride
-        for k in range(0, stride, 8):
-            posteriors = load(work, row + k)
-            beta = divide(posteriors, load(work, last + k))
-            store(work, row + 3 * stride + k, where_greater(posteriors, broadcast(_NEGLIGIBLE), beta, zero))
-        if ints[base + 18] == 1:
-            strips_back(ints, base, work, work0, at, count, want_weights)
-        elif ints[base + 18] == 2:
-            matrix_back(ints, base, work, work0, at, count, want_weights)
-        else:
-            arcs_back(ints, base, work, work0, at, count, want_weights)
-        for k in range(0, stride, 8):
-            mantissas = load(work, start + k)
-            posteriors = mantissas * load(work, row + 3 * stride + k)
-            store(work, row + k, where_greater(mantissas, zero, posteriors, zero))
-    if ints[base + 17] > 0:
-        clear(work, rows + 4 * stride, 2 * stride)
-        for k in range(ints[base + 2]):
-            work[rows + 4 * stride + ints[base + ints[base + 3] + k]] = 1.0
-        slow_forward(ints, base, work, work0, n_frames, 0, 0, rows + 4 * stride)
-        slow_back(ints, base, work, work0, n_frames, 0, 0)
+    frame = iwork[iwork0 + 2 + 2 * block]
+    how = iwork[iwork0 + 3 + 2 * block]
+    start = starts + 2 * stride * block
+    count = end - frame
+    if how == SLOWLY:
+        slow_forward(ints, base, work, work0, n_frames, frame, count, start)
+        slow_back(ints, base, work, work0, n_frames, frame, count)
+        return
+    fill_cells(ints, base, work, work0, start + stride, how == UNIFORMLY)
+    at = columns + frame * columns_width(ints, base)
+    run_block(ints, base, work, work0, at, count, start)
+    last = rows + count * stride
+    for k in range(0, stride, 8):
+        posteriors = load(work, row + k)
+        beta = divide(posteriors, load(work, last + k))
+        store(work, row + 3 * stride + k, where_greater(posteriors, broadcast(_NEGLIGIBLE), beta, zero))
+    if ints[base + 18] == 1:
+        strips_back(ints, base, work, work0, at, count, want_weights)
+    elif ints[base + 18] == 2:
+        matrix_back(ints, base, work, work0, at, count, want_weights)
+    else:
+        arcs_back(ints, base, work, work0, at, count, want_weights)
+    for k in range(0, stride, 8):
+        mantissas = load(work, start + k)
+        posteriors = mantissas * load(work, row + 3 * stride + k)
+        store(work, row + k, where_greater(mantissas, zero, posteriors, zero))
+
+
+@kernel(f"void({PLACE}, int64)")
+def starts_back(ints, base, work, work0, n_frames):
+    """The gradient of the ε arcs before the first frame."""
+    _, stride, _, _ = vector_places(ints, base, work0)
+    rows, _, _ = row_places(ints, base, work0)
+    start = rows + 4 * stride
+    clear(work, start, 2 * stride)
+    for k in range(ints[base + 2]):
+        work[start + ints[base + ints[base + 3] + k]] = 1.0
+    slow_forward(ints, base, work, work0, n_frames, 0, 0, start)
+    slow_back(ints, base, work, work0, n_frames, 0, 0)

@@ -35,9 +35,9 @@ from arcgrad.runtime.kernels.renewal import (
 )
 from arcgrad.runtime.kernels.slow_frames import slow_forward
 from arcgrad.runtime.kernels.steps import FORWARD, arcs_forward, clear, copy, strips_forward
-from arcgrad.runtime.routines import helper, kernel
+from arcgrad.runtime.routines import kernel
 
-__all__ = ["FAST", "SLOWLY", "UNIFORMLY", "forward_blocks", "run_block"]
+__all__ = ["FAST", "SLOWLY", "UNIFORMLY", "begin_blocks", "finish_blocks", "next_block", "run_block"]
 
 SLOWLY, FAST, UNIFORMLY = 0, 1, 2
 """How a block was computed: in the log domain, with a unit for each state, or with one for all."""
@@ -54,11 +54,15 @@ def run_block(ints, base, work, work0, columns, count, start):
         arcs_forward(ints, base, work, work0, columns, count, start)
 
 
-@helper
-def begin(ints, base, work, work0):
+@kernel(f"void({PLACE}, int32[::1], int64)")
+def begin_blocks(ints, base, work, work0, iwork, iwork0):
     """The present row before the first frame: starts, and what ε arcs reach from them."""
-    row, stride, _, _ = vector_places(ints, base, work0)
+    row, stride, _, score = vector_places(ints, base, work0)
     rows, _, exponents = row_places(ints, base, work0)
+    split_weights(ints, base, work, work0)
+    work[score] = -inf
+    iwork[iwork0] = 0
+    iwork[iwork0 + 1] = LONGEST
     clear(work, row, 2 * stride)
     for k in range(ints[base + 2]):
         work[row + ints[base + 20] + ints[base + ints[base + 3] + k]] = 1.0
@@ -106,23 +110,66 @@ def try_block(ints, base, work, work0, n_frames, frame, most, start, uniform):
     return count if safe else 0
 
 
-@helper
-def finish(ints, base, work, work0, shifts, n_frames):
-    """The score from the present row, which becomes the posteriors of the states at the end."""
+@kernel(f"int64({PLACE}, int32[::1], int64, int64, int64)")
+def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
+    """Compute a block from this frame on, of at most `LONGEST` frames, whose columns are there; where the next begins."""
+    row, stride, _, _ = vector_places(ints, base, work0)
+    rows, _, slow_exponents = row_places(ints, base, work0)
+    _, _, _, starts = frame_places(ints, base, n_frames, work0)
+    n_blocks = iwork[iwork0]
+    most = iwork[iwork0 + 1]
+    start = starts + 2 * stride * n_blocks
+    exponents = start + stride
+    may_be_uniform = ints[base + 18] != 1
+    uniform = may_be_uniform
+    how = FAST
+    count = 0
+    while True:
+        count = try_block(ints, base, work, work0, n_frames, frame, min(most, n_frames - frame), start, uniform)
+        how = UNIFORMLY if uniform else FAST
+        if count > 0:
+            break
+        if uniform:
+            uniform = False
+        elif most > FEWEST:
+            most = max(FEWEST, most // 2)
+            uniform = may_be_uniform
+        else:
+            how = SLOWLY
+            count = min(SLOW, n_frames - frame)
+            copy(work, row, start, 2 * stride)
+            slow_forward(ints, base, work, work0, n_frames, frame, count, start)
+            exponents = slow_exponents + count * stride
+            break
+    copy(work, rows + count * stride, row, stride)
+    copy(work, exponents, row + stride, stride)
+    iwork[iwork0] = n_blocks + 1
+    iwork[iwork0 + 1] = min(LONGEST, 2 * count)
+    iwork[iwork0 + 2 + 2 * n_blocks] = frame
+    iwork[iwork0 + 3 + 2 * n_blocks] = how
+    return frame + count
+
+
+@kernel(f"float64({PLACE}, int64)")
+def finish_blocks(ints, base, work, work0, n_frames):
+    """The forward score from the present row, which becomes the posteriors of the states at the end."""
     row, stride, _, score_at = vector_places(ints, base, work0)
-    row += ints[base + 20]
+    _, shifts, _, _ = frame_places(ints, base, n_frames, work0)
     accepts = base + ints[base + 5]
+    last = row + 2 * stride + ints[base + 20]
+    copy(work, row, row + 2 * stride, stride)
+    clear(work, row, stride)
+    row += ints[base + 20]
     top = UNKNOWN
     for k in range(ints[base + 4]):
-        if work[row + ints[accepts + k]] != 0.0:
-            top = max(top, work[row + stride + ints[accepts + k]])
-    copy(work, row - ints[base + 20], row - ints[base + 20] + 2 * stride, stride)
-    clear(work, row - ints[base + 20], stride)
+        state = ints[accepts + k]
+        if work[last + state] != 0.0:
+            top = max(top, work[row + stride + state])
     total = 0.0
     for k in range(ints[base + 4]):
         state = ints[accepts + k]
-        if work[row + 2 * stride + state] != 0.0:
-            work[row + state] = work[row + 2 * stride + state] * 2.0 ** (work[row + stride + state] - top)
+        if work[last + state] != 0.0:
+            work[row + state] = work[last + state] * 2.0 ** (work[row + stride + state] - top)
             total += work[row + state]
     if total == 0.0:
         return -inf
@@ -133,50 +180,3 @@ def finish(ints, base, work, work0, shifts, n_frames):
         score += work[shifts + k]
     work[score_at] = score
     return score
-
-
-@kernel(f"float64({PLACE}, int32[::1], int64, int64)")
-def forward_blocks(ints, base, work, work0, iwork, iwork0, n_frames):
-    """The forward score, from weights and columns in the workspace; leaves beginnings of blocks for the gradient."""
-    row, stride, _, score = vector_places(ints, base, work0)
-    rows, _, slow_exponents = row_places(ints, base, work0)
-    _, shifts, _, starts = frame_places(ints, base, n_frames, work0)
-    work[score] = -inf
-    if ints[base] == 0:
-        return -inf
-    split_weights(ints, base, work, work0)
-    work[score] = -inf
-    begin(ints, base, work, work0)
-    may_be_uniform = ints[base + 18] != 1
-    uniform = may_be_uniform
-    frame = 0
-    n_blocks = 0
-    most = LONGEST
-    while frame < n_frames:
-        start = starts + 2 * stride * n_blocks
-        count = try_block(ints, base, work, work0, n_frames, frame, min(most, n_frames - frame), start, uniform)
-        how = UNIFORMLY if uniform else FAST
-        exponents = start + stride
-        if count == 0 and uniform:
-            uniform = False
-            continue
-        if count == 0 and most > FEWEST:
-            most = max(FEWEST, most // 2)
-            uniform = may_be_uniform
-            continue
-        if count == 0:
-            how = SLOWLY
-            count = min(SLOW, n_frames - frame)
-            copy(work, row, start, 2 * stride)
-            slow_forward(ints, base, work, work0, n_frames, frame, count, start)
-            exponents = slow_exponents + count * stride
-        copy(work, rows + count * stride, row, stride)
-        copy(work, exponents, row + stride, stride)
-        iwork[iwork0 + 1 + 2 * n_blocks] = frame
-        iwork[iwork0 + 2 + 2 * n_blocks] = how
-        n_blocks += 1
-        frame += count
-        most = min(LONGEST, 2 * count)
-        uniform = may_be_uniform
-    iwork[iwork0] = n_blocks
-    return finish(ints, base, work, work0, shifts, n_frames)

@@ -1,7 +1,7 @@
 """Forward score of a graph met with a dense chain, and its gradients by arc weights and by frames.
 
 The functions for float64 and float32 frames read and write frames; what lies between is compiled once, and explained in
-``blocks``: ``trellis_forward`` and ``trellis_backward``.
+``blocks``: ``trellis_forward`` and ``trellis_backward``. Both are done block by block, while a block is in the cache.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from math import inf
 
 import numpy as np
 
-from arcgrad.runtime.kernels.blocks import BUDGET, columns_width, frame_places, vector_places, weight_places
+from arcgrad.runtime.kernels.blocks import BUDGET, LONGEST, columns_width, frame_places, vector_places, weight_places
 from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
 from arcgrad.runtime.kernels.exponentials import LOG2E, exponentials
-from arcgrad.runtime.kernels.trellis_backward import backward_blocks
-from arcgrad.runtime.kernels.trellis_forward import forward_blocks
+from arcgrad.runtime.kernels.steps import clear
+from arcgrad.runtime.kernels.trellis_backward import block_back, starts_back
+from arcgrad.runtime.kernels.trellis_forward import begin_blocks, finish_blocks, next_block
 from arcgrad.runtime.kernels.vectors import (
     broadcast,
     greater,
@@ -22,6 +23,7 @@ from arcgrad.runtime.kernels.vectors import (
     least_of,
     lesser,
     load,
+    number,
     store,
     where_greater,
 )
@@ -63,13 +65,13 @@ def exponentiate_columns(work, begin, count, width, shift, range_):
 
 
 @helper
-def load_frames(ints, base, frames, frame0, n_frames, work, work0):
-    """Exponentiate the columns that occur."""
+def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
+    """Exponentiate the columns that occur, of frames from ``begin`` to ``end``."""
     n_slots = np.uint64(ints[base + 13])
     width = columns_width(ints, base)
     used = np.uint64(base + ints[base + 14])
     columns, shifts, ranges, _ = frame_places(ints, base, n_frames, work0)
-    for frame in range(n_frames):
+    for frame in range(begin, end):
         row = np.uint64(frame0 + frame)
         to = columns + frame * width
         for slot in range(n_slots):
@@ -80,8 +82,17 @@ def load_frames(ints, base, frames, frame0, n_frames, work, work0):
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
     """Log of the sum over accepting paths of exp(weight of arcs and frames); −inf where there is none."""
     gather_weights(ints, base, ints[base + 1], weights, n_shared, shift, work, work0, 1.0)
-    load_frames(ints, base, frames, frame0, n_frames, work, work0)
-    return forward_blocks(ints, base, work, work0, iwork, iwork0, n_frames)
+    if ints[base] == 0:
+        return -inf
+    begin_blocks(ints, base, work, work0, iwork, iwork0)
+    frame = 0
+    loaded = 0
+    while frame < n_frames:
+        needed = min(frame + LONGEST, n_frames)
+        load_frames(ints, base, frames, frame0, n_frames, work, work0, loaded, needed)
+        loaded = needed
+        frame = next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame)
+    return finish_blocks(ints, base, work, work0, n_frames)
 
 
 def _backward(
@@ -112,23 +123,31 @@ def _backward(
     Once after each forward: the workspace's columns become posteriors.
     """
     _, _, _, score = vector_places(ints, base, work0)
-    if work[score] == -inf:
+    if ints[base] == 0 or work[score] == -inf:
         return
-    backward_blocks(ints, base, work, work0, iwork, iwork0, n_frames, want_weights)
+    _, _, cells, sums = weight_places(ints, base, work0)
+    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
+    width = columns_width(ints, base)
+    n_slots = np.uint64(ints[base + 13])
+    used = np.uint64(base + ints[base + 14])
+    clear(work, sums, sums - cells)
+    end = n_frames
+    for block in range(iwork[iwork0] - 1, -1, -1):
+        block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights)
+        begin = iwork[iwork0 + 2 + 2 * block]
+        for frame in range(begin if want_frames else end, end):
+            row = np.uint64(gframe0 + frame)
+            from_ = columns + frame * width
+            for slot in range(n_slots):
+                share = number(work, from_ + np.int64(slot))
+                frames_gradient[row, np.uint64(ints[used + slot])] += seed * share
+        end = begin
+    if ints[base + 17] > 0:
+        starts_back(ints, base, work, work0, n_frames)
     if want_weights:
-        _, _, _, sums = weight_places(ints, base, work0)
         for arc in range(ints[base + 1]):
             posterior = seed * work[sums + ints[base + ints[base + 22] + arc]]
             add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)
-    if want_frames:
-        n_slots = np.uint64(ints[base + 13])
-        used = np.uint64(base + ints[base + 14])
-        columns, _, _, _ = frame_places(ints, base, n_frames, work0)
-        for frame in range(n_frames):
-            row = np.uint64(gframe0 + frame)
-            from_ = np.uint64(columns + frame * columns_width(ints, base))
-            for slot in range(n_slots):
-                frames_gradient[row, np.uint64(ints[used + slot])] += seed * work[from_ + slot]
 
 
 trellis_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import random
+import weakref
 from typing import Any
 
 import numpy as np
@@ -353,3 +355,17 @@ def test_weights_change_and_topologies_stay_in_one_batch() -> None:
         if seed % 2:
             given["X"] = np.stack([frames(3, seed), frames(3, seed + 9)])
         np.testing.assert_allclose(equation(given), reference(given), rtol=1e-12)
+
+
+@pytest.mark.parametrize("text", ["LSE[A]", "PATH[A]", "LSE[PATH[A] + A]", "A A"])
+def test_a_call_s_weights_go_with_it(text: str):
+    """Without garbage collection: a step's weights may be most of what fits into memory."""
+    graph = ag.linear([1, 2, 3]).with_weight([0.5, 1.0, 1.5])
+    reference = weakref.ref(graph)
+    gc.disable()
+    try:
+        ag.compile(text, mode="kernels").value_and_grad(A=graph)
+        del graph
+        assert reference() is None
+    finally:
+        gc.enable()

@@ -54,12 +54,12 @@ _event: Any = event
 _cgutils: Any = cgutils
 
 # Changed when the content of a compiled file changes its form.
-_FORMAT = 2
+_FORMAT = 3
 
 # Symbols of kernels begin with this; the rest is the digest of all that the code depends on.
 _SYMBOL = "arcgrad.kernel."
-# By symbol: the dispatcher of the code that it stands for now, and module and name of the kernel.
-_exported: dict[str, tuple[Any, str, str]] = {}
+# By symbol: the dispatcher of the code that it stands for now, and module, name and signature of the kernel.
+_exported: dict[str, tuple[Any, str, str, str]] = {}
 
 
 def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: frozenset[str], tier: Tier) -> Any:
@@ -96,7 +96,7 @@ def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: f
     # Machine code that others call lives as long as they do.
     dispatcher._called_kernels = [_exported[symbol][0] for symbol in dispatcher._cache.symbols]
     if tier == "kernels":
-        _export(dispatcher, name, function.__module__, _name_in_module(function, signature))
+        _export(dispatcher, name, function, signature)
     return dispatcher
 
 
@@ -110,15 +110,7 @@ def type_of_dispatcher(dispatcher: Any) -> Any:
     return types.Dispatcher(dispatcher)
 
 
-def _name_in_module(function: Callable[..., Any], signature: str) -> str:
-    """By which name a kernel is found again: not its function's, where kernels for several signatures share that."""
-    for name, value in vars(sys.modules[function.__module__]).items():
-        if getattr(value, "python", None) is function and getattr(value, "signature", None) == signature:
-            return name
-    return function.__qualname__
-
-
-def _export(dispatcher: Any, name: str, module: str, name_in_module: str) -> None:
+def _export(dispatcher: Any, name: str, function: Callable[..., Any], signature: str) -> None:
     """Let other compiled code call a kernel by a symbol."""
     symbol = _SYMBOL + name.rpartition("-")[2].partition(".")[0]
     (compiled,) = dispatcher.overloads.values()
@@ -126,10 +118,10 @@ def _export(dispatcher: Any, name: str, module: str, name_in_module: str) -> Non
     address = compiled.library.get_pointer_to_function(descriptor.llvm_func_name)
     llvmlite.binding.add_symbol(symbol, address)
     is_new = symbol not in _exported
-    _exported[symbol] = (dispatcher, module, name_in_module)
+    _exported[symbol] = (dispatcher, function.__module__, function.__qualname__, signature)
     dispatcher._symbol = symbol
 
-    def call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def call(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         convention = context.call_conv
         function_type = convention.get_function_type(descriptor.restype, descriptor.argtypes)
         callee = _cgutils.get_or_insert_function(builder.module, function_type, symbol)
@@ -156,18 +148,18 @@ def type_of_vector_operation(name: str) -> Any:
     return cpu_target.typing_context.resolve_value_type(vector_code.INTRINSICS[name])
 
 
-def _load_exported(symbols: list[tuple[str, str, str]]) -> None:
+def _load_exported(kernels: list[tuple[str, str, str, str]]) -> None:
     """Load the kernels that machine code from disk calls.
 
     Raises:
         LookupError: a kernel is no longer the one that was called.
     """
-    for symbol, module, name in symbols:
+    for symbol, module, name, signature in kernels:
         if symbol not in _exported:
-            found: Any = importlib.import_module(module)
-            for part in name.split("."):
-                found = getattr(found, part)
-            found.load()
+            for value in list(vars(importlib.import_module(module)).values()):
+                python = getattr(value, "python", None)
+                if getattr(python, "__qualname__", None) == name and getattr(value, "signature", None) == signature:
+                    value.load()
         if symbol not in _exported:
             raise LookupError(symbol)
 
@@ -252,7 +244,7 @@ class _DiskCache:
             directory.remove(self._name)
             return None
         cache.count_disk_hit(self._tier)
-        self.symbols = [symbol for symbol, _, _ in kernels]
+        self.symbols = [symbol for symbol, *_ in kernels]
         return compiled
 
     def save_overload(self, signature: Any, compiled: Any) -> None:

@@ -172,13 +172,17 @@ def _where(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[2], args[3])
 
 
+def _power(builder: Any, rounded: Any) -> Any:
+    bits = builder.shl(builder.bitcast(rounded, _longs), _whole(52))
+    return builder.bitcast(builder.add(bits, _whole(1023 << 52)), _vector)
+
+
 def _powers_of_two(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     bound = _constant(1023.0)
     high = builder.select(builder.fcmp_ordered("<", args[0], bound), args[0], bound)
     bound = _constant(-1022.0)
     whole = builder.select(builder.fcmp_ordered(">", high, bound), high, bound)
-    bits = builder.bitcast(builder.fadd(whole, _constant(6755399441055744.0)), _longs)
-    power = builder.bitcast(builder.add(builder.shl(bits, _whole(52)), _whole(1023 << 52)), _vector)
+    power = _power(builder, builder.fadd(whole, _constant(6755399441055744.0)))
     return builder.select(builder.fcmp_ordered(">", args[0], _constant(-1e299)), power, _constant(0.0))
 
 
@@ -208,6 +212,7 @@ _CODE: dict[str, tuple[Any, tuple[Any, ...], Callable[..., Any]]] = {
     "divide": (VECTOR, (VECTOR, VECTOR), _pairwise(lambda builder, a, b: builder.fdiv(a, b))),
     "where_greater": (VECTOR, (VECTOR, VECTOR, VECTOR, VECTOR), _where),
     "powers_of_two": (VECTOR, (VECTOR,), _powers_of_two),
+    "powers_of_rounded": (VECTOR, (VECTOR,), lambda context, builder, sig, args: _power(builder, args[0])),
     "exponents": (VECTOR, (VECTOR,), _exponents),
 }
 

@@ -21,7 +21,7 @@ from arcgrad.compiler.topology import EPSILON, IntArray, Topology
 __all__ = ["pack_frames", "pack_trellis", "trellis_region"]
 
 # As ``arcgrad.runtime.kernels.blocks`` has them.
-_LONGEST, _FEWEST, _SLOW = 32, 4, 4
+_LONGEST, _FEWEST, _SLOW, _KEPT = 48, 4, 4, 80_000
 
 
 def pack_trellis(
@@ -149,6 +149,8 @@ def trellis_region(ints: IntArray, semiring: str) -> Region:
         # columns, and a share of the row, with its exponents, that a block begins with.
         stride, width = _eights(n_states) + 2 * pad, _eights(n_slots + 7)
         floats = _eights(n_arcs) + 4 * _eights(n_cells) + width + 8 + (9 + 2 * _LONGEST + 1 + _SLOW) * stride
+        # Rows that are kept, one more for each block.
+        floats += _KEPT + _KEPT // _FEWEST + 4 * stride
         fixed, frame = (floats + 16 + 4 * stride, 16), (width + 2 + -(-2 * stride // _FEWEST), 1)
     elif semiring == "count":
         fixed, frame = (2 * n_states, 0), (0, 0)

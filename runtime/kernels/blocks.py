@@ -9,7 +9,7 @@ something may have been lost on the way: whatever fell below float64's range in 
 in the end a few frames in the log domain. So nothing is lost, however far states lie apart.
 
 The forward pass keeps the row that each block begins with; the backward pass computes the block's rows again, in memory
-that stays in the cache. Backward scores β are kept in units of 2^−e, so that m · β is the state's posterior.
+that stays in the cache, unless all rows are few and were kept. Backward scores β are kept in units of 2^−e, so that m · β is the state's posterior.
 
 Everything lies in the workspace, at multiples of eight numbers, so that vectors seldom cross the cache's lines.
 """
@@ -23,10 +23,12 @@ __all__ = [
     "DEPTH",
     "FEWEST",
     "GROWTH",
+    "KEPT",
     "LONGEST",
     "SLOW",
     "TOLERANCE",
     "UNKNOWN",
+    "block_rows",
     "columns_width",
     "frame_places",
     "row_places",
@@ -34,7 +36,7 @@ __all__ = [
     "weight_places",
 ]
 
-LONGEST = 32
+LONGEST = 48
 """Frames that a block has at most."""
 
 FEWEST = 4
@@ -45,6 +47,9 @@ SLOW = 4
 
 BUDGET = 450.0
 """Bits between the columns of a frame beyond which it is computed in the log domain."""
+
+KEPT = 80_000
+"""Numbers of an item's rows up to which they are kept for the gradient: as much as the cache may hold."""
 
 GROWTH = 250.0
 DEPTH = 700.0
@@ -106,3 +111,14 @@ def frame_places(ints, base, n_frames, work0):
     shifts = columns + n_frames * columns_width(ints, base)
     ranges = shifts + (n_frames + 7) // 8 * 8
     return columns, shifts, ranges, ranges + (n_frames + 7) // 8 * 8
+
+
+@helper
+def block_rows(ints, base, n_frames, work0, block, frame):
+    """Place of a block's rows: in memory of their own where all rows are few, else where every block's are."""
+    _, stride, _, _ = vector_places(ints, base, work0)
+    rows, _, _ = row_places(ints, base, work0)
+    _, _, _, starts = frame_places(ints, base, n_frames, work0)
+    if n_frames * stride > KEPT:
+        return rows
+    return starts + 2 * stride * (n_frames // FEWEST + 2) + (frame + block) * stride

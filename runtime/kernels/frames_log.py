@@ -224,15 +224,22 @@ def frames_log_seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
     One pass over memory: a frame's exponentials are scaled while they are in the cache.
     """
     score = 0.0
+    product = 1.0
     for frame in range(n_frames):
         row = frames[frame0 + frame]
         shares = frames_gradient[gframe0 + frame]
         best = greatest(row)
         total = write_exponentials(row, best, shares)
-        score += best + log(total) if total > 0.0 else -inf
+        # One logarithm for several frames: totals are between 1 and the number of columns.
+        score += best if total > 0.0 else -inf
+        product *= total if total > 0.0 else 1.0
+        if product > 1e200:
+            score += log(product)
+            product = 1.0
         factor = seed / total if total > 0.0 else 0.0
         for k in range(len(shares)):
             shares[k] *= factor
+    score += log(product)
     if score == -inf:
         clear_rows(frames_gradient, gframe0, n_frames)
     return score
@@ -242,15 +249,22 @@ def frames_log_seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
 def frames_log_seeded_float32(frames, frame0, n_frames, seed, frames_gradient, gframe0):
     """As `frames_log_seeded`."""
     score = 0.0
+    product = 1.0
     for frame in range(n_frames):
         row = frames[frame0 + frame]
         shares = frames_gradient[gframe0 + frame]
         best = greatest_float32(row)
         total = write_exponentials_float32(row, best, shares)
-        score += best + log(total) if total > 0.0 else -inf
+        # One logarithm for several frames: totals are between 1 and the number of columns.
+        score += best if total > 0.0 else -inf
+        product *= total if total > 0.0 else 1.0
+        if product > 1e200:
+            score += log(product)
+            product = 1.0
         factor = np.float32(seed / total) if total > 0.0 else np.float32(0.0)
         for k in range(len(shares)):
             shares[k] *= factor
+    score += log(product)
     if score == -inf:
         clear_rows_float32(frames_gradient, gframe0, n_frames)
     return score

@@ -16,11 +16,10 @@ __all__ = ["matrix_back", "matrix_forward"]
 
 
 @kernel(FORWARD)
-def matrix_forward(ints, base, work, work0, columns, count, start):
+def matrix_forward(ints, base, work, work0, columns, count, start, rows):
     """As ``steps.strips_forward``."""
     _, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, _ = weight_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     table = base + ints[base + 19]
     first, n_rows, source, length = ints[table], ints[table + 1], ints[table + 2], ints[table + 4]
     state_slots = base + ints[base + 23] + first
@@ -53,11 +52,11 @@ def matrix_forward(ints, base, work, work0, columns, count, start):
 
 
 @kernel(BACK)
-def matrix_back(ints, base, work, work0, columns, count, want_weights):
+def matrix_back(ints, base, work, work0, columns, count, rows, want_weights):
     """As ``steps.strips_back``; posteriors of arcs are summed over the block's frames first, and multiplied once."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, sums = weight_places(ints, base, work0)
-    rows, flows, _ = row_places(ints, base, work0)
+    _, flows, _ = row_places(ints, base, work0)
     table = base + ints[base + 19]
     first, n_rows, source, length = ints[table], ints[table + 1], ints[table + 2], ints[table + 4]
     state_slots = base + ints[base + 23] + first

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from arcgrad.runtime.kernels.blocks import columns_width, row_places, vector_places, weight_places
+from arcgrad.runtime.kernels.blocks import columns_width, vector_places, weight_places
 from arcgrad.runtime.kernels.renewal import PLACE, strip_places
 from arcgrad.runtime.kernels.vectors import broadcast, entry, load, number, put, store, sum_of
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["BACK", "FORWARD", "arcs_back", "arcs_forward", "clear", "copy", "strips_back", "strips_forward"]
 
-FORWARD = f"void({PLACE}, int64, int64, int64)"
-BACK = f"void({PLACE}, int64, int64, boolean)"
+FORWARD = f"void({PLACE}, int64, int64, int64, int64)"
+BACK = f"void({PLACE}, int64, int64, int64, boolean)"
 
 
 @helper
@@ -34,6 +34,16 @@ def copy(work, source, to, count):
 
 
 @helper
+def odd_end(ints, base, work, cells, odd, count):
+    """Where odd arcs end that need to be looked at: at once where all are 0, as those out of a start are after a while."""
+    places = base + entry(ints, base + 22)
+    for k in range(odd, odd + count):
+        if number(work, cells + entry(ints, places + entry(ints, k))) != 0.0:
+            return odd + count
+    return odd
+
+
+@helper
 def three(work, cell0, from0, cell1, from1, cell2, from2):
     """Eight sums of three products."""
     total = load(work, cell0) * load(work, from0) + load(work, cell1) * load(work, from1)
@@ -41,11 +51,10 @@ def three(work, cell0, from0, cell1, from1, cell2, from2):
 
 
 @kernel(FORWARD)
-def strips_forward(ints, base, work, work0, columns, count, start):
-    """So many frames, with columns from that place on, from the row at ``start``."""
+def strips_forward(ints, base, work, work0, columns, count, start, rows):
+    """So many frames, with columns from that place on, from the row at ``start``; writes it and the others to ``rows``."""
     _, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, _ = weight_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     table, groups, strips, forward, back, odd = strip_places(ints, base)
     short = strips + 4 * entry(ints, table + 5)
     state_slots = base + entry(ints, base + 23)
@@ -53,6 +62,7 @@ def strips_forward(ints, base, work, work0, columns, count, start):
     slots, places = base + entry(ints, base + 12), base + entry(ints, base + 22)
     pad = entry(ints, base + 20)
     width = columns_width(ints, base)
+    last_odd = odd_end(ints, base, work, cells, odd, entry(ints, table + 1))
     copy(work, start, rows, stride)
     for before in range(rows + pad, rows + pad + count * stride, stride):
         after = before + stride
@@ -93,7 +103,7 @@ def strips_forward(ints, base, work, work0, columns, count, start):
                 column = load(work, at) if step == 1 else broadcast(number(work, at))
                 sent = load(work, cell + k) * load(work, source + k)
                 store(work, after + k, load(work, after + k) + sent * column)
-        for k in range(odd, odd + entry(ints, table + 1)):
+        for k in range(odd, last_odd):
             arc = entry(ints, k)
             factor = number(work, cells + entry(ints, places + arc)) * number(work, columns + entry(ints, slots + arc))
             at = after + entry(ints, ends + arc)
@@ -102,11 +112,10 @@ def strips_forward(ints, base, work, work0, columns, count, start):
 
 
 @kernel(BACK)
-def strips_back(ints, base, work, work0, columns, count, want_weights):
+def strips_back(ints, base, work, work0, columns, count, rows, want_weights):
     """The gradient of `strips_forward`: from β after the frames to β before; columns become their posteriors."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, sums = weight_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     table, groups, strips, forward, back, odd = strip_places(ints, base)
     short = strips + 4 * entry(ints, table + 5)
     sources, ends = base + entry(ints, base + 9), base + entry(ints, base + 10)
@@ -116,6 +125,7 @@ def strips_back(ints, base, work, work0, columns, count, want_weights):
     beta = vectors + 3 * stride + pad
     earlier = beta + stride
     flow = earlier + stride
+    last_odd = odd_end(ints, base, work, cells, odd, entry(ints, table + 1))
     clear(work, earlier - pad, 2 * stride)
     for frame in range(count - 1, -1, -1):
         before = rows + frame * stride + pad
@@ -153,7 +163,7 @@ def strips_back(ints, base, work, work0, columns, count, want_weights):
             cell = cells + entry(ints, strip + 1)
             for k in range(entry(ints, strip + 2), entry(ints, strip + 3), 8):
                 store(work, source + k, load(work, source + k) + load(work, cell + k) * load(work, flow + k))
-        for k in range(odd, odd + entry(ints, table + 1)):
+        for k in range(odd, last_odd):
             arc = entry(ints, k)
             cell = entry(ints, places + arc)
             source = entry(ints, sources + arc)
@@ -176,11 +186,10 @@ def strips_back(ints, base, work, work0, columns, count, want_weights):
 
 
 @kernel(FORWARD, fastmath=("contract", "reassoc"))
-def arcs_forward(ints, base, work, work0, columns, count, start):
+def arcs_forward(ints, base, work, work0, columns, count, start, rows):
     """As `strips_forward`, arc by arc, ε arcs within each frame."""
     _, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, _ = weight_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     width = columns_width(ints, base)
     # Places have no sign here: numba would look for negative ones in the inner loops.
     cell = np.uint64(cells)
@@ -214,11 +223,10 @@ def arcs_forward(ints, base, work, work0, columns, count, start):
 
 
 @kernel(BACK, fastmath=("contract",))
-def arcs_back(ints, base, work, work0, columns, count, want_weights):
+def arcs_back(ints, base, work, work0, columns, count, rows, want_weights):
     """As `strips_back`, arc by arc."""
     vectors, stride, used_at, _ = vector_places(ints, base, work0)
     _, _, cells, sums_at = weight_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     width = columns_width(ints, base)
     cell = np.uint64(cells)
     sums = np.uint64(sums_at)

@@ -5,7 +5,7 @@ Called by ``trellis_log``; ``blocks`` explains how it computes, ``steps`` and ``
 
 from __future__ import annotations
 
-from arcgrad.runtime.kernels.blocks import columns_width, frame_places, row_places, vector_places
+from arcgrad.runtime.kernels.blocks import KEPT, block_rows, columns_width, frame_places, row_places, vector_places
 from arcgrad.runtime.kernels.matrix_steps import matrix_back
 from arcgrad.runtime.kernels.renewal import PLACE, fill_cells
 from arcgrad.runtime.kernels.slow_frames import slow_back, slow_forward
@@ -27,7 +27,6 @@ def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, wan
     Its columns become their posteriors; those of arcs are added to the workspace's sums by cell.
     """
     row, stride, _, _ = vector_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     columns, _, _, starts = frame_places(ints, base, n_frames, work0)
     zero = broadcast(0.0)
     frame = iwork[iwork0 + 2 + 2 * block]
@@ -40,18 +39,20 @@ def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, wan
         return
     fill_cells(ints, base, work, work0, start + stride, how == UNIFORMLY)
     at = columns + frame * columns_width(ints, base)
-    run_block(ints, base, work, work0, at, count, start)
+    rows = block_rows(ints, base, n_frames, work0, block, frame)
+    if n_frames * stride > KEPT:
+        run_block(ints, base, work, work0, at, count, start, rows)
     last = rows + count * stride
     for k in range(0, stride, 8):
         posteriors = load(work, row + k)
         beta = divide(posteriors, load(work, last + k))
         store(work, row + 3 * stride + k, where_greater(posteriors, broadcast(_NEGLIGIBLE), beta, zero))
     if ints[base + 18] == 1:
-        strips_back(ints, base, work, work0, at, count, want_weights)
+        strips_back(ints, base, work, work0, at, count, rows, want_weights)
     elif ints[base + 18] == 2:
-        matrix_back(ints, base, work, work0, at, count, want_weights)
+        matrix_back(ints, base, work, work0, at, count, rows, want_weights)
     else:
-        arcs_back(ints, base, work, work0, at, count, want_weights)
+        arcs_back(ints, base, work, work0, at, count, rows, want_weights)
     for k in range(0, stride, 8):
         mantissas = load(work, start + k)
         posteriors = mantissas * load(work, row + 3 * stride + k)

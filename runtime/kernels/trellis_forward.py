@@ -13,6 +13,7 @@ from arcgrad.runtime.kernels.blocks import (
     LONGEST,
     SLOW,
     UNKNOWN,
+    block_rows,
     columns_width,
     frame_places,
     row_places,
@@ -44,14 +45,14 @@ SLOWLY, FAST, UNIFORMLY = 0, 1, 2
 
 
 @kernel(FORWARD)
-def run_block(ints, base, work, work0, columns, count, start):
+def run_block(ints, base, work, work0, columns, count, start, rows):
     """A block's rows, by the format of its inner loop."""
     if ints[base + 18] == 1:
-        strips_forward(ints, base, work, work0, columns, count, start)
+        strips_forward(ints, base, work, work0, columns, count, start, rows)
     elif ints[base + 18] == 2:
-        matrix_forward(ints, base, work, work0, columns, count, start)
+        matrix_forward(ints, base, work, work0, columns, count, start, rows)
     else:
-        arcs_forward(ints, base, work, work0, columns, count, start)
+        arcs_forward(ints, base, work, work0, columns, count, start, rows)
 
 
 @kernel(f"void({PLACE}, int32[::1], int64)")
@@ -72,11 +73,10 @@ def begin_blocks(ints, base, work, work0, iwork, iwork0):
         copy(work, exponents + stride, row + stride, stride)
 
 
-@kernel(f"int64({PLACE}, int64, int64, int64, int64, boolean)")
-def try_block(ints, base, work, work0, n_frames, frame, most, start, uniform):
+@kernel(f"int64({PLACE}, int64, int64, int64, int64, int64, boolean)")
+def try_block(ints, base, work, work0, n_frames, frame, most, start, rows, uniform):
     """Compute a block of at most so many frames; how many it got, 0 where something was or may be lost."""
     _, stride, _, _ = vector_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
     columns, _, ranges, _ = frame_places(ints, base, n_frames, work0)
     fewest = min(FEWEST, n_frames - frame)
     count = fitting_frames(ints, base, work, work0, n_frames, frame, most)
@@ -103,7 +103,7 @@ def try_block(ints, base, work, work0, n_frames, frame, most, start, uniform):
             break
     if count < fewest:
         return 0
-    run_block(ints, base, work, work0, columns + frame * columns_width(ints, base), count, start)
+    run_block(ints, base, work, work0, columns + frame * columns_width(ints, base), count, start, rows)
     for k in range(count):
         lowest += least * (1 + ints[base + 17]) - abs(work[ranges + frame + k]) - 1.0
     safe = nothing_is_lost(ints, base, work, work0, rows + count * stride, lowest > -1000.0)
@@ -114,9 +114,10 @@ def try_block(ints, base, work, work0, n_frames, frame, most, start, uniform):
 def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
     """Compute a block from this frame on, of at most `LONGEST` frames, whose columns are there; where the next begins."""
     row, stride, _, _ = vector_places(ints, base, work0)
-    rows, _, slow_exponents = row_places(ints, base, work0)
+    slow_rows, _, slow_exponents = row_places(ints, base, work0)
     _, _, _, starts = frame_places(ints, base, n_frames, work0)
     n_blocks = iwork[iwork0]
+    rows = block_rows(ints, base, n_frames, work0, n_blocks, frame)
     most = iwork[iwork0 + 1]
     start = starts + 2 * stride * n_blocks
     exponents = start + stride
@@ -125,7 +126,7 @@ def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
     how = FAST
     count = 0
     while True:
-        count = try_block(ints, base, work, work0, n_frames, frame, min(most, n_frames - frame), start, uniform)
+        count = try_block(ints, base, work, work0, n_frames, frame, min(most, n_frames - frame), start, rows, uniform)
         how = UNIFORMLY if uniform else FAST
         if count > 0:
             break
@@ -139,6 +140,7 @@ def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
             count = min(SLOW, n_frames - frame)
             copy(work, row, start, 2 * stride)
             slow_forward(ints, base, work, work0, n_frames, frame, count, start)
+            rows = slow_rows
             exponents = slow_exponents + count * stride
             break
     copy(work, rows + count * stride, row, stride)

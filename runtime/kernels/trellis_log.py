@@ -12,7 +12,7 @@ import numpy as np
 
 from arcgrad.runtime.kernels.blocks import BUDGET, LONGEST, columns_width, frame_places, vector_places, weight_places
 from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
-from arcgrad.runtime.kernels.exponentials import LOG2E, exponentials
+from arcgrad.runtime.kernels.exponentials import LOG2E, exponentials, short_exponentials
 from arcgrad.runtime.kernels.steps import clear
 from arcgrad.runtime.kernels.trellis_backward import block_back, starts_back
 from arcgrad.runtime.kernels.trellis_forward import begin_blocks, finish_blocks, next_block
@@ -24,10 +24,14 @@ from arcgrad.runtime.kernels.vectors import (
     lesser,
     load,
     number,
+    put,
     store,
     where_greater,
 )
 from arcgrad.runtime.routines import helper, kernel
+
+ALIKE = 100.0
+"""Bits between the columns of several frames up to which these get one shift."""
 
 __all__ = [
     "trellis_log_backward",
@@ -37,31 +41,52 @@ __all__ = [
 ]
 
 
-@kernel("void(float64[::1], int64, int64, int64, int64, int64)")
-def exponentiate_columns(work, begin, count, width, shift, range_):
-    """Replace a frame's columns by exponentials, shifted by the greatest; write that, and their range in bits.
-
-    The range is negative where a column is −inf. Columns of wide range stay logarithms.
-    """
-    none = broadcast(-inf)
-    for slot in range(count, width):  # what stands behind the columns must not show
-        work[begin + slot] = work[begin] if count > 0 else -inf
-    high, low, least = none, broadcast(inf), broadcast(inf)
-    for at in range(begin, begin + width, 8):
+@helper
+def extremes(work, begin, end):
+    """The greatest of some scores, and the least that is finite; −inf and inf where none is."""
+    none, all_ = broadcast(-inf), broadcast(inf)
+    high, low = none, all_
+    for at in range(begin, end, 8):
         scores = load(work, at)
         high = greater(high, scores)
-        least = lesser(least, scores)
-        low = lesser(low, where_greater(scores, none, scores, broadcast(inf)))
-    top = greatest_of(high)
-    bits = (top - least_of(low)) * LOG2E + 1.0 if top > -inf else 1.0
-    top = top if top > -inf else 0.0
-    work[shift] = top
-    work[range_] = -bits if least_of(least) == -inf and count > 0 else bits
-    for at in range(begin, begin + width, 8):
-        scores = load(work, at) - top
-        store(work, at, exponentials(scores) if bits <= BUDGET else scores)
-    for slot in range(count, width):
-        work[begin + slot] = 0.0
+        low = lesser(low, where_greater(scores, none, scores, all_))
+    return greatest_of(high), least_of(low)
+
+
+@kernel("void(float64[::1], int64, int64, int64, int64, int64, int64, boolean)")
+def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, short):
+    """Replace frames' columns by exponentials, shifted by the greatest; write that, and their range in bits.
+
+    All frames get one shift where they are alike; else each its own, and columns of wide range stay logarithms.
+    ``short``: scores came in float32.
+    """
+    for row in range(begin, begin + n_frames * width, width):
+        for slot in range(row + count, row + width):  # what stands behind the columns must not show
+            put(work, slot, number(work, row) if count > 0 else -inf)
+    high, low = extremes(work, begin, begin + n_frames * width)
+    n_alike = n_frames if (high - low) * LOG2E < ALIKE else 1
+    for first in range(0, n_frames, n_alike):
+        row = begin + first * width
+        end = row + n_alike * width
+        if n_alike < n_frames:
+            high, low = extremes(work, row, end)
+        top = high if high > -inf else 0.0
+        bits = (top - low) * LOG2E + 1.0 if high > -inf else 1.0
+        for frame in range(first, first + n_alike):
+            work[shifts + frame] = top
+            work[ranges + frame] = bits
+        if bits > BUDGET:
+            for at in range(row, end, 8):
+                store(work, at, load(work, at) - top)
+        elif short:
+            for at in range(row, end, 8):
+                store(work, at, short_exponentials(load(work, at) - top))
+        else:
+            for at in range(row, end, 8):
+                store(work, at, exponentials(load(work, at) - top))
+    for row in range(begin, begin + n_frames * width, width):
+        for slot in range(row + count, row + width):
+            put(work, slot, 0.0)
 
 
 @helper
@@ -71,12 +96,15 @@ def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
     width = columns_width(ints, base)
     used = np.uint64(base + ints[base + 14])
     columns, shifts, ranges, _ = frame_places(ints, base, n_frames, work0)
+    to = np.uint64(columns + begin * width)
     for frame in range(begin, end):
         row = np.uint64(frame0 + frame)
-        to = columns + frame * width
         for slot in range(n_slots):
-            work[np.uint64(to) + slot] = frames[row, np.uint64(ints[used + slot])]
-        exponentiate_columns(work, to, ints[base + 13], width, shifts + frame, ranges + frame)
+            work[to + slot] = frames[row, np.uint64(ints[used + slot])]
+        to += np.uint64(width)
+    first = columns + begin * width
+    short = frames.itemsize == 4
+    exponentiate_frames(work, first, end - begin, ints[base + 13], width, shifts + begin, ranges + begin, short)
 
 
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
@@ -89,7 +117,8 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
     loaded = 0
     while frame < n_frames:
         needed = min(frame + LONGEST, n_frames)
-        load_frames(ints, base, frames, frame0, n_frames, work, work0, loaded, needed)
+        if loaded < needed:
+            load_frames(ints, base, frames, frame0, n_frames, work, work0, loaded, needed)
         loaded = needed
         frame = next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame)
     return finish_blocks(ints, base, work, work0, n_frames)

@@ -24,6 +24,7 @@ __all__ = [
     "lesser",
     "load",
     "number",
+    "powers_of_rounded",
     "powers_of_two",
     "put",
     "store",
@@ -117,6 +118,12 @@ def where_greater(a, b, yes, no):
 def powers_of_two(exponents):
     """2^exponent for whole exponents, as if these were between −1022 and 1023; but 0 below −10^299, which means 0."""
     return np.where(exponents > -1e299, 2.0 ** np.clip(exponents, -1022.0, 1023.0), 0.0)
+
+
+@vector_operation
+def powers_of_rounded(rounded):
+    """2^k from k + 1.5 · 2^52, which is what adding that number to any other makes of it; k from −1022 to 1023."""
+    return 2.0 ** (rounded - 6755399441055744.0)
 
 
 @vector_operation

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from arcgrad.runtime.kernels import vectors
+from arcgrad.runtime.kernels.exponentials import MAGIC
 from arcgrad.runtime.kernels.vectors import (
     LANES,
     broadcast,
@@ -21,6 +22,7 @@ from arcgrad.runtime.kernels.vectors import (
     lesser,
     load,
     number,
+    powers_of_rounded,
     powers_of_two,
     put,
     store,
@@ -70,6 +72,7 @@ def of_exponents(a, out):  # type: ignore[no-untyped-def]
     for at in range(0, len(a), 8):
         store(out[0], at, powers_of_two(load(a, at)))
         store(out[1], at, exponents(load(a, at)))
+        store(out[2], at, powers_of_rounded(load(a, at) + MAGIC))
 
 
 @kernel("void(float64[::1], int32[::1], int64, float64[::1])")
@@ -132,11 +135,14 @@ def test_sums_and_extremes(edges: list[float]) -> None:
 def test_powers_of_two_of_all_whole_exponents() -> None:
     a = np.concatenate([np.arange(-1100.0, 1101.0), [-1e18, -1e299, -1e300, -math.inf, math.inf, 1e300, math.nan]])
     a = np.concatenate([a, np.zeros(-len(a) % LANES)])
-    out = np.empty((2, len(a)))
+    out = np.empty((3, len(a)))
     of_exponents(a, out)
     check(out[0], eights(powers_of_two, a))
     wholes = np.arange(-1100, 1101)
     check(out[0][:2201], np.array([math.ldexp(1.0, min(max(k, -1022), 1023)) for k in wholes.tolist()]))
+    inside = slice(1100 - 1022, 1100 + 1024)
+    check(out[2][inside], powers_of_rounded(a[inside] + MAGIC))
+    check(out[2][inside], out[0][inside])
     assert out[0][2201:2208].tolist() == [NORMAL, 0.0, 0.0, 0.0, 2.0**1023, 2.0**1023, 0.0]
 
 
@@ -148,7 +154,7 @@ def test_exponents_of_all_sizes() -> None:
     small = [0.0, TINY, 1e-310, NORMAL - TINY]
     a = np.concatenate([*rows, small])
     a = np.concatenate([a, np.ones(-len(a) % LANES)])
-    out = np.empty((2, len(a)))
+    out = np.empty((3, len(a)))
     of_exponents(a, out)
     check(out[1], eights(exponents, a))
     check(out[1][: 5 * len(wholes)], np.tile(wholes.astype(float), 5))

@@ -198,7 +198,8 @@ def plot(rows: list[Row], scaling: list[dict[str, Any]], path: Path) -> None:
         axis.set_yscale("log")
         axis.set_xlabel("frames, labels, items, threads")
         axis.set_ylabel(label)
-        axis.legend()
+        if axis.lines:
+            axis.legend()
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

@@ -223,16 +223,22 @@ def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[A
             gradient's shape and dtype, or cannot be written in place, or shares memory with an input.
     """
     from arcgrad.grammar import normalise_name
+    from arcgrad.grammar.errors import EquationError
 
     if not isinstance(out, Mapping):
         raise InputError(f"out is a mapping from names of inputs to arrays, not a {type(out).__name__}")
     found: dict[str, NDArray[Any]] = {}
     for key, array in out.items():
-        name = key if key in bound.inputs or not isinstance(key, str) else normalise_name(key)
+        try:
+            name = key if key in bound.inputs or not isinstance(key, str) else normalise_name(key)
+        except EquationError:
+            name = key
         if name not in wrt:
             raise InputError(
                 f"out has an array for {key!r}, but the gradient is taken by {', '.join(wrt) or 'nothing'}"
             )
+        if name in found:
+            raise InputError(f"out has two spellings of one input, {name}", hint="give one array")
         given = bound.inputs[name]
         if isinstance(given, BoundDense) and not given.as_list:
             shape, dtype = given.shape, given.frames.dtype

@@ -17,7 +17,7 @@ import numpy
 
 from arcgrad.grammar.errors import InputError
 
-__all__ = ["identity_of_function"]
+__all__ = ["identity_of_function", "identity_of_module"]
 
 # Their own versions are part of every key.
 _KEYED_BY_VERSION = frozenset({"numpy", "numba", "llvmlite"}) | sys.stdlib_module_names
@@ -39,6 +39,14 @@ def identity_of_function(function: Callable[..., Any]) -> str:
     """
     described: list[object] = []
     _describe_function(function, described, {})
+    return hashlib.sha256(repr(described).encode()).hexdigest()
+
+
+def identity_of_module(module: types.ModuleType) -> str:
+    """Digest of all code in a module, whatever its values: for modules that write machine code themselves."""
+    loader: Any = module.__spec__ and module.__spec__.loader
+    described: list[object] = []
+    _describe_code(loader.get_code(module.__name__), described)
     return hashlib.sha256(repr(described).encode()).hexdigest()
 
 

@@ -31,10 +31,10 @@ from numba.core.registry import cpu_target
 from numba.core.runtime import nrt
 from numba.core.typing.templates import make_concrete_template
 
+from arcgrad.runtime import vector_code
 from arcgrad.runtime.cache import Tier, cache
-from arcgrad.runtime.code_identity import identity_of_function
+from arcgrad.runtime.code_identity import identity_of_function, identity_of_module
 from arcgrad.runtime.interrupts import interrupts_held_back
-from arcgrad.runtime.vector_code import INTRINSICS
 
 __all__ = [
     "admit_read_only",
@@ -152,7 +152,7 @@ def type_of_kernel(dispatcher: Any) -> Any:
 
 def type_of_vector_operation(name: str) -> Any:
     """The type by which compiled code calls an operation of `arcgrad.runtime.kernels.vectors`."""
-    return cpu_target.typing_context.resolve_value_type(INTRINSICS[name])
+    return cpu_target.typing_context.resolve_value_type(vector_code.INTRINSICS[name])
 
 
 def _load_exported(kernels: list[tuple[str, str, str, str]]) -> None:
@@ -215,6 +215,7 @@ def _identity_of_platform() -> tuple[Any, ...]:
     """Whatever else decides the machine code: versions, CPU and its features, numba's settings."""
     return (
         _FORMAT,
+        identity_of_module(vector_code),  # no function refers to what it tells numba
         numba.__version__,
         llvmlite.__version__,
         numpy.__version__,

@@ -33,7 +33,7 @@ def cases_using(function: str, wanted: int) -> list[Case]:
         if case.error is None:
             source = ag.compile(case.text).source(**arcgrad_inputs(case))
             for names in KERNELS.values():
-                for name in filter(None, (names.forward, names.backward)):
+                for name in filter(None, (names.forward, names.backward, names.seeded)):
                     if f"{name}(" in source:
                         _using.setdefault(name, []).append(case)
     return _using.get(function, [])
@@ -56,9 +56,24 @@ def broken_backward(kernel: Callable[..., None], takes_frames: bool) -> Callable
     return wrapper
 
 
+def broken_seeded(kernel: Callable[..., float]) -> Callable[..., float]:
+    """Answers the right value, and differentiates it by a little too much."""
+
+    def wrapper(*arguments: Any) -> float:
+        return kernel(*arguments[:3], arguments[3] * (1 + 1e-5), *arguments[4:])
+
+    return wrapper
+
+
 FUNCTIONS = sorted(
     {(names.module, names.forward, "forward") for names in KERNELS.values()}
     | {(names.module, names.backward, "backward") for names in KERNELS.values() if names.backward is not None}
+    | {
+        (names.module, names.seeded, direction)
+        for names in KERNELS.values()
+        if names.seeded is not None
+        for direction in ("forward", "seeded")
+    }
 )
 
 
@@ -71,6 +86,8 @@ def test_a_broken_kernel_is_noticed(module: str, name: str, direction: str, monk
     takes_frames = name.startswith(("frames", "trellis"))
     if direction == "forward":
         replacement: Callable[..., Any] = broken_forward(kernel, "count" in name)
+    elif direction == "seeded":
+        replacement = broken_seeded(kernel)
     else:
         replacement = broken_backward(kernel, takes_frames)
     monkeypatch.setattr(loaded, name, replacement)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from arcgrad.grammar.errors import InputError
-from arcgrad.runtime.code_identity import identity_of_function
+from arcgrad.runtime.code_identity import identity_of_function, identity_of_module
 
 SOURCE = """
 import math
@@ -88,3 +90,16 @@ def test_the_options_of_a_kernel_it_calls_count() -> None:
 def test_what_cannot_be_identified_is_an_error(value: str) -> None:
     with pytest.raises(InputError, match="what machine code that leads to cannot be said"):
         identity(SOURCE.replace("STEP = 0.5", f"STEP = {value}"))
+
+
+def test_a_module_that_writes_machine_code_counts_with_all_its_code(tmp_path: Path) -> None:
+    text = "BITS = 52\n\ndef shifted(builder, a):\n    return builder.shl(a, lambda: BITS)\n"
+    found = []
+    for k, each in enumerate([text, "# so\n\n" + text, text.replace("shl", "lshr"), text.replace("52", "51")]):
+        path = tmp_path / f"{k}.py"
+        path.write_text(each)
+        spec = importlib.util.spec_from_file_location("toy_vector_code", path)
+        assert spec is not None
+        found.append(identity_of_module(importlib.util.module_from_spec(spec)))
+    assert found[0] == found[1]
+    assert len(set(found)) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import linecache
 import math
 import os
@@ -37,6 +38,11 @@ def halved_sum(values: Any, start: float) -> float:
     return result
 
 
+@kernel("float64(float64[::1], float64)")
+def twice_halved_sum(values: Any, start: float) -> float:
+    return halved_sum(values, halved_sum(values, start))
+
+
 @kernel("void(int32[::1], float64[:, ::1])")
 def write_first(index: Any, table: Any) -> None:
     table[index[0], 0] = 7.0
@@ -45,6 +51,14 @@ def write_first(index: Any, table: Any) -> None:
 @kernel("float64(float64, float64)")
 def quotient(x: float, y: float) -> float:
     return x / y
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, which it does not in what a shell started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 ROUTINE = """
@@ -88,6 +102,37 @@ def test_a_kernel_is_compiled_once_and_then_comes_from_disk(fresh: Path) -> None
     assert not list(fresh.rglob("*.code"))
     assert halved_sum(np.array([1.0, 2.0]), 1.0) == 2.5
     assert compiled(before) == (2, 0, 1)
+
+
+CALLING = """
+from test_routines import halved_sum, twice_halved_sum
+
+def routine(values, start):
+    return twice_halved_sum(values, start) + halved_sum(values, start)
+"""
+
+
+@pytest.mark.parametrize("disk", [False, True])
+def test_kernels_that_call_one_another_are_cleared_and_come_again(disk: bool) -> None:
+    values = np.array([1.0, 2.0])
+    before = cache.info()
+    old = [load_routine(CALLING, signature=SIGNATURE, tier="fused"), twice_halved_sum.load(), halved_sum.load()]
+    assert compiled(before) == (2, 1, 0)
+    cache.clear(disk=disk)
+    before = cache.info()
+    assert halved_sum(values, 1.0) == 2.5  # one of them alone, then those that call it
+    new = [load_routine(CALLING, signature=SIGNATURE, tier="fused"), twice_halved_sum.load(), halved_sum.load()]
+    assert compiled(before) == ((2, 1, 0) if disk else (0, 0, 3))
+    assert not set(map(id, old)) & set(map(id, new))
+    # What was compiled before, and calls the old ones, runs on; so it does once nobody else holds these.
+    for each, right in zip((*old, *new), (6.5, 4.0, 2.5) * 2, strict=True):
+        assert each(values, 1.0) == right
+    first = old[0]
+    del old, new
+    cache.clear(disk=disk)
+    gc.collect()
+    assert [first(values, float(k)) for k in range(3)] == [4.5, 6.5, 8.5]
+    assert load_routine(CALLING, signature=SIGNATURE, tier="kernels")(values, 1.0) == 6.5
 
 
 def test_arguments_are_those_of_the_signature() -> None:
@@ -256,6 +301,7 @@ def test_a_fused_routine_needs_a_signature() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 @pytest.mark.parametrize("delay", [0.01, 0.03, 0.06])
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -> None:
     halved_sum(np.array([1.0]), 0.0)  # so that numba is loaded
     cache.clear()
@@ -275,6 +321,7 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX only")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_during_a_compilation_leaves_no_lock_behind(fresh: Path) -> None:
     """llvmlite's lock stays taken where an exception breaks in at the wrong moment: a later compilation would hang."""
     halved_sum(np.array([1.0]), 0.0)

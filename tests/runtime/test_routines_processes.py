@@ -48,6 +48,49 @@ def scale(weights, out):
         out[arc] = scaled(weights[arc])
 """
 
+# A kernel that calls two others, of one function.
+CHAIN = """
+from arcgrad.runtime.routines import kernel
+
+FACTOR = 3.0
+
+def _first(values):
+    return FACTOR * values[0]
+
+first = kernel("float64(float64[::1])")(_first)
+first_float32 = kernel("float64(float32[::1])")(_first)
+
+@kernel("float64(float64[::1], float32[::1])")
+def both(values, singles):
+    return first(values) + first_float32(singles)
+"""
+
+# Calls the kernel, and a routine that calls it and one of the others.
+CHAIN_MAIN = """
+import json
+import numpy
+from arcgrad.runtime.cache import cache
+from arcgrad.runtime.routines import load_routine
+from toykernels.chain import both
+
+SOURCE = '''
+from toykernels.chain import both, first_float32
+
+def routine(values, singles):
+    return both(values, singles) + first_float32(singles)
+'''
+arguments = numpy.array([1.0]), numpy.array([10.0], dtype=numpy.float32)
+routine = load_routine(SOURCE, signature="float64(float64[::1], float32[::1])", tier="fused")
+values = [both(*arguments), routine(*arguments)]
+info = cache.info()
+print(json.dumps({
+    "values": values,
+    "kernels": info.tiers["kernels"].compilations,
+    "fused": info.tiers["fused"].compilations,
+    "disk_hits": info.disk_hits,
+}))
+"""
+
 # Prints what the kernel, the routine and the counters say. Time is the process's own, not that of others beside it.
 MAIN = """
 import json, os, sys, time
@@ -94,7 +137,8 @@ print(json.dumps({
 TOTAL = round(math.log(0.75), 9)
 SCALED = round(math.log(0.3125), 9)
 COLD = {"values": [TOTAL, SCALED], "kernels": 2, "fused": 1, "disk_hits": 0}
-WARM = {"values": [TOTAL, SCALED], "kernels": 0, "fused": 0, "disk_hits": 2}
+# The kernel that was called, the routine, and the kernel that only the routine calls.
+WARM = {"values": [TOTAL, SCALED], "kernels": 0, "fused": 0, "disk_hits": 3}
 
 
 class Toy:
@@ -105,9 +149,10 @@ class Toy:
         self.cache = folder / "cache"
         self.package = folder / "toykernels"
         self.package.mkdir()
-        for name, text in (("__init__", ""), ("scalar", SCALAR), ("lattice", LATTICE)):
+        for name, text in (("__init__", ""), ("scalar", SCALAR), ("lattice", LATTICE), ("chain", CHAIN)):
             (self.package / f"{name}.py").write_text(text)
         (folder / "main.py").write_text(MAIN)
+        (folder / "chain_main.py").write_text(CHAIN_MAIN)
 
     def edit(self, module: str, old: str, new: str) -> None:
         path = self.package / f"{module}.py"
@@ -115,9 +160,9 @@ class Toy:
         assert old in text
         path.write_text(text.replace(old, new))
 
-    def start(self, comment: str = "", **environment: str) -> subprocess.Popen[str]:
+    def start(self, comment: str = "", main: str = "main.py", **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-B", str(self.folder / "main.py"), comment],
+            [sys.executable, "-B", str(self.folder / main), comment],
             env=os.environ | {"ARCGRAD_CACHE_DIR": str(self.cache)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -222,3 +267,58 @@ def test_without_compilation_the_plain_functions_run(toy: Toy) -> None:
 def test_another_setting_of_numba_does_not_meet_this_ones_code(warm: Toy) -> None:
     assert counts(warm.run(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="")) == COLD
     assert counts(warm.run(NUMBA_BOUNDSCHECK="1")) == COLD
+
+
+# -- kernels that call kernels, by symbols ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache that a process leaves whose kernels call one another."""
+    toy = Toy(tmp_path_factory.mktemp("chained"))
+    cold = {"values": [33.0, 63.0], "kernels": 3, "fused": 1, "disk_hits": 0}
+    assert toy.answer(toy.start(main="chain_main.py")) == cold
+    return toy.cache
+
+
+@pytest.fixture
+def chain(toy: Toy, chained: Path) -> Toy:
+    """The same library with a copy of that cache."""
+    shutil.copytree(chained, toy.cache)
+    return toy
+
+
+def test_callers_and_what_they_call_come_from_disk(chain: Toy) -> None:
+    found = chain.answer(chain.start(main="chain_main.py"))
+    assert found == {"values": [33.0, 63.0], "kernels": 0, "fused": 0, "disk_hits": 4}
+
+
+def test_an_edit_rebuilds_all_callers(chain: Toy) -> None:
+    chain.edit("chain", "FACTOR = 3.0", "FACTOR = 2.0")
+    found = chain.answer(chain.start(main="chain_main.py"))
+    assert found == {"values": [22.0, 42.0], "kernels": 3, "fused": 1, "disk_hits": 0}
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["damaged", "missing"])
+def test_a_called_kernel_whose_file_is_gone_is_rebuilt_alone(chain: Toy, missing: bool) -> None:
+    files = list(chain.cache.glob("kernels/toykernels.chain._first-*.code"))
+    assert len(files) == 2
+    for path in files:
+        if missing:
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-10])
+    found = chain.answer(chain.start(main="chain_main.py"))
+    assert found == {"values": [33.0, 63.0], "kernels": 2, "fused": 0, "disk_hits": 2}
+    found = chain.answer(chain.start(main="chain_main.py"))
+    assert found == {"values": [33.0, 63.0], "kernels": 0, "fused": 0, "disk_hits": 4}
+
+
+def test_a_caller_of_what_is_not_found_is_rebuilt(chain: Toy) -> None:
+    """Whoever calls a kernel under a name that its module has no longer, though its code is the same."""
+    chain.edit("chain", "first_float32 = kernel", "narrow = kernel")
+    chain.edit("chain", "first_float32(singles)", "narrow(singles)")
+    chain.edit("../chain_main", "both, first_float32", "both, narrow as first_float32")
+    found = chain.answer(chain.start(main="chain_main.py"))
+    assert found["values"] == [33.0, 63.0]
+    assert chain.answer(chain.start(main="chain_main.py"))["kernels"] == 0

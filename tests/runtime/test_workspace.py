@@ -19,7 +19,15 @@ def test_a_workspace_is_handed_out_once() -> None:
 
 def test_too_small_a_workspace_is_replaced() -> None:
     executor._kept.workspace = np.empty(3)
-    assert len(executor._take_workspace(4)) == 4
+    assert len(executor._take_workspace(4)) >= 4
+
+
+def test_a_workspace_begins_where_a_line_of_the_cache_does() -> None:
+    for size in (1, 7, 8, 100):
+        executor._kept.workspace = None
+        found = executor._take_workspace(size)
+        assert len(found) >= size
+        assert found.ctypes.data % 64 == 0
 
 
 def test_threads_share_no_workspace() -> None:

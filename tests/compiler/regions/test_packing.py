@@ -72,16 +72,29 @@ def test_labels_without_a_column_are_dropped_on_the_side_that_meets_the_frames()
         assert region.n_arcs == n_arcs
 
 
-def test_ctc_takes_the_diagonal_format_and_random_graphs_do_not() -> None:
-    symbols = [0, 1, 0, 2, 0, 3, 0]
-    arcs = [(max(s - k, 0), s, symbols[s]) for s in range(7) for k in range(3) if s >= k and (k < 2 or symbols[s])]
-    region = pack_trellis(Topology.from_arcs(7, arcs, [0], [6]), Selection.none(len(arcs)), OFFSETS, "input", 4, "log")
+def inner_loop(graph: Topology) -> int:
+    """The format of a graph's inner loop: 0 arc by arc, 1 strips, 2 a full matrix."""
+    region = pack_trellis(graph, Selection.none(graph.n_arcs), OFFSETS, "input", 100, "log")
     assert region is not None
-    assert region.ints[18] == 3
-    other = [(0, 1, 0), (0, 1, 1), (1, 1, 0)]  # entered with two labels
-    region = pack_trellis(Topology.from_arcs(2, other, [0], [1]), Selection.none(3), OFFSETS, "input", 2, "log")
-    assert region is not None
-    assert region.ints[18] == 0
+    return int(region.ints[18])
+
+
+@pytest.mark.parametrize("n_labels", [5, 8, 40, 63, 64])
+def test_ctc_takes_strips(n_labels: int) -> None:
+    symbols = [0]
+    for label in range(1, n_labels + 1):
+        symbols += [label, 0]
+    n = len(symbols)
+    arcs = [(max(s - k, 0), s, symbols[s]) for s in range(n) for k in range(3) if s >= k and (k < 2 or symbols[s])]
+    assert inner_loop(Topology.from_arcs(n, arcs, [0], [n - 1])) == 1
+
+
+def test_tags_take_a_matrix_and_other_graphs_their_arcs() -> None:
+    tags = [(a, b, b) for b in range(9) for a in range(9)]
+    assert inner_loop(Topology.from_arcs(9, tags, [0], [8])) == 2
+    assert inner_loop(Topology.from_arcs(9, tags[1:], [0], [8])) != 2
+    two_labels = [(0, 1, 0), (0, 1, 1), (1, 1, 0)]
+    assert inner_loop(Topology.from_arcs(2, two_labels, [0], [1])) == 0
 
 
 def test_workspace_grows_with_frames() -> None:

@@ -18,11 +18,9 @@ from arcgrad.compiler.chains import Meeting
 from arcgrad.compiler.emit import Emitted, emit
 from arcgrad.compiler.ir import Node, Program
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators import Size, operator
+from arcgrad.compiler.operators import Size
 from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
 from arcgrad.compiler.regions.base import Region
-from arcgrad.compiler.regions.graph import pack_graph
-from arcgrad.compiler.regions.trellis import pack_frames
 from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
@@ -33,20 +31,12 @@ from arcgrad.runtime.interpreter import Interpretation, name_item
 from arcgrad.runtime.kernels import KERNELS
 from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
-from arcgrad.runtime.packing import pack_trellis
+from arcgrad.runtime.packing import CannotMeet, RegionPacker
 from arcgrad.runtime.prepared import Prepared
-from arcgrad.runtime.symbolic import SymbolicEvaluator, raise_transducer
+from arcgrad.runtime.symbolic import SymbolicEvaluator
 from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 __all__ = ["Preparer"]
-
-
-class _CannotMeet(Exception):  # noqa: N818 - a signal within this module
-    """A dense input whose partner has a cycle of ε arcs: the composition has to be built."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
 
 
 class Preparer:
@@ -91,7 +81,7 @@ class Preparer:
         while True:
             try:
                 return _Preparation(self, self.plan(bound, built), bound).run()
-            except _CannotMeet as signal:
+            except CannotMeet as signal:
                 built |= {signal.name}
 
     def plan(self, bound: Bound, built: frozenset[str] = frozenset()) -> Plan:
@@ -173,13 +163,14 @@ class _Preparation:
     def run(self) -> Prepared:
         plan, bound = self._plan, self._bound
         self._layout.check_graph_weights(bound)
+        packers = [self._packer(region) for region in plan.regions]
         regions: list[tuple[Region, ...]] = []
         graphs: list[SymbolicGraph] = []
         for item in range(bound.n_items):
             try:
                 if plan.graph is not None:
                     graphs.append(self._symbolic.evaluate(plan.graph, item))
-                regions.append(tuple(self._pack(region, item, as_cyclic=False) for region in plan.regions))
+                regions.append(tuple([packer.pack(item) for packer in packers]))
             except ArcgradError as error:
                 name_item(error, bound, item)
                 raise
@@ -187,60 +178,36 @@ class _Preparation:
             # One routine serves a batch of lattices and cyclic graphs; other semirings' kernels take both as they are.
             if region.semiring == "log" and len({packed[number].kind for packed in regions}) > 1:
                 for item, packed in enumerate(regions):
-                    closed = self._pack(region, item, as_cyclic=True)
+                    closed = packers[number].pack(item, as_cyclic=True)
                     regions[item] = (*packed[:number], closed, *packed[number + 1 :])
+        for counted, n in (
+            ("regions packed", sum(packer.n_packed for packer in packers)),
+            ("regions reused", sum(packer.n_reused for packer in packers)),
+        ):
+            if n:
+                cache.count(counted, n)
         dtypes = {name: str(self._dense(name).frames.dtype) for name in plan.dense}
         emitted = self._emit(regions, dtypes) if plan.steps or plan.graph is None else None
-        frame_counts = [self._frame_counts(item) for item in range(bound.n_items)]
         widths = [0 if r.meeting is None else self._met(r.meeting).n_columns for r in plan.regions]
-        prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, frame_counts, widths)
+        prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths)
         floats, _, numbers, _ = prepared.workspace
         self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
         return prepared
 
-    def _frame_counts(self, item: int) -> list[int]:
-        counts = []
-        for region in self._plan.regions:
-            if region.meeting is None:
-                counts.append(0)
-            else:
-                dense = self._met(region.meeting)
-                counts.append(int(dense.counts[0 if dense.shared else item]))
-        return counts
+    def _packer(self, region: RegionPlan) -> RegionPacker:
+        n_columns = -1 if region.meeting is None else self._met(region.meeting).n_columns
+        return RegionPacker(region, self._symbolic, self._layout, n_columns, self._plan.places)
 
-    def _pack(self, region: RegionPlan, item: int, as_cyclic: bool) -> Region:
-        if region.graph is None:
-            return pack_frames(region.semiring)
-        graph = self._symbolic.evaluate(region.graph, item)
-        offsets = self._layout.leaf_offsets(item)
-        meeting = region.meeting
-        columns = -1
-        if meeting is not None:
-            columns = self._met(meeting).n_columns
-            if meeting.acceptors and not graph.topology.is_acceptor:
-                operand = region.node.operands[0]
-                raise_transducer(operator("intersect"), "one", graph.topology, self._plan.places.get(operand))
-        memo = graph.topology.memo("packed")
-        named = graph.selection_key
-        key = (region.semiring, meeting and meeting.side, columns, as_cyclic, named, offsets.tobytes())
-        found = memo.get(key) if named is not None else None
-        if found is not None:
-            cache.count("regions reused")
-            known: Region = found
-            return known
-        cache.count("regions packed")
-        selection = graph.make_selection()
-        if meeting is None:
-            packed = pack_graph(graph.topology, selection, offsets, region.semiring, as_cyclic=as_cyclic)
-        else:
-            met = pack_trellis(graph.topology, selection, offsets, meeting.side, columns, region.semiring)
-            if met is None:
-                raise _CannotMeet(str(meeting.dense.parameters[0]))
-            packed = met
-        if len(memo) >= 16:
-            memo.clear()
-        memo[key] = packed
-        return packed
+    def _frame_counts(self) -> list[list[int]]:
+        """For each item, the frames of each region."""
+        n_items = self._bound.n_items
+        columns: list[list[int]] = []
+        for region in self._plan.regions:
+            counts = [0]
+            if region.meeting is not None:
+                counts = self._met(region.meeting).counts.tolist()
+            columns.append(counts if len(counts) == n_items else counts * n_items)
+        return [[column[item] for column in columns] for item in range(n_items)]
 
     def _met(self, meeting: Meeting) -> BoundDense:
         return self._dense(str(meeting.dense.parameters[0]))

@@ -113,14 +113,16 @@ class Prepared:
     @cached_property
     def workspace(self) -> tuple[int, NDArray[np.int64], int, NDArray[np.int64]]:
         """Floats of workspace of a slice, and where each region's begin; the same for integers."""
-        sizes = np.zeros((max(1, self.n_items), len(self.plan.regions), 2), dtype=np.int64)
-        for item, packed in enumerate(self.regions):
-            for number, (region, frames) in enumerate(zip(packed, self.frame_counts[item], strict=True)):
-                sizes[item, number] = region.work(frames)
-        largest = sizes.max(axis=0)
-        places = np.ascontiguousarray((np.cumsum(largest, axis=0) - largest).T)
-        floats, numbers = (int(n) for n in largest.sum(axis=0))
-        return floats, places[0], numbers, places[1]
+        floats, numbers = [0], [0]
+        for number in range(len(self.plan.regions)):
+            most_floats = most_numbers = 0
+            for packed, frames in zip(self.regions, self.frame_counts, strict=True):
+                needed = packed[number].work(frames[number])
+                most_floats, most_numbers = max(most_floats, needed[0]), max(most_numbers, needed[1])
+            floats.append(floats[-1] + most_floats)
+            numbers.append(numbers[-1] + most_numbers)
+        float_places, number_places = np.array([floats[:-1], numbers[:-1]], dtype=np.int64)
+        return floats[-1], float_places, numbers[-1], number_places
 
     @cached_property
     def entries(self) -> NDArray[np.int64]:

@@ -225,15 +225,8 @@ class SymbolicEvaluator:
     def _input(self, node: Node, item: int) -> SymbolicGraph:
         bound = self._bound.inputs[str(node.parameters[0])]
         assert isinstance(bound, (BoundGraph, BoundDense))
-        leaf = self._leaves[node]
-        topology = bound.topology(item)
-        memo = topology.memo("identity")
-        found = memo.get(leaf)
-        if found is None:
-            found = SymbolicGraph(topology, leaf=leaf)
-            memo[leaf] = found
-        assert isinstance(found, SymbolicGraph)
-        return found
+        # Not kept with the topology, which it refers to: what refers to itself waits for Python's garbage collection.
+        return SymbolicGraph(bound.topology(item), leaf=self._leaves[node])
 
     def _key(self, node: Node, operands: list[SymbolicGraph]) -> bytes | None:
         operation = self._operations.get(node)

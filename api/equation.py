@@ -293,6 +293,8 @@ class Equation:
     def _names(self, wrt: str | Iterable[str] | None) -> tuple[str, ...]:
         if wrt is None:
             return self._differentiable
+        if isinstance(wrt, str) and wrt in self._differentiable:
+            return (wrt,)
         from arcgrad.compiler.types import Type
         from arcgrad.grammar import normalise_name
 

@@ -222,13 +222,11 @@ def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[A
         InputError: one is for an input that is not differentiated by or has no gradient in one array, or has not the
             gradient's shape and dtype, or cannot be written in place, or shares memory with an input.
     """
-    from arcgrad.grammar import normalise_name
-
     if not isinstance(out, Mapping):
         raise InputError(f"out is a mapping from names of inputs to arrays, not a {type(out).__name__}")
     found: dict[str, NDArray[Any]] = {}
     for key, array in out.items():
-        name = key if key in bound.inputs or not isinstance(key, str) else normalise_name(key)
+        name = key if key in bound.inputs or not isinstance(key, str) else _plain_name(key)
         if name not in wrt:
             raise InputError(
                 f"out has an array for {key!r}, but the gradient is taken by {', '.join(wrt) or 'nothing'}"
@@ -255,6 +253,12 @@ def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[A
             raise InputError(f"out for {name} shares memory with another array in out")
         found[name] = array
     return found
+
+
+def _plain_name(name: str) -> str:
+    from arcgrad.grammar import normalise_name
+
+    return normalise_name(name)
 
 
 def _size(bound: BoundInput) -> int:
@@ -298,18 +302,22 @@ def _kind(value: Any) -> str:
 
 def _from_dense(value: Dense) -> BoundDense:
     scores = value.scores
-    steps, columns = scores.shape[-2:]
+    shape = scores.shape
+    steps, columns = shape[-2:]
+    n_items = shape[0] if len(shape) == 3 else 1
     return BoundDense(
-        frames=scores.reshape((-1, columns)) if scores.size else scores.reshape((len(value) * steps, columns)),
-        starts=np.arange(len(value), dtype=np.int64) * steps,
+        frames=scores.reshape((n_items * steps, columns)),
+        starts=np.arange(0, n_items * steps, steps, dtype=np.int64) if steps else np.zeros(n_items, dtype=np.int64),
         counts=value.lengths,
-        shared=not value.is_batch,
+        shared=len(shape) == 2,
         as_list=False,
-        shape=scores.shape,
+        shape=shape,
     )
 
 
 def _bind_list(name: str, values: Sequence[Any]) -> BoundInput:
+    if set(map(type, values)) == {Graph}:
+        return BoundGraph(tuple(values), shared=False)
     items: list[Any] = []
     for index, value in enumerate(values):
         if isinstance(value, (Graph, Dense)):

@@ -60,7 +60,8 @@ class Evaluator:
         """A graph of two arcs may claim 2³¹ states, for each of which an evaluation needs memory."""
         most = self.limits.states
         for item, graph in enumerate(found.items):
-            if graph.n_states > most and graph.n_states > 2 * (graph.n_arcs + 1):
+            n_states = graph.topology.n_states
+            if n_states > most and n_states > 2 * (graph.n_arcs + 1):
                 what = f"input {name}" if found.shared else f"item {item} of the batch: input {name}"
                 arcs = f"{graph.n_arcs} arc{'s' * (graph.n_arcs != 1)}"
                 self.limits.check(f"{what}, a graph of {arcs},", states=graph.n_states)

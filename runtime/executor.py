@@ -19,7 +19,6 @@ from arcgrad.compiler.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
-from arcgrad.runtime.cache import cache
 from arcgrad.runtime.graph import Graph
 from arcgrad.runtime.interpreter import Interpretation, graph_cotangent, name_item
 from arcgrad.runtime.prepared import Prepared
@@ -51,15 +50,14 @@ def _take_workspace(size: int) -> FloatArray:
 
 def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
     """The routine of a prepared call: from memory, from disk, or compiled now."""
-    key = ("routine", tier, cache.generation)
-    routine = prepared.memo.get(key)
+    routine = prepared.loaded(tier)
     if routine is None:
         assert prepared.emitted is not None
-        routine = prepared.memo[key] = load_routine(
+        routine = load_routine(
             prepared.emitted.source, signature=prepared.signature, tier="fused" if tier == "fused" else "kernels"
         )
-    loaded: Callable[..., Any] = routine
-    return loaded
+        prepared.keep(tier, routine)
+    return routine
 
 
 class Execution:
@@ -116,10 +114,14 @@ class Execution:
             found = self._dense(name)
             for item in again if not found.shared else ():  # what was written before the item failed
                 rows[found.starts[item] : found.starts[item] + found.counts[item]] = 0.0
-        collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt}
+        # A dense input that is met in regions only, as most are, has its gradient where it belongs.
+        plain = () if again else [n for n in frames_gradients if n not in self._prepared.layout]
+        collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt if name not in plain}
         for item in again:
             values[item] = self._interpret(item, collected, seeds[item, 0])
-        return values, {name: self._shaped(name, parts, frames_gradients) for name, parts in collected.items()}
+        gradients = {name: self._shaped(name, parts, frames_gradients) for name, parts in collected.items()}
+        gradients.update((name, self._dense(name).collect(frames_gradients[name])) for name in plain)
+        return values, gradients
 
     # -- graph-valued equations ---------------------------------------------------------------------------------------
 

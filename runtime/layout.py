@@ -36,7 +36,7 @@ class Layout:
         self._numbers = {str(leaf.parameters[0]): n for n, leaf in enumerate(plan.leaves) if leaf.is_input}
         n_items = bound.n_items
         self._is_shared = [_shared(leaf, bound) for leaf in plan.leaves]
-        # Numbers of weights: one for all items, or one each. Without items (an empty batch) there is nothing to lay out.
+        # Numbers of weights: one for all items, or one each. An empty batch has nothing to lay out.
         self._sizes = [_size(leaf, bound) if n_items else 0 for leaf in plan.leaves]
         self._offsets: Offsets = np.empty((n_items, len(plan.leaves)), dtype=np.int64)
         self.n_shared = 0
@@ -70,6 +70,10 @@ class Layout:
                 value = leaf.parameters[0] if leaf.is_number else np.nan
                 assert isinstance(value, (int, float))
                 self._constants.append((value, begins))
+
+    def __contains__(self, name: str) -> bool:
+        """Whether an input has entries in the flat vector."""
+        return name in self._numbers
 
     def leaf_offsets(self, item: int) -> Offsets:
         """(n_leaves,) local number of each leaf's first entry."""

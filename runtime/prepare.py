@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from arcgrad.compiler.chains import Meeting
+from arcgrad.compiler.chains import CHAINS, Meeting
 from arcgrad.compiler.emit import Emitted, emit
 from arcgrad.compiler.ir import Node, Program
 from arcgrad.compiler.limits import Limits
@@ -47,6 +47,8 @@ class Preparer:
         self.limits = limits
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
         self._lock = threading.Lock()
+        # Sizes decide nothing but the order of compositions: one alone has none.
+        self._orders = sum(n.operator in CHAINS for n in program.nodes if not n.is_input and not n.is_number) > 1
         self._meets_paths = any(not n.is_input and not n.is_number and n.operator == "path" for n in program.nodes)
         # Prepared calls by the topologies' identities; the topologies are kept with them, so that these stay theirs.
         self._prepared: OrderedDict[tuple[Any, ...], tuple[list[Topology], Prepared]] = OrderedDict()
@@ -91,17 +93,24 @@ class Preparer:
             bound: the inputs.
             built: dense inputs to be treated as graphs.
         """
-        shapes: dict[str, InputShape] = {}
+        kinds: list[Any] = []
         for name, type_ in self.program.inputs.items():
-            shapes[name] = InputShape("mapping") if type_ is Type.MAPPING else _shape(bound.inputs[name], name in built)
-        key = tuple((name, shape.kind, shape.size) for name, shape in shapes.items())
+            if type_ is Type.MAPPING:
+                kinds.append("mapping")
+                continue
+            found = bound.inputs[name]
+            kinds.append("graph" if name in built else _KINDS[type(found)])
+            if self._orders and not isinstance(found, BoundScore):
+                kinds.append(_rough_size(found))
+        key = tuple(kinds)
         with self._lock:  # plans make nodes with the program's interner
-            found = self._plans.get(key)
-            if found is None:
-                found = self._plans[key] = make_plan(self.program, shapes)
+            found_plan = self._plans.get(key)
+            if found_plan is None:
+                shapes = dict(zip(self.program.inputs, _shapes(kinds), strict=True))
+                found_plan = self._plans[key] = make_plan(self.program, shapes)
                 if len(self._plans) > 64:
                     self._plans.popitem(last=False)
-            return found
+            return found_plan
 
 
 def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
@@ -123,30 +132,43 @@ def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
     return tuple(key)
 
 
-def _shape(found: BoundGraph | BoundDense | BoundScore, built: bool) -> InputShape:
-    if isinstance(found, BoundScore):
-        return InputShape("score")
+_DTYPES = {"f": "float32", "d": "float64"}
+
+_KINDS = {BoundGraph: "graph", BoundDense: "dense", BoundScore: "score"}
+
+# Numbers of states, arcs and labels, as exponents of four.
+_Rough = tuple[int, int, int]
+
+
+def _rough_size(found: BoundGraph | BoundDense) -> _Rough:
+    """An input's size rounded to powers of four, so that inputs of like sizes share their plans."""
     if isinstance(found, BoundDense):
-        steps = float(found.counts.max()) if len(found.counts) else 0.0
-        size = _rough(steps + 1, steps * found.n_columns, found.n_columns)
-        return InputShape("graph" if built else "dense", size)
+        steps = int(found.counts.max()) if len(found.counts) else 0
+        return _near(steps + 1), _near(steps * found.n_columns), _near(found.n_columns)
     if not found.items:
-        return InputShape("graph", Size(0.0, 0.0, 0.0))
+        return -1, -1, -1
     topology = found.items[0].topology
     memo = topology.memo("plan")
-    if "shape" not in memo:
-        memo["shape"] = InputShape("graph", _rough(topology.n_states, topology.n_arcs, topology.n_labels))
-    shape: InputShape = memo["shape"]
-    return shape
+    if "size" not in memo:
+        memo["size"] = _near(topology.n_states), _near(topology.n_arcs), _near(topology.n_labels)
+    size: _Rough = memo["size"]
+    return size
 
 
-def _rough(states: float, arcs: float, labels: float) -> Size:
-    """A size rounded to powers of four, so that inputs of like sizes share their plans."""
+def _near(count: int) -> int:
+    return round(math.log2(count + 1) / 2)
 
-    def near(count: float) -> float:
-        return float(4 ** round(math.log2(count + 1) / 2))
 
-    return Size(near(states), near(arcs), near(labels))
+def _shapes(kinds: list[Any]) -> list[InputShape]:
+    """What the planner is told, from kinds, some of them followed by a rough size."""
+    shapes: list[InputShape] = []
+    for entry in kinds:
+        if isinstance(entry, str):
+            shapes.append(InputShape(entry))
+        else:
+            states, arcs, labels = (0.0 if n < 0 else 4.0**n for n in entry)
+            shapes[-1] = replace(shapes[-1], size=Size(states, arcs, labels))
+    return shapes
 
 
 class _Preparation:
@@ -186,10 +208,10 @@ class _Preparation:
         ):
             if n:
                 cache.count(counted, n)
-        dtypes = {name: str(self._dense(name).frames.dtype) for name in plan.dense}
-        emitted = self._emit(regions, dtypes) if plan.steps or plan.graph is None else None
+        dtypes = {name: _DTYPES[self._dense(name).frames.dtype.char] for name in plan.dense}
+        emitted, memo = self._emit(regions, dtypes) if plan.steps or plan.graph is None else (None, {})
         widths = [0 if r.meeting is None else self._met(r.meeting).n_columns for r in plan.regions]
-        prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths)
+        prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths, memo)
         floats, _, numbers, _ = prepared.workspace
         self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
         return prepared
@@ -217,16 +239,18 @@ class _Preparation:
         assert isinstance(found, BoundDense)
         return found
 
-    def _emit(self, regions: list[tuple[Region, ...]], dtypes: dict[str, str]) -> Emitted:
+    def _emit(self, regions: list[tuple[Region, ...]], dtypes: dict[str, str]) -> tuple[Emitted, dict[Any, Any]]:
+        """The routine's text, and a memo that all calls share which have this text."""
         if regions:
             kinds = tuple((r.kind, r.semiring) for r in regions[0])
         else:
             kinds = tuple((_expected_kind(r), r.semiring) for r in self._plan.regions)
         key = (kinds, tuple(dtypes.items()))
         if key not in self._plan.memo:
-            self._plan.memo[key] = emit(self._plan, [KERNELS[kind] for kind in kinds], dtypes, scalar_functions)
-        emitted: Emitted = self._plan.memo[key]
-        return emitted
+            emitted = emit(self._plan, [KERNELS[kind] for kind in kinds], dtypes, scalar_functions)
+            self._plan.memo[key] = emitted, {}
+        found: tuple[Emitted, dict[Any, Any]] = self._plan.memo[key]
+        return found
 
     def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | None:
         """The best path of a graph that stands under PATH, at the present weights."""

@@ -6,7 +6,7 @@ weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from arcgrad.compiler.emit import Emitted, signature
 from arcgrad.compiler.plan import Plan
 from arcgrad.compiler.regions.base import Region
+from arcgrad.runtime.cache import cache
 from arcgrad.runtime.kernels import KERNELS, KernelNames
 from arcgrad.runtime.layout import Layout
 from arcgrad.runtime.symbolic_graph import SymbolicGraph
@@ -45,7 +46,7 @@ class Prepared:
         graphs: for each item, the built graph of a graph-valued equation.
         frame_counts: for each item, the frames of each region (0 where it meets no dense input).
         widths: columns of the dense input that each region meets (0: none).
-        memo: routines and wishes of earlier calls.
+        memo: what calls with the same routine share: it, and what they wished.
     """
 
     plan: Plan
@@ -63,19 +64,30 @@ class Prepared:
         """Number of items of the batch."""
         return len(self.frame_counts)
 
-    @cached_property
+    @property
     def signature(self) -> str:
         """Numba's signature of the routine."""
-        return signature([self.dtypes[name] for name in self.plan.dense])
+        if "signature" not in self.memo:
+            self.memo["signature"] = signature([self.dtypes[name] for name in self.plan.dense])
+        return str(self.memo["signature"])
+
+    def loaded(self, tier: str) -> Callable[..., Any] | None:
+        """The routine of that tier, where a call had it loaded since the cache was cleared last."""
+        generation, routine = self.memo.get(("routine", tier), (None, None))
+        return routine if generation == cache.generation else None
+
+    def keep(self, tier: str, routine: Callable[..., Any]) -> None:
+        """Remember the routine of a tier."""
+        self.memo["routine", tier] = cache.generation, routine
 
     @cached_property
     def work(self) -> float:
         """Arc-frames of all regions and items: what a routine's time is about proportional to."""
-        return sum(
-            float(region.n_arcs or width) * max(1, n)
-            for packed, frames in zip(self.regions, self.frame_counts, strict=True)
-            for region, width, n in zip(packed, self.widths, frames, strict=True)
-        )
+        total = 0
+        for packed, frames in zip(self.regions, self.frame_counts, strict=True):
+            for number, region in enumerate(packed):
+                total += (region.n_arcs or self.widths[number]) * (frames[number] or 1)
+        return float(total)
 
     @property
     def kernels(self) -> list[KernelNames]:
@@ -96,16 +108,17 @@ class Prepared:
         """All packed regions in one array, each once, and (B, n_regions) where they begin."""
         places: dict[int, int] = {}
         parts: list[NDArray[np.int32]] = []
-        bases = np.zeros((self.n_items, len(self.plan.regions)), dtype=np.int64)
+        begins: list[int] = []
         size = 0
-        for item, packed in enumerate(self.regions):
-            for number, region in enumerate(packed):
+        for packed in self.regions:
+            for region in packed:
                 place = places.get(id(region))
                 if place is None:
                     place = places[id(region)] = size
                     parts.append(region.ints)
                     size += len(region.ints)
-                bases[item, number] = place
+                begins.append(place)
+        bases = np.array(begins, dtype=np.int64).reshape(self.n_items, len(self.plan.regions))
         if len(parts) == 1:
             return parts[0], bases
         return (np.concatenate(parts) if parts else np.zeros(1, dtype=np.int32)), bases

@@ -40,7 +40,7 @@ def _sweep(tails, heads, labels, n_columns, bit, marks):
     Returns whether that was enough, as it is for graphs whose arcs are numbered along the paths.
     """
     n_arcs = len(tails)
-    for sweep in range(4):
+    for _ in range(4):
         changed = False
         for k in range(n_arcs):
             arc = k if bit == _FORWARD else n_arcs - 1 - k
@@ -325,7 +325,10 @@ def pack_trellis_ints(
                 n_emitting += 1
             n_arcs += 1
     n_entries, single = _count_entries(n_arcs, arcs, entry_pointers, entry_parts, entry_arcs, entry_others)
-    if not _order_silent(n_kept, n_arcs, tails, heads, silent, position, pointers, ends, waiting, stack):
+    if n_emitting == n_arcs:
+        for state in range(n_kept):
+            position[state] = state
+    elif not _order_silent(n_kept, n_arcs, tails, heads, silent, position, pointers, ends, waiting, stack):
         return -1
 
     column_of = stack

@@ -24,6 +24,7 @@ from arcgrad.grammar.errors import Place
 from arcgrad.runtime.kernels.pack_trellis import pack_trellis_ints, sizes
 from arcgrad.runtime.layout import Layout
 from arcgrad.runtime.operators.patience import Patience
+from arcgrad.runtime.region_store import RegionStore
 from arcgrad.runtime.symbolic import SymbolicEvaluator, raise_transducer
 from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
@@ -59,6 +60,7 @@ class RegionPacker:
         layout: where leaves lie.
         n_columns: width of the dense input that it meets; −1: it meets none.
         places: where nodes stand in the text.
+        store: gets the regions.
 
     Attributes:
         n_packed: regions packed so far.
@@ -72,11 +74,13 @@ class RegionPacker:
         layout: Layout,
         n_columns: int,
         places: Mapping[Node, Place],
+        store: RegionStore,
     ) -> None:
         self._region = region
         self._symbolic = symbolic
         self._layout = layout
         self._places = places
+        self._store = store
         self._key = (region.semiring, region.meeting and region.meeting.side, n_columns)
         self._n_columns = n_columns
         self.n_packed = 0
@@ -115,7 +119,7 @@ class RegionPacker:
         if meeting is None:
             packed = pack_graph(graph.topology, graph.make_selection(), offsets, region.semiring, as_cyclic=as_cyclic)
         else:
-            packed = pack_trellis(graph, offsets, meeting.side, self._n_columns, region.semiring)
+            packed = pack_trellis(graph, offsets, meeting.side, self._n_columns, region.semiring, self._store)
             if packed is None:
                 raise CannotMeet(str(meeting.dense.parameters[0]))
         if len(memo) >= _MOST_WAYS:
@@ -125,19 +129,26 @@ class RegionPacker:
 
 
 def pack_trellis(
-    graph: SymbolicGraph, leaf_offsets: NDArray[np.int64], side: str, n_columns: int, semiring: str
+    graph: SymbolicGraph,
+    leaf_offsets: NDArray[np.int64],
+    side: str,
+    n_columns: int,
+    semiring: str,
+    store: RegionStore,
 ) -> Region | None:
     """As `arcgrad.compiler.regions.pack_trellis`, which says what the arguments are, what comes back, and what raises.
+
+    What is packed may be in the store afterwards.
 
     Example:
         >>> from arcgrad.compiler.topology import Topology
         >>> topology = Topology.from_arcs(2, [(0, 0, 0), (0, 1, 2)], [0], [1])
         >>> graph = SymbolicGraph(topology, leaf=0)
-        >>> pack_trellis(graph, np.zeros(1, dtype=np.int64), "input", 3, "log").n_arcs
+        >>> pack_trellis(graph, np.zeros(1, dtype=np.int64), "input", 3, "log", RegionStore(1)).n_arcs
         2
     """
     if patience.ends_for(pack_trellis_ints):
-        packed = pack_by_kernel(graph, leaf_offsets, side, n_columns, semiring)
+        packed = pack_by_kernel(graph, leaf_offsets, side, n_columns, semiring, store)
         if packed is not None:
             return packed
     with patience.tried():
@@ -145,7 +156,12 @@ def pack_trellis(
 
 
 def pack_by_kernel(
-    graph: SymbolicGraph, leaf_offsets: NDArray[np.int64], side: str, n_columns: int, semiring: str
+    graph: SymbolicGraph,
+    leaf_offsets: NDArray[np.int64],
+    side: str,
+    n_columns: int,
+    semiring: str,
+    store: RegionStore,
 ) -> Region | None:
     """The same region by the kernel; None where numpy's has to decide: a cycle of ε arcs, too large numbers."""
     topology = graph.topology
@@ -155,16 +171,17 @@ def pack_by_kernel(
     most, scratch = sizes(n_states, len(topology.src), max(len(arcs), 2 * len(topology.src)), n_columns)
     if n_columns > _MOST_COLUMNS or most > _MOST_NUMBERS:
         return None
-    room = _take_room(most + scratch)
+    out, room = store.room(most), _take_room(scratch)
     length = pack_trellis_ints(
         n_states, n_columns, topology.ilabel if side == "input" else topology.olabel, topology.src, topology.dst,
-        topology.start, topology.accept, pointers, parts, arcs, others, leaf_offsets, semiring == "log", most, room,
+        topology.start, topology.accept, pointers, parts, arcs, others, leaf_offsets, semiring == "log", out, room,
     )  # fmt: skip
     region = None
     if length >= 0:
-        ints = room[:length].copy()
+        ints = out[:length]
         ints.flags.writeable = False
         region = trellis_region(ints, semiring)
+        store.add(region)
     if len(room) <= _MOST_KEPT:
         _kept.room = room
     return region

@@ -33,6 +33,7 @@ from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
 from arcgrad.runtime.packing import CannotMeet, RegionPacker
 from arcgrad.runtime.prepared import Prepared
+from arcgrad.runtime.region_store import RegionStore
 from arcgrad.runtime.symbolic import SymbolicEvaluator
 from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
@@ -185,7 +186,8 @@ class _Preparation:
     def run(self) -> Prepared:
         plan, bound = self._plan, self._bound
         self._layout.check_graph_weights(bound)
-        packers = [self._packer(region) for region in plan.regions]
+        store = RegionStore(bound.n_items)
+        packers = [self._packer(region, store) for region in plan.regions]
         regions: list[tuple[Region, ...]] = []
         graphs: list[SymbolicGraph] = []
         for item in range(bound.n_items):
@@ -211,14 +213,14 @@ class _Preparation:
         dtypes = {name: _DTYPES[self._dense(name).frames.dtype.char] for name in plan.dense}
         emitted, memo = self._emit(regions, dtypes) if plan.steps or plan.graph is None else (None, {})
         widths = [0 if r.meeting is None else self._met(r.meeting).n_columns for r in plan.regions]
-        prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths, memo)
+        prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths, store, memo)
         floats, _, numbers, _ = prepared.workspace
         self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
         return prepared
 
-    def _packer(self, region: RegionPlan) -> RegionPacker:
+    def _packer(self, region: RegionPlan, store: RegionStore) -> RegionPacker:
         n_columns = -1 if region.meeting is None else self._met(region.meeting).n_columns
-        return RegionPacker(region, self._symbolic, self._layout, n_columns, self._plan.places)
+        return RegionPacker(region, self._symbolic, self._layout, n_columns, self._plan.places, store)
 
     def _frame_counts(self) -> list[list[int]]:
         """For each item, the frames of each region."""

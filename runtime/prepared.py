@@ -20,6 +20,7 @@ from arcgrad.compiler.regions.base import Region
 from arcgrad.runtime.cache import cache
 from arcgrad.runtime.kernels import KERNELS, KernelNames
 from arcgrad.runtime.layout import Layout
+from arcgrad.runtime.region_store import RegionStore
 from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 __all__ = ["Prepared"]
@@ -46,6 +47,7 @@ class Prepared:
         graphs: for each item, the built graph of a graph-valued equation.
         frame_counts: for each item, the frames of each region (0 where it meets no dense input).
         widths: columns of the dense input that each region meets (0: none).
+        store: holds what was packed for this call, and all regions once the routine asks for them.
         memo: what calls with the same routine share: it, and what they wished.
     """
 
@@ -57,6 +59,7 @@ class Prepared:
     graphs: list[SymbolicGraph]
     frame_counts: list[list[int]]
     widths: list[int]
+    store: RegionStore
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -106,22 +109,9 @@ class Prepared:
     @cached_property
     def packed(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """All packed regions in one array, each once, and (B, n_regions) where they begin."""
-        places: dict[int, int] = {}
-        parts: list[NDArray[np.int32]] = []
-        begins: list[int] = []
-        size = 0
-        for packed in self.regions:
-            for region in packed:
-                place = places.get(id(region))
-                if place is None:
-                    place = places[id(region)] = size
-                    parts.append(region.ints)
-                    size += len(region.ints)
-                begins.append(place)
+        begins = [self.store.place(region) for packed in self.regions for region in packed]
         bases = np.array(begins, dtype=np.int64).reshape(self.n_items, len(self.plan.regions))
-        if len(parts) == 1:
-            return parts[0], bases
-        return (np.concatenate(parts) if parts else np.zeros(1, dtype=np.int32)), bases
+        return self.store.ints, bases
 
     @cached_property
     def workspace(self) -> tuple[int, NDArray[np.int64], int, NDArray[np.int64]]:

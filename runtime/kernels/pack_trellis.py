@@ -229,7 +229,7 @@ def _largest_entry(n_arcs, pointers, parts, arcs, others, leaf_offsets):
 
 @kernel(
     f"int64(int64, int64, {', '.join(['int32[::1]'] * 5)}, int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], "
-    "boolean, int64, int32[::1])"
+    "boolean, int32[::1], int32[::1])"
 )
 def pack_trellis_ints(
     n_states,
@@ -245,7 +245,7 @@ def pack_trellis_ints(
     entry_others,
     leaf_offsets,
     inner_loop,
-    most,
+    out,
     room,
 ):
     """Write the packed array of a trellis region; its length, or −1 where the packer of numpy has to say what is wrong.
@@ -262,12 +262,11 @@ def pack_trellis_ints(
             ``parts[1]``, where these are not −1.
         leaf_offsets: where each leaf begins among an item's local entries.
         inner_loop: whether the semiring is log.
-        most: the first of ``sizes``.
-        room: gets the packed array at its begin; scratch from ``most`` on.
+        out: gets the packed array at its begin; as long as the first of ``sizes`` says.
+        room: scratch, as long as the second says.
     """
-    out = room[:most]
     n_rows = n_states + LEFT_OVER + 1
-    at = most
+    at = 0
     pointers = room[at : at + n_rows]
     at += n_rows
     marks = room[at : at + n_rows]

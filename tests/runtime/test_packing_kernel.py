@@ -13,6 +13,7 @@ from arcgrad.compiler.topology import Topology
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime import packing
 from arcgrad.runtime.packing import pack_by_kernel, pack_trellis
+from arcgrad.runtime.region_store import RegionStore
 from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 SEMIRINGS = ("log", "max", "min", "count")
@@ -64,7 +65,7 @@ def same(topology: Topology, selection: Selection, offsets: np.ndarray, side: st
     """Whether the kernel packs the graph, once its numbers are those of numpy."""
     for semiring in SEMIRINGS:
         expected = pack_by_numpy(topology, selection, offsets, side, n_columns, semiring)
-        found = pack_by_kernel(SymbolicGraph(topology, selection), offsets, side, n_columns, semiring)
+        found = pack_by_kernel(SymbolicGraph(topology, selection), offsets, side, n_columns, semiring, RegionStore(1))
         if expected is None or found is None:
             assert expected is found
             return False
@@ -133,7 +134,7 @@ def test_both_packers_agree_on_strips_and_matrices() -> None:
         selection = random_selection(rng, graph.n_arcs)
         offsets = rng.integers(0, 50, 2).astype(np.int64)
         assert same(graph, selection, offsets, "input", int(rng.integers(5, 10)))
-        region = pack_by_kernel(SymbolicGraph(graph, selection), offsets, "input", 9, "log")
+        region = pack_by_kernel(SymbolicGraph(graph, selection), offsets, "input", 9, "log", RegionStore(1))
         assert region is not None
         formats.append(int(region.ints[18]))
     assert min(formats.count(k) for k in range(3)) > 100
@@ -144,7 +145,7 @@ def test_both_packers_agree_on_alignment_graphs() -> None:
     for length in (1, 2, 5, 50):
         graph = ctc(rng.integers(1, 9, length).tolist())
         assert same(graph, Selection.identity(0, graph.n_arcs), np.array([3], dtype=np.int64), "input", 9)
-        region = pack_by_kernel(SymbolicGraph(graph, leaf=0), np.zeros(1, np.int64), "input", 9, "log")
+        region = pack_by_kernel(SymbolicGraph(graph, leaf=0), np.zeros(1, np.int64), "input", 9, "log", RegionStore(1))
         assert region is not None
         assert region.ints[18] == (length > 2)
 
@@ -172,7 +173,7 @@ def test_leaves_and_what_is_made_of_two_need_no_selection_spelled_out() -> None:
         for graph in graphs:
             assert not len(graph.entries().pointers)
             spelled_out = SymbolicGraph(topology, graph.make_selection())
-            found = [pack_by_kernel(each, offsets, "input", 5, "log") for each in (graph, spelled_out)]
+            found = [pack_by_kernel(each, offsets, "input", 5, "log", RegionStore(1)) for each in (graph, spelled_out)]
             expected = pack_by_numpy(topology, graph.make_selection(), offsets, "input", 5, "log")
             if expected is None:
                 assert found == [None, None]
@@ -198,23 +199,23 @@ def test_one_thread_keeps_its_workspace_and_no_two_share_it(monkeypatch: pytest.
     assert len(first) == 10
     assert not np.shares_memory(first, second)
     graph = SymbolicGraph(ctc([1, 2, 3]), leaf=0)
-    one = pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log")
+    one = pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log", RegionStore(1))
     room = packing._kept.room
-    other = pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log")
+    other = pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log", RegionStore(1))
     assert packing._kept.room is room
     assert one is not None
     assert other is not None
     assert not np.shares_memory(one.ints, room)
     np.testing.assert_array_equal(one.ints, other.ints)
     monkeypatch.setattr(packing, "_MOST_KEPT", 1)
-    pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log")
+    pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log", RegionStore(1))
     assert packing._kept.room is None
 
 
 def test_what_the_kernel_cannot_do_is_left_to_numpy() -> None:
-    here = np.zeros(1, dtype=np.int64)
+    here, store = np.zeros(1, dtype=np.int64), RegionStore(1)
     loop = SymbolicGraph(Topology.from_arcs(2, [(0, 0, -1), (0, 1, 0)], [0], [1]), leaf=0)
-    assert pack_trellis(loop, here, "input", 1, "log") is None
+    assert pack_trellis(loop, here, "input", 1, "log", store) is None
     topology = Topology.from_arcs(2, [(0, 1, 0)], [0], [1])
     arc = np.zeros(1, dtype=np.int32)
     for graph in (
@@ -223,13 +224,13 @@ def test_what_the_kernel_cannot_do_is_left_to_numpy() -> None:
         SymbolicGraph(topology, Selection.identity(0, 1)),
     ):
         far = np.array([2**31], dtype=np.int64)
-        assert pack_by_kernel(graph, far - 1, "input", 1, "log") is not None
-        assert pack_by_kernel(graph, far, "input", 1, "log") is None
+        assert pack_by_kernel(graph, far - 1, "input", 1, "log", store) is not None
+        assert pack_by_kernel(graph, far, "input", 1, "log", store) is None
         with pytest.raises(LimitError, match="32-bit"):
-            pack_trellis(graph, far, "input", 1, "log")
+            pack_trellis(graph, far, "input", 1, "log", store)
         wide = packing._MOST_COLUMNS + 1
-        assert pack_by_kernel(graph, here, "input", wide, "log") is None
-        region = pack_trellis(graph, here, "input", wide, "log")
+        assert pack_by_kernel(graph, here, "input", wide, "log", store) is None
+        region = pack_trellis(graph, here, "input", wide, "log", store)
         assert region is not None
         assert region.n_arcs == 1
 
@@ -247,7 +248,7 @@ def test_numpy_packs_until_the_kernel_pays(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(packing, "pack_trellis_ints", kernel)
     monkeypatch.setattr(packing.patience, "spent", 0.0)
     graph = SymbolicGraph(Topology.from_arcs(2, [(0, 1, 0)], [0], [1]), leaf=0)
-    arguments = (graph, np.zeros(1, dtype=np.int64), "input", 1, "log")
+    arguments = (graph, np.zeros(1, dtype=np.int64), "input", 1, "log", RegionStore(1))
     assert pack_trellis(*arguments) is not None
     assert not kernel.calls
     assert packing.patience.spent > 0.0

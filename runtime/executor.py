@@ -19,6 +19,7 @@ from arcgrad.compiler.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.dense import are_legal
 from arcgrad.runtime.graph import Graph
 from arcgrad.runtime.interpreter import Interpretation, graph_cotangent, name_item
 from arcgrad.runtime.prepared import Prepared
@@ -178,7 +179,13 @@ class Execution:
 
         wants, with_gradient = prepared.wants(wrt), int(bool(wrt))
 
+        unchecked = [self._dense(name) for name in self._bound.unchecked]
+
         def call(k: int) -> None:
+            for found in unchecked:
+                for item in range(bounds[k], bounds[k + 1]):
+                    if not are_legal(found.scores(item)):
+                        self._bound.check_scores()  # raises
             work = _take_workspace(floats)
             routine(
                 bounds[k], bounds[k + 1], with_gradient, ints, bases, self._weights, layout.n_shared, layout.shifts,
@@ -197,6 +204,7 @@ class Execution:
             call(0)
         else:
             run_slices([partial(call, k) for k in range(self._n_slices)], prepared.work)
+        self._bound.unchecked = frozenset()
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
 
     def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:

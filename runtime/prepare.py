@@ -34,7 +34,7 @@ from arcgrad.runtime.layout import FloatArray, Layout
 from arcgrad.runtime.packing import CannotMeet, RegionPacker
 from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.region_store import RegionStore
-from arcgrad.runtime.symbolic import SymbolicEvaluator
+from arcgrad.runtime.symbolic import SymbolicEvaluator, has_paths
 from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 __all__ = ["Preparer"]
@@ -50,7 +50,7 @@ class Preparer:
         self._lock = threading.Lock()
         # Sizes decide nothing but the order of compositions: one alone has none.
         self._orders = sum(n.operator in CHAINS for n in program.nodes if not n.is_input and not n.is_number) > 1
-        self._meets_paths = any(not n.is_input and not n.is_number and n.operator == "path" for n in program.nodes)
+        self._meets_paths = has_paths(program.nodes)
         # Prepared calls by the topologies' identities; the topologies are kept with them, so that these stay theirs.
         self._prepared: OrderedDict[tuple[Any, ...], tuple[list[Topology], Prepared]] = OrderedDict()
 
@@ -213,7 +213,9 @@ class _Preparation:
         dtypes = {name: _DTYPES[self._dense(name).frames.dtype.char] for name in plan.dense}
         emitted, memo = self._emit(regions, dtypes) if plan.steps or plan.graph is None else (None, {})
         widths = [0 if r.meeting is None else self._met(r.meeting).n_columns for r in plan.regions]
-        prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths, store, memo)
+        prepared = Prepared(
+            plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths, store, memo
+        )
         floats, _, numbers, _ = prepared.workspace
         self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
         return prepared

@@ -92,6 +92,13 @@ class Prepared:
                 total += (region.n_arcs or self.widths[number]) * (frames[number] or 1)
         return float(total)
 
+    @cached_property
+    def met(self) -> frozenset[str]:
+        """Dense inputs that the routine reads in regions, and that nothing else reads."""
+        if self.emitted is None:
+            return frozenset()
+        return frozenset(name for name in self.plan.dense if name not in self.layout)
+
     @property
     def kernels(self) -> list[KernelNames]:
         """The kernels of each region."""

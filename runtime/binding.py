@@ -24,6 +24,8 @@ __all__ = ["Bound", "BoundDense", "BoundGraph", "BoundScore", "bind", "resolve_n
 
 FloatArray = NDArray[np.float64]
 
+_NONE: frozenset[str] = frozenset()
+
 
 @dataclass(eq=False, slots=True)
 class BoundGraph:
@@ -125,14 +127,14 @@ class Bound:
     batch: int | None
     inputs: dict[str, BoundInput]
     mappings: dict[str, LabelMapping]
-    unchecked: frozenset[str] = frozenset()
+    unchecked: frozenset[str] = _NONE
 
     @property
     def n_items(self) -> int:
         """Number of items to evaluate."""
         return 1 if self.batch is None else self.batch
 
-    def check_scores(self, but: frozenset[str] = frozenset()) -> None:
+    def check_scores(self, but: frozenset[str] = _NONE) -> None:
         """Look at the scores of all inputs that are unchecked, but for some.
 
         Raises:
@@ -216,7 +218,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = 
     inputs: dict[str, BoundInput] = {}
     mappings: dict[str, LabelMapping] = {}
     sizes: dict[str, int] = {}  # of the batches
-    unchecked: list[str] = []
+    unchecked: frozenset[str] = _NONE
     for name, type_ in types.items():
         value = values[name]
         if type_ is Type.MAPPING:
@@ -226,7 +228,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = 
         inputs[name] = bound
         if isinstance(bound, BoundDense) and not bound.is_checked:
             if defer and not bound.shared and bound.frames.size >= _MANY_SCORES:
-                unchecked.append(name)
+                unchecked |= {name}
             else:
                 _check_scores(name, bound)
         if not bound.shared:
@@ -237,7 +239,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = 
             f"the inputs' batch sizes differ: {described}",
             hint="a single graph, dense input or number beside a batch is shared by all items",
         )
-    return Bound(next(iter(sizes.values()), None), inputs, mappings, frozenset(unchecked))
+    return Bound(next(iter(sizes.values()), None), inputs, mappings, unchecked)
 
 
 def _size(bound: BoundInput) -> int:

@@ -139,8 +139,8 @@ class Evaluator:
         if self.mode == "interpret":
             return interpret(self.program, bound, self.limits, wrt, cotangent)
         prepared = self.preparer.prepare(bound)
-        # Those that a routine reads in regions, and nothing else reads, are looked at slice by slice.
-        bound.check_scores(but=prepared.met)
+        if bound.unchecked:  # those that a routine reads in regions, and nothing else reads, wait for its slices
+            bound.check_scores(but=prepared.met)
         if prepared.emitted is None and not wrt:
             from arcgrad.runtime.graph_values import graph_values
 

@@ -91,7 +91,6 @@ class Execution:
         self._n_items = bound.n_items
         self._n_slices = len(prepared.slices) - 1
         self._weights = prepared.layout.weights(bound)
-        self._status = np.zeros(self._n_items, dtype=np.int64)
 
     def _dense(self, name: str) -> BoundDense:
         found = self._bound.inputs[name]
@@ -115,13 +114,15 @@ class Execution:
             found = self._dense(name)
             for item in again if not found.shared else ():  # what was written before the item failed
                 rows[found.starts[item] : found.starts[item] + found.counts[item]] = 0.0
-        # A dense input that is met in regions only, as most are, has its gradient where it belongs.
-        plain = () if again else [n for n in frames_gradients if n not in self._prepared.layout]
-        collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt if name not in plain}
+        gradients: dict[str, Any] = {}
+        if frames_gradients and not again:
+            # A dense input that is met in regions only, as most are, has its gradient where it belongs.
+            plain = [name for name in frames_gradients if name not in self._prepared.layout]
+            gradients = {name: self._dense(name).collect(frames_gradients[name]) for name in plain}
+        collected = {n: self._collect(n, gradient, frames_gradients) for n in wrt if n not in gradients}
         for item in again:
             values[item] = self._interpret(item, collected, seeds[item, 0])
-        gradients = {name: self._shaped(name, parts, frames_gradients) for name, parts in collected.items()}
-        gradients.update((name, self._dense(name).collect(frames_gradients[name])) for name in plain)
+        gradients.update((name, self._shaped(name, parts, frames_gradients)) for name, parts in collected.items())
         return values, gradients
 
     # -- graph-valued equations ---------------------------------------------------------------------------------------
@@ -167,7 +168,7 @@ class Execution:
         prepared, layout, plan = self._prepared, self._prepared.layout, self._prepared.plan
         assert prepared.emitted is not None
         self._values = np.zeros((self._n_items, len(plan.outputs)))
-        self._status[:] = 0
+        self._status = np.zeros(self._n_items, dtype=np.int64)
         routine = load(prepared, self._tier)
         ints, bases = prepared.packed
         floats, float_places, numbers, number_places = prepared.workspace
@@ -179,7 +180,7 @@ class Execution:
 
         wants, with_gradient = prepared.wants(wrt), int(bool(wrt))
 
-        unchecked = [self._dense(name) for name in self._bound.unchecked]
+        unchecked = [self._dense(name) for name in self._bound.unchecked] if self._bound.unchecked else ()
 
         def call(k: int) -> None:
             for found in unchecked:
@@ -204,7 +205,8 @@ class Execution:
             call(0)
         else:
             run_slices([partial(call, k) for k in range(self._n_slices)], prepared.work)
-        self._bound.unchecked = frozenset()
+        if unchecked:
+            self._bound.unchecked = frozenset()
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
 
     def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:

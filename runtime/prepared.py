@@ -76,12 +76,12 @@ class Prepared:
 
     def loaded(self, tier: str) -> Callable[..., Any] | None:
         """The routine of that tier, where a call had it loaded since the cache was cleared last."""
-        generation, routine = self.memo.get(("routine", tier), (None, None))
-        return routine if generation == cache.generation else None
+        found = self.memo.get(tier)
+        return None if found is None or found[0] != cache.generation else found[1]
 
     def keep(self, tier: str, routine: Callable[..., Any]) -> None:
         """Remember the routine of a tier."""
-        self.memo["routine", tier] = cache.generation, routine
+        self.memo[tier] = cache.generation, routine
 
     @cached_property
     def work(self) -> float:

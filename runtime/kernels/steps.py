@@ -82,6 +82,11 @@ def strips_forward(ints, base, work, work0, columns, count, start, rows):
                     sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
                     column = load(work, entering + k - begin) if step == 1 else broadcast(number(work, entering))
                     store(work, after + k, load(work, after + k) + sent * column)
+            elif entry(ints, group + 3) == 0 and entry(ints, triple + 7) == 0:  # two strips, as of CTC's blanks
+                column = broadcast(number(work, entering))
+                for k in range(begin, end, 8):
+                    sent = load(work, cell0 + k) * load(work, from0 + k) + load(work, cell1 + k) * load(work, from1 + k)
+                    store(work, after + k, sent * column)
             elif entry(ints, group + 3) == 0:
                 column = broadcast(number(work, entering))
                 for k in range(begin, end, 8):
@@ -155,6 +160,11 @@ def strips_back(ints, base, work, work0, columns, count, rows, want_weights):
             cell2 = cells + entry(ints, triple + 7) + offset2
             from0, from1, from2 = flow + offset0, flow + offset1, flow + offset2
             is_first = entry(ints, triple + 1) == 1
+            if is_first and entry(ints, triple + 7) == 0:
+                for k in range(entry(ints, group), entry(ints, group + 1), 8):
+                    sent = load(work, cell0 + k) * load(work, from0 + k) + load(work, cell1 + k) * load(work, from1 + k)
+                    store(work, earlier + k, sent)
+                continue
             for k in range(entry(ints, group), entry(ints, group + 1), 8):
                 sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
                 store(work, earlier + k, sent if is_first else load(work, earlier + k) + sent)

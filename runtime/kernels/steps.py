@@ -35,7 +35,7 @@ def copy(work, source, to, count):
 
 @helper
 def odd_end(ints, base, work, cells, odd, count):
-    """Where odd arcs end that need to be looked at: at once where all are 0, as those out of a start are after a while."""
+    """Where odd arcs end that need to be looked at: at once where all are 0, as those out of a start are soon."""
     places = base + entry(ints, base + 22)
     for k in range(odd, odd + count):
         if number(work, cells + entry(ints, places + entry(ints, k))) != 0.0:
@@ -52,7 +52,7 @@ def three(work, cell0, from0, cell1, from1, cell2, from2):
 
 @kernel(FORWARD, internal=True)
 def strips_forward(ints, base, work, work0, columns, count, start, rows):
-    """So many frames, with columns from that place on, from the row at ``start``; writes it and the others to ``rows``."""
+    """So many frames, with columns from that place on, from the row at ``start``; it and the others go to ``rows``."""
     _, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, _ = weight_places(ints, base, work0)
     table, groups, strips, forward, back, odd = strip_places(ints, base)

@@ -10,7 +10,7 @@ import pytest
 import arcgrad as ag
 from arcgrad.compiler import plan as planning
 from arcgrad.compiler.elaborate import elaborate
-from arcgrad.compiler.emit import _early_steps
+from arcgrad.compiler.early import early_steps  # 
 from arcgrad.compiler.ir import describe
 from arcgrad.compiler.plan import InputShape, make_plan
 from arcgrad.compiler.types import Type

@@ -1,4 +1,4 @@
-"""Steps that a routine may differentiate while it evaluates them, since it is known before what they are multiplied with.
+"""Steps that a routine may differentiate while it evaluates them: it is known before what they are multiplied with.
 
 Used by the emitter: LSE[X] over many columns is then read from memory once.
 """

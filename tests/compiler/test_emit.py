@@ -9,8 +9,8 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.compiler import plan as planning
-from arcgrad.compiler.elaborate import elaborate
 from arcgrad.compiler.early import early_steps
+from arcgrad.compiler.elaborate import elaborate
 from arcgrad.compiler.ir import describe
 from arcgrad.compiler.plan import InputShape, make_plan
 from arcgrad.compiler.types import Type

@@ -7,6 +7,7 @@ Stage: symbolic part, called by `arcgrad.runtime.packing`. The result is, number
 from __future__ import annotations
 
 from arcgrad.compiler.regions.base import HEADER
+from arcgrad.runtime.kernels.pack_entries import count_entries, largest_entry, write_entries
 from arcgrad.runtime.kernels.pack_inner_loop import (
     BOUNDS,
     LEFT_OVER,
@@ -164,69 +165,6 @@ def _write_states(given, number, position, n_states, flags, out, at):
     return _write_flagged(flags, n_states, out, at)
 
 
-@helper
-def _count_entries(n_arcs, chosen, pointers, parts, arcs, others):
-    """How many entries the first of the chosen arcs have, and whether each has one."""
-    if not len(pointers) and len(parts) == 1:
-        return n_arcs, True
-    count = 0
-    single = True
-    for k in range(n_arcs):
-        arc = chosen[k]
-        if len(pointers):
-            length = pointers[arc + 1] - pointers[arc]
-        else:
-            length = (1 if arcs[arc] >= 0 else 0) + (1 if others[arc] >= 0 else 0)
-        count += length
-        if length != 1:
-            single = False
-    return count, single
-
-
-@helper
-def _write_entries(n_arcs, arc_at, pointers, parts, arcs, others, leaf_offsets, out, rows_at, at):
-    """Write the entries of arcs that stand in ``out``, and where each arc's begin, unless each has one (0)."""
-    first = leaf_offsets[parts[0]] if len(parts) else 0
-    if not len(pointers) and len(parts) == 1:
-        for k in range(n_arcs):
-            out[at + k] = first + out[arc_at + k]
-        return
-    second = leaf_offsets[parts[1]] if len(parts) > 1 else 0
-    entry = 0
-    for k in range(n_arcs):
-        arc = out[arc_at + k]
-        if rows_at:
-            out[rows_at + k] = entry
-        if len(pointers):
-            for e in range(pointers[arc], pointers[arc + 1]):
-                out[at + entry] = leaf_offsets[parts[e]] + arcs[e]
-                entry += 1
-        else:
-            if arcs[arc] >= 0:
-                out[at + entry] = first + arcs[arc]
-                entry += 1
-            if others[arc] >= 0:
-                out[at + entry] = second + others[arc]
-                entry += 1
-    if rows_at:
-        out[rows_at + n_arcs] = entry
-
-
-@helper
-def _largest_entry(n_arcs, pointers, parts, arcs, others, leaf_offsets):
-    """The largest of all entries."""
-    largest = 0
-    if len(pointers):
-        for e in range(len(parts)):
-            largest = max(largest, leaf_offsets[parts[e]] + arcs[e])
-    elif len(parts) == 1:
-        largest = leaf_offsets[parts[0]] + n_arcs - 1
-    else:
-        for k in range(n_arcs):
-            largest = max(largest, leaf_offsets[parts[0]] + arcs[k], leaf_offsets[parts[1]] + others[k])
-    return largest
-
-
 @kernel(
     f"int64(int64, int64, {', '.join(['int32[::1]'] * 5)}, int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], "
     "boolean, int32[::1], int32[::1])"
@@ -296,7 +234,7 @@ def pack_trellis_ints(
     at += 32 * n_rows
     seen = room[at : at + n_given + n_rows]
     bounds = room[at + n_given + n_rows :]
-    if _largest_entry(n_given, entry_pointers, entry_parts, entry_arcs, entry_others, leaf_offsets) > _INT32_MAX:
+    if largest_entry(n_given, entry_pointers, entry_parts, entry_arcs, entry_others, leaf_offsets) > _INT32_MAX:
         return -1
     # The part of the graph that lies on accepting paths.
     for state in range(n_states):
@@ -323,7 +261,7 @@ def pack_trellis_ints(
             if label != _EPSILON:
                 n_emitting += 1
             n_arcs += 1
-    n_entries, single = _count_entries(n_arcs, arcs, entry_pointers, entry_parts, entry_arcs, entry_others)
+    n_entries, single = count_entries(n_arcs, arcs, entry_pointers, entry_parts, entry_arcs, entry_others)
     if n_emitting == n_arcs:
         for state in range(n_kept):
             position[state] = state
@@ -421,7 +359,7 @@ def pack_trellis_ints(
             elif not silent[k]:
                 out[slot_at + to] = slot_of[labels[arcs[k]]]
 
-        _write_entries(
+        write_entries(
             n_arcs, arc_at, entry_pointers, entry_parts, entry_arcs, entry_others, leaf_offsets, out, out[6], out[7]
         )
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.ir import Program
 from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.dense import are_legal
@@ -104,7 +105,7 @@ class Execution:
             return self._run_graph(wrt, cotangent)
         seeds = np.empty((self._n_items, 1))
         seeds[:, 0] = 1.0 if cotangent is None else cotangent
-        gradient = self._new_gradient() if wrt else np.zeros(0)
+        gradient = self._new_gradient() if self._differentiates_leaves(wrt) else np.zeros(0)
         frames_gradients = self._run_routine(seeds, gradient, wrt)
         values: list[Any] = self._values[:, 0].tolist()
         failed = np.count_nonzero(self._status)
@@ -159,6 +160,13 @@ class Execution:
             raise
 
     # -- the routine --------------------------------------------------------------------------------------------------
+
+    def _differentiates_leaves(self, wrt: Sequence[str]) -> bool:
+        """Whether the routine touches the gradient by leaf weights: it adds to those of graphs only where asked."""
+        layout = self._prepared.layout
+        return bool(wrt) and (
+            any(name in layout for name in wrt) or any(n.type is not Type.GRAPH for n in self._prepared.plan.leaves)
+        )
 
     def _new_gradient(self) -> FloatArray:
         layout = self._prepared.layout

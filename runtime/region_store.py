@@ -1,7 +1,7 @@
 """One array for all packed regions of a call, as its routine takes them, each once.
 
-Stage: symbolic part, filled by `packing` and `prepare`, read by `prepared`. What is packed anew is written straight
-into it, and remembered with its topology as a part of it.
+Stage: symbolic part, filled by `packing`, read by `prepared`. What is packed anew is written straight into it, and
+remembered with its topology as a part of it: who keeps one graph of a batch keeps the packed regions of all.
 """
 
 from __future__ import annotations

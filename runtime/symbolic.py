@@ -235,17 +235,23 @@ class SymbolicEvaluator:
             operation = self._operations[node] = repr((node.operator, node.parameters)).encode() + self._budget
         parts = [operation]
         graphs = iter(operands)
+        of_leaves = True
         for operand in node.operands:
             if operand.type is Type.GRAPH:
-                key = next(graphs).key
+                graph = next(graphs)
+                key = graph.key
                 if key is None:
                     return None
+                if graph.leaf is None:
+                    of_leaves = False
+                    key = len(key).to_bytes(4, "little") + key
                 parts.append(key)
             elif operand.type is Type.SCORE:
                 parts.append(b"score" + self._leaves[operand].to_bytes(4, "little"))
             else:
                 parts.append(self._bound.mappings[str(operand.parameters[0])].fingerprint)
-        return hashlib.sha256(b"".join(parts)).digest()[:16]
+        whole = b"".join(parts)
+        return whole if of_leaves else hashlib.sha256(whole).digest()[:16]
 
     def _build(self, node: Node, operands: list[SymbolicGraph], key: bytes | None) -> SymbolicGraph:
         graphs = iter(operands)

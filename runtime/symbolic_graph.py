@@ -59,7 +59,7 @@ class SymbolicGraph:
     built_key: bytes | None = None
     leaf: int | None = None
 
-    @cached_property
+    @property
     def key(self) -> bytes | None:
         """Names how it was built from which topologies; None where it also depends on weights (PATH)."""
         if self.leaf is None:

@@ -7,6 +7,7 @@ Stage: symbolic part, called by `arcgrad.runtime.packing`. The result is, number
 from __future__ import annotations
 
 from arcgrad.compiler.regions.base import HEADER
+from arcgrad.runtime.kernels.pack_entries import count_entries, largest_entry, write_entries
 from arcgrad.runtime.kernels.pack_inner_loop import (
     BOUNDS,
     group_states,
@@ -16,16 +17,7 @@ from arcgrad.runtime.kernels.pack_inner_loop import (
     write_matrix,
     write_strips,
 )
-from arcgrad.runtime.kernels.pack_parts import (
-    BACKWARD,
-    FORWARD,
-    KEPT,
-    count_entries,
-    largest_entry,
-    mark_reached,
-    order_silent,
-    write_entries,
-)
+from arcgrad.runtime.kernels.pack_states import BACKWARD, FORWARD, KEPT, mark_reached, order_silent
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["pack_trellis_ints", "sizes"]

@@ -62,7 +62,9 @@ _SYMBOL = "arcgrad.kernel."
 _exported: dict[str, tuple[Any, str, str, str]] = {}
 
 
-def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: frozenset[str], tier: Tier) -> Any:
+def load_or_compile(
+    function: Callable[..., Any], signature: str, *, fastmath: frozenset[str], tier: Tier, internal: bool = False
+) -> Any:
     """A dispatcher of numba's with machine code for this signature and no other.
 
     The caller holds `global_compiler_lock`.
@@ -72,6 +74,7 @@ def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: f
         signature: numba's text for the types.
         fastmath: LLVM's floating-point licences.
         tier: under which tier to count.
+        internal: leave out what Python needs to call it, a tenth of a second's compilation.
 
     Returns:
         The dispatcher, or the plain function where ``NUMBA_DISABLE_JIT`` is set.
@@ -80,11 +83,13 @@ def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: f
         InputError: the cache directory can be written by, or belongs to, other users; or the function refers to
             something of which `identity_of_function` cannot say what it is.
     """
-    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False)(function)
+    dispatcher: Any = numba.njit(
+        nogil=True, error_model="numpy", fastmath=set(fastmath) or False, no_cpython_wrapper=internal
+    )(function)
     if _config.DISABLE_JIT:
         return dispatcher
     # The attribute by which numba's dispatchers find their disk cache, from 0.13 to this day.
-    name = _name_on_disk(function, signature, fastmath, tier)
+    name = _name_on_disk(function, signature, fastmath, tier, internal)
     dispatcher._cache = _DiskCache(name, tier)
     _meter.watch(dispatcher, tier)
     try:
@@ -102,7 +107,9 @@ def load_or_compile(function: Callable[..., Any], signature: str, *, fastmath: f
 
 def inlined(function: Callable[..., Any], fastmath: frozenset[str] = frozenset()) -> Any:
     """A dispatcher for a plain function that compiled code calls: compiled with its caller, for the types it meets."""
-    return numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False)(function)
+    return numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False, no_cpython_wrapper=True)(
+        function
+    )
 
 
 def type_of_dispatcher(dispatcher: Any) -> Any:
@@ -192,9 +199,11 @@ def _serves_for(expected: Any, found: Any) -> bool:
     )
 
 
-def _name_on_disk(function: Callable[..., Any], signature: str, fastmath: frozenset[str], tier: Tier) -> str:
+def _name_on_disk(
+    function: Callable[..., Any], signature: str, fastmath: frozenset[str], tier: Tier, internal: bool
+) -> str:
     """Name of the file for a function's machine code: a digest of all that the code depends on."""
-    identity = (identity_of_function(function), tier, signature, sorted(fastmath), _identity_of_platform())
+    identity = (identity_of_function(function), tier, signature, sorted(fastmath), internal, _identity_of_platform())
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
     if tier == "fused":  # the module is named by the digest of its source
         return f"routines/{function.__module__.rpartition('_')[2]}-{digest}.code"

@@ -93,6 +93,7 @@ class Kernel(Generic[P, R]):
         signature: numba's text for the types, such as ``"float64(float64[::1])"``.
         tier: under which tier it is counted.
         fastmath: LLVM's flags.
+        internal: whether only compiled code calls it; from Python, it runs as plain Python.
     """
 
     def __init__(
@@ -101,17 +102,21 @@ class Kernel(Generic[P, R]):
         signature: str,
         fastmath: frozenset[str],
         tier: Tier,
+        internal: bool = False,
     ) -> None:
         functools.update_wrapper(self, python)
         self.python = python
         self.signature = signature
         self.fastmath = fastmath
         self.tier = tier
+        self.internal = internal
         self._compiled: Any = None
         _every_kernel.add(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         compiled = self._compiled
+        if self.internal:
+            return self.python(*args, **kwargs)
         if compiled is None:
             compiled = self.load()
         try:
@@ -135,7 +140,7 @@ class Kernel(Generic[P, R]):
         with numba_compiler.global_compiler_lock:
             if self._compiled is None:
                 self._compiled = numba_compiler.load_or_compile(
-                    self.python, self.signature, fastmath=self.fastmath, tier=self.tier
+                    self.python, self.signature, fastmath=self.fastmath, tier=self.tier, internal=self.internal
                 )
             return self._compiled
 
@@ -216,12 +221,15 @@ def vector_operation(function: Callable[P, R]) -> VectorOperation[P, R]:
     return VectorOperation(function)
 
 
-def kernel(signature: str, *, fastmath: Iterable[str] = ()) -> Callable[[Callable[P, R]], Kernel[P, R]]:
+def kernel(
+    signature: str, *, fastmath: Iterable[str] = (), internal: bool = False
+) -> Callable[[Callable[P, R]], Kernel[P, R]]:
     """Declare a function of the kernel library: compiled for the signature, kept on disk, loaded at its first call.
 
     Args:
         signature: return type and argument types in numba's notation, such as ``"float64(int32[::1], float64)"``.
         fastmath: LLVM's floating-point licences, such as ``{"reassoc", "contract"}``; none by default.
+        internal: called by other kernels only, which spares the code by which Python would call it.
 
     Example (compiled when first called)::
 
@@ -234,7 +242,7 @@ def kernel(signature: str, *, fastmath: Iterable[str] = ()) -> Callable[[Callabl
     """
 
     def declare(function: Callable[P, R]) -> Kernel[P, R]:
-        return Kernel(function, signature, frozenset(fastmath), "kernels")
+        return Kernel(function, signature, frozenset(fastmath), "kernels", internal)
 
     return declare
 

@@ -10,7 +10,7 @@ from math import inf
 
 import numpy as np
 
-from arcgrad.runtime.kernels.vectors import broadcast, greater, powers_of_rounded, where_greater
+from arcgrad.runtime.kernels.vectors import broadcast, greater, powers_of_rounded
 from arcgrad.runtime.routines import helper, kernel, loose_helper
 
 __all__ = [
@@ -41,8 +41,9 @@ _MAGIC_FLOAT32 = np.float32(12582912.0)
 _LOG2E_FLOAT32 = np.float32(LOG2E)
 _LN2_HIGH_FLOAT32 = np.float32(0.693359375)
 _LN2_LOW_FLOAT32 = np.float32(-2.12194440e-4)
-_LEAST = np.float32(-87.0)
-_ZERO = np.float32(0.0)
+# Where exponents of two are −1023 and −127, whose bits are those of 0.
+_LEAST = -709.0
+_LEAST_FLOAT32 = np.float32(-88.0)
 _ONE = np.float32(1.0)
 # exp's polynomial of degree 6 with the least relative error, 3e-9 on |r| ≤ ln(2) / 2, after 1 + r.
 _SECOND = np.float32(0.4999999305)
@@ -74,29 +75,30 @@ def polynomial(r):
 
 @loose_helper("contract")
 def exponential(x):
-    """exp(x) within 4e-16 relative for x ≤ 700; 0 for x ≤ −708."""
-    z = max(x, -708.0)
+    """exp(x) within 4e-16 relative for x ≤ 700; 0 for x ≤ −708.8, where the power of two has no bits left."""
+    z = max(x, _LEAST)
     rounded = z * LOG2E + MAGIC
     k = rounded - MAGIC
     p = polynomial((z - k * _LN2_HIGH) - k * _LN2_LOW)
     power = np.int64((np.float64(rounded).view(np.int64) << 52) + (1023 << 52)).view(np.float64)
-    return p * power if x > -708.0 else 0.0
+    return p * power
 
 
 @helper
 def exponentials(x):
     """As `exponential`, of a vector."""
-    rounded = greater(x, broadcast(-708.0)) * LOG2E + MAGIC
+    z = greater(x, broadcast(_LEAST))
+    rounded = z * LOG2E + MAGIC
     k = rounded - MAGIC
-    p = polynomial((x - k * _LN2_HIGH) - k * _LN2_LOW)
-    return where_greater(x, broadcast(-708.0), p * powers_of_rounded(rounded), broadcast(0.0))
+    return polynomial((z - k * _LN2_HIGH) - k * _LN2_LOW) * powers_of_rounded(rounded)
 
 
 @helper
 def short_exponentials(x):
     """As `exponentials`, within 6e-9 relative: for scores that came in float32."""
-    rounded = greater(x, broadcast(-708.0)) * LOG2E + MAGIC
-    r = x - (rounded - MAGIC) * LN2
+    z = greater(x, broadcast(_LEAST))
+    rounded = z * LOG2E + MAGIC
+    r = z - (rounded - MAGIC) * LN2
     p = r * 0.0001984126984126984 + 0.001388888888888889
     p = p * r + 0.008333333333333333
     p = p * r + 0.041666666666666664
@@ -104,13 +106,13 @@ def short_exponentials(x):
     p = p * r + 0.5
     p = p * r + 1.0
     p = p * r + 1.0
-    return where_greater(x, broadcast(-708.0), p * powers_of_rounded(rounded), broadcast(0.0))
+    return p * powers_of_rounded(rounded)
 
 
 @loose_helper("contract")
 def exponential_float32(x):
-    """exp(x) for x ≤ 80, within 2e-7 relative where x is not large; 0 for x ≤ −87."""
-    z = max(x, _LEAST)
+    """exp(x) for x ≤ 80, within 2e-7 relative where x is not large; 0 for x ≤ −87.7."""
+    z = max(x, _LEAST_FLOAT32)
     rounded = z * _LOG2E_FLOAT32 + _MAGIC_FLOAT32
     k = rounded - _MAGIC_FLOAT32
     r = (z - k * _LN2_HIGH_FLOAT32) - k * _LN2_LOW_FLOAT32
@@ -122,7 +124,7 @@ def exponential_float32(x):
     p = p * r + _ONE
     # numba widens whole numbers at every step; narrowed again, they stay beside the others in a vector.
     bits = np.int32(np.int32(np.float32(rounded).view(np.int32) << 23) + np.int32(127 << 23))
-    return p * np.int32(bits).view(np.float32) if x > _LEAST else _ZERO
+    return p * np.int32(bits).view(np.float32)
 
 
 @kernel("void(float64[::1], float64[::1])")

@@ -17,6 +17,7 @@ from arcgrad.runtime.kernels.exponentials import exponential, exponential_float3
 from arcgrad.runtime.routines import helper, kernel, loose_helper
 
 __all__ = [
+    "add_frame",
     "clear_rows",
     "clear_rows_float32",
     "frames_log_backward",
@@ -25,6 +26,8 @@ __all__ = [
     "frames_log_forward_float32",
     "frames_log_seeded",
     "frames_log_seeded_float32",
+    "soften",
+    "soften_float32",
 ]
 
 _LEAST = -(2**63)
@@ -217,8 +220,44 @@ def frames_log_backward_float32(
         add_exponentials_float32(frames[frame0 + frame], best, factor, frames_gradient[gframe0 + frame])
 
 
-@kernel(FRAMES_SEEDED.replace("FRAMES", "float64[:, ::1]"))
-def frames_log_seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
+@helper
+def soften(row, seed, shares):
+    """Write seed × softmax of a frame; its greatest score, and the sum of exponentials beside it, 0 if all are −inf."""
+    best = greatest(row)
+    total = write_exponentials(row, best, shares)
+    factor = seed / total if total > 0.0 else 0.0
+    for k in range(len(shares)):
+        shares[k] *= factor
+    return best, total
+
+
+@helper
+def soften_float32(row, seed, shares):
+    """As `soften`."""
+    best = greatest_float32(row)
+    total = write_exponentials_float32(row, best, shares)
+    factor = np.float32(seed / total) if total > 0.0 else np.float32(0.0)
+    for k in range(len(shares)):
+        shares[k] *= factor
+    return float(best), total
+
+
+@helper
+def add_frame(score, product, best, total):
+    """A score and a product of totals, whose logarithm is still to be added to it, with one more frame.
+
+    One logarithm for several frames: totals are between 1 and the number of columns.
+    """
+    if total == 0.0:
+        return -inf, product
+    product *= total
+    if product > 1e200:
+        return score + best + log(product), 1.0
+    return score + best, product
+
+
+@helper
+def write_softmax(soften_row, frames, frame0, n_frames, seed, frames_gradient, gframe0):
     """Forward score, and seed × softmax of each frame, written over whatever the frames' gradient held.
 
     One pass over memory: a frame's exponentials are scaled while they are in the cache.
@@ -226,20 +265,15 @@ def frames_log_seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
     score = 0.0
     product = 1.0
     for frame in range(n_frames):
-        row = frames[frame0 + frame]
-        shares = frames_gradient[gframe0 + frame]
-        best = greatest(row)
-        total = write_exponentials(row, best, shares)
-        # One logarithm for several frames: totals are between 1 and the number of columns.
-        score += best if total > 0.0 else -inf
-        product *= total if total > 0.0 else 1.0
-        if product > 1e200:
-            score += log(product)
-            product = 1.0
-        factor = seed / total if total > 0.0 else 0.0
-        for k in range(len(shares)):
-            shares[k] *= factor
-    score += log(product)
+        best, total = soften_row(frames[frame0 + frame], seed, frames_gradient[gframe0 + frame])
+        score, product = add_frame(score, product, best, total)
+    return score + log(product)
+
+
+@kernel(FRAMES_SEEDED.replace("FRAMES", "float64[:, ::1]"))
+def frames_log_seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
+    """See `write_softmax`; the gradient is 0 where the score is −inf."""
+    score = write_softmax(soften, frames, frame0, n_frames, seed, frames_gradient, gframe0)
     if score == -inf:
         clear_rows(frames_gradient, gframe0, n_frames)
     return score
@@ -248,23 +282,7 @@ def frames_log_seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
 @kernel(FRAMES_SEEDED.replace("FRAMES", "float32[:, ::1]"))
 def frames_log_seeded_float32(frames, frame0, n_frames, seed, frames_gradient, gframe0):
     """As `frames_log_seeded`."""
-    score = 0.0
-    product = 1.0
-    for frame in range(n_frames):
-        row = frames[frame0 + frame]
-        shares = frames_gradient[gframe0 + frame]
-        best = greatest_float32(row)
-        total = write_exponentials_float32(row, best, shares)
-        # One logarithm for several frames: totals are between 1 and the number of columns.
-        score += best if total > 0.0 else -inf
-        product *= total if total > 0.0 else 1.0
-        if product > 1e200:
-            score += log(product)
-            product = 1.0
-        factor = np.float32(seed / total) if total > 0.0 else np.float32(0.0)
-        for k in range(len(shares)):
-            shares[k] *= factor
-    score += log(product)
+    score = write_softmax(soften_float32, frames, frame0, n_frames, seed, frames_gradient, gframe0)
     if score == -inf:
         clear_rows_float32(frames_gradient, gframe0, n_frames)
     return score

@@ -78,7 +78,7 @@ def strip_places(ints, base):
     return table, groups, strips, forward, back, back + 8 * ints[table + 4]
 
 
-@kernel(f"void({PLACE})")
+@kernel(f"void({PLACE})", internal=True)
 def split_weights(ints, base, work, work0):
     """Arcs' weights as mantissas and exponents, by cell."""
     linear, scales, cells, sums = weight_places(ints, base, work0)
@@ -108,7 +108,7 @@ def fitting_frames(ints, base, work, work0, n_frames, frame, most):
     return count
 
 
-@kernel(f"void({PLACE}, int64, int64, int64)")
+@kernel(f"void({PLACE}, int64, int64, int64)", internal=True)
 def greatest_columns(ints, base, work, work0, n_frames, frame, count):
     """A bound for each slot's column in these frames, as exponent, and for each state's."""
     vectors, stride, slots, _ = vector_places(ints, base, work0)
@@ -132,7 +132,7 @@ def greatest_columns(ints, base, work, work0, n_frames, frame, count):
             work[to + state] = work[slots + slot]
 
 
-@kernel(f"void({PLACE}, boolean)")
+@kernel(f"void({PLACE}, boolean)", internal=True)
 def own_exponents(ints, base, work, work0, uniform):
     """Exponents that bring the present row's mantissas to between 1 and 2; or the greatest of them for all states."""
     row, stride, _, _ = vector_places(ints, base, work0)
@@ -149,7 +149,7 @@ def own_exponents(ints, base, work, work0, uniform):
             store(work, at, highest)
 
 
-@kernel(f"void({PLACE}, int64)")
+@kernel(f"void({PLACE}, int64)", internal=True)
 def spread_over_strips(ints, base, work, work0, count):
     """Raise exponents to what a state's sources may send there within so many frames."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
@@ -182,7 +182,7 @@ def spread_over_strips(ints, base, work, work0, count):
             break
 
 
-@kernel(f"void({PLACE}, int64)")
+@kernel(f"void({PLACE}, int64)", internal=True)
 def spread_over_arcs(ints, base, work, work0, count):
     """As `spread_over_strips`, arc by arc, ε arcs among them."""
     vectors, stride, slots, _ = vector_places(ints, base, work0)
@@ -203,7 +203,7 @@ def spread_over_arcs(ints, base, work, work0, count):
             break
 
 
-@kernel(f"float64({PLACE}, int64)")
+@kernel(f"float64({PLACE}, int64)", internal=True)
 def renew_row(ints, base, work, work0, start):
     """Write the present row in the new units, and these, where the block begins; the exponent of its least mantissa."""
     row, stride, _, _ = vector_places(ints, base, work0)
@@ -218,7 +218,7 @@ def renew_row(ints, base, work, work0, start):
     return least_of(least)
 
 
-@kernel(f"float64({PLACE}, int64, boolean)")
+@kernel(f"float64({PLACE}, int64, boolean)", internal=True)
 def fill_cells(ints, base, work, work0, units, uniform):
     """The block's factors from its units; the exponent of the least. Those of one unit for all states stay the same."""
     linear, scales, cells, _ = weight_places(ints, base, work0)
@@ -257,7 +257,7 @@ def fill_cells(ints, base, work, work0, units, uniform):
     return least
 
 
-@kernel(f"float64({PLACE}, boolean)")
+@kernel(f"float64({PLACE}, boolean)", internal=True)
 def growth_of_frame(ints, base, work, work0, uniform):
     """By how many bits a frame may let mantissas grow.
 
@@ -312,7 +312,7 @@ def growth_of_frame(ints, base, work, work0, uniform):
     return growth
 
 
-@kernel(f"boolean({PLACE}, int64, boolean)")
+@kernel(f"boolean({PLACE}, int64, boolean)", internal=True)
 def nothing_is_lost(ints, base, work, work0, row, zeros_are_true):
     """Whether the mantissas of a block's last row tell that nothing fell below float64's range on the way.
 

@@ -50,7 +50,7 @@ def three(work, cell0, from0, cell1, from1, cell2, from2):
     return total + load(work, cell2) * load(work, from2)
 
 
-@kernel(FORWARD)
+@kernel(FORWARD, internal=True)
 def strips_forward(ints, base, work, work0, columns, count, start, rows):
     """So many frames, with columns from that place on, from the row at ``start``; writes it and the others to ``rows``."""
     _, stride, _, _ = vector_places(ints, base, work0)
@@ -111,7 +111,7 @@ def strips_forward(ints, base, work, work0, columns, count, start, rows):
         columns += width
 
 
-@kernel(BACK)
+@kernel(BACK, internal=True)
 def strips_back(ints, base, work, work0, columns, count, rows, want_weights):
     """The gradient of `strips_forward`: from β after the frames to β before; columns become their posteriors."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
@@ -185,7 +185,7 @@ def strips_back(ints, base, work, work0, columns, count, rows, want_weights):
         copy(work, beta - pad, earlier - pad, stride)
 
 
-@kernel(FORWARD, fastmath=("contract", "reassoc"))
+@kernel(FORWARD, fastmath=("contract", "reassoc"), internal=True)
 def arcs_forward(ints, base, work, work0, columns, count, start, rows):
     """As `strips_forward`, arc by arc, ε arcs within each frame."""
     _, stride, _, _ = vector_places(ints, base, work0)
@@ -222,7 +222,7 @@ def arcs_forward(ints, base, work, work0, columns, count, start, rows):
             work[after + state] = total
 
 
-@kernel(BACK, fastmath=("contract",))
+@kernel(BACK, fastmath=("contract",), internal=True)
 def arcs_back(ints, base, work, work0, columns, count, rows, want_weights):
     """As `strips_back`, arc by arc."""
     vectors, stride, used_at, _ = vector_places(ints, base, work0)

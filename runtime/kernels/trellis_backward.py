@@ -20,7 +20,7 @@ _NEGLIGIBLE = 2.0**-250
 """Posteriors below this are dropped between blocks, since β might have no room for them."""
 
 
-@kernel(f"void({PLACE}, int32[::1], int64, int64, int64, int64, boolean)")
+@kernel(f"void({PLACE}, int32[::1], int64, int64, int64, int64, boolean)", internal=True)
 def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights):
     """From posteriors of states after a block, which ends before frame ``end``, to those before.
 
@@ -59,7 +59,7 @@ def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, wan
         store(work, row + k, where_greater(mantissas, zero, posteriors, zero))
 
 
-@kernel(f"void({PLACE}, int64)")
+@kernel(f"void({PLACE}, int64)", internal=True)
 def starts_back(ints, base, work, work0, n_frames):
     """The gradient of the ε arcs before the first frame."""
     _, stride, _, _ = vector_places(ints, base, work0)

@@ -44,7 +44,7 @@ SLOWLY, FAST, UNIFORMLY = 0, 1, 2
 """How a block was computed: in the log domain, with a unit for each state, or with one for all."""
 
 
-@kernel(FORWARD)
+@kernel(FORWARD, internal=True)
 def run_block(ints, base, work, work0, columns, count, start, rows):
     """A block's rows, by the format of its inner loop."""
     if ints[base + 18] == 1:
@@ -55,7 +55,7 @@ def run_block(ints, base, work, work0, columns, count, start, rows):
         arcs_forward(ints, base, work, work0, columns, count, start, rows)
 
 
-@kernel(f"void({PLACE}, int32[::1], int64)")
+@kernel(f"void({PLACE}, int32[::1], int64)", internal=True)
 def begin_blocks(ints, base, work, work0, iwork, iwork0):
     """The present row before the first frame: starts, and what ε arcs reach from them."""
     row, stride, _, score = vector_places(ints, base, work0)
@@ -73,7 +73,7 @@ def begin_blocks(ints, base, work, work0, iwork, iwork0):
         copy(work, exponents + stride, row + stride, stride)
 
 
-@kernel(f"int64({PLACE}, int64, int64, int64, int64, int64, boolean)")
+@kernel(f"int64({PLACE}, int64, int64, int64, int64, int64, boolean)", internal=True)
 def try_block(ints, base, work, work0, n_frames, frame, most, start, rows, uniform):
     """Compute a block of at most so many frames; how many it got, 0 where something was or may be lost."""
     _, stride, _, _ = vector_places(ints, base, work0)
@@ -110,7 +110,7 @@ def try_block(ints, base, work, work0, n_frames, frame, most, start, rows, unifo
     return count if safe else 0
 
 
-@kernel(f"int64({PLACE}, int32[::1], int64, int64, int64)")
+@kernel(f"int64({PLACE}, int32[::1], int64, int64, int64)", internal=True)
 def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
     """Compute a block from this frame on, of at most `LONGEST` frames, whose columns are there; where the next begins."""
     row, stride, _, _ = vector_places(ints, base, work0)
@@ -152,7 +152,7 @@ def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
     return frame + count
 
 
-@kernel(f"float64({PLACE}, int64)")
+@kernel(f"float64({PLACE}, int64)", internal=True)
 def finish_blocks(ints, base, work, work0, n_frames):
     """The forward score from the present row, which becomes the posteriors of the states at the end."""
     row, stride, _, score_at = vector_places(ints, base, work0)

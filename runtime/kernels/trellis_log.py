@@ -34,6 +34,8 @@ ALIKE = 100.0
 """Bits between the columns of several frames up to which these get one shift."""
 
 __all__ = [
+    "add_columns",
+    "add_weights",
     "trellis_log_backward",
     "trellis_log_backward_float32",
     "trellis_log_forward",
@@ -53,7 +55,7 @@ def extremes(work, begin, end):
     return greatest_of(high), least_of(low)
 
 
-@kernel("void(float64[::1], int64, int64, int64, int64, int64, int64, boolean)")
+@kernel("void(float64[::1], int64, int64, int64, int64, int64, int64, boolean)", internal=True)
 def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, short):
     """Replace frames' columns by exponentials, shifted by the greatest; write that, and their range in bits.
 
@@ -124,6 +126,25 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
     return finish_blocks(ints, base, work, work0, n_frames)
 
 
+@helper
+def add_columns(ints, base, work, work0, n_frames, frame, seed, shares):
+    """Add seed × the posterior of each column to a frame's gradient."""
+    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
+    used = np.uint64(base + ints[base + 14])
+    from_ = columns + frame * columns_width(ints, base)
+    for slot in range(np.uint64(ints[base + 13])):
+        shares[np.uint64(ints[used + slot])] += seed * number(work, from_ + np.int64(slot))
+
+
+@helper
+def add_weights(ints, base, work, work0, seed, gradient, n_shared, g_shared, g_shift):
+    """Add seed × the posterior of each arc to its entries' gradient."""
+    _, _, _, sums = weight_places(ints, base, work0)
+    for arc in range(ints[base + 1]):
+        posterior = seed * work[sums + ints[base + ints[base + 22] + arc]]
+        add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)
+
+
 def _backward(
     ints,
     base,
@@ -155,28 +176,18 @@ def _backward(
     if ints[base] == 0 or work[score] == -inf:
         return
     _, _, cells, sums = weight_places(ints, base, work0)
-    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
-    width = columns_width(ints, base)
-    n_slots = np.uint64(ints[base + 13])
-    used = np.uint64(base + ints[base + 14])
     clear(work, sums, sums - cells)
     end = n_frames
     for block in range(iwork[iwork0] - 1, -1, -1):
         block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights)
         begin = iwork[iwork0 + 2 + 2 * block]
         for frame in range(begin if want_frames else end, end):
-            row = np.uint64(gframe0 + frame)
-            from_ = columns + frame * width
-            for slot in range(n_slots):
-                share = number(work, from_ + np.int64(slot))
-                frames_gradient[row, np.uint64(ints[used + slot])] += seed * share
+            add_columns(ints, base, work, work0, n_frames, frame, seed, frames_gradient[gframe0 + frame])
         end = begin
     if ints[base + 17] > 0:
         starts_back(ints, base, work, work0, n_frames)
     if want_weights:
-        for arc in range(ints[base + 1]):
-            posterior = seed * work[sums + ints[base + ints[base + 22] + arc]]
-            add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)
+        add_weights(ints, base, work, work0, seed, gradient, n_shared, g_shared, g_shift)
 
 
 trellis_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

@@ -156,7 +156,9 @@ def test_scores_and_posteriors_are_those_of_the_reference(
             continue
         # As a batch of one, whose gradient is written where memory holds anything.
         out = np.full((1, *item.scores.shape), np.nan, dtype=dtype)
-        value, gradient = ag.compile(CTC, mode="fused").value_and_grad(X=item.scores[None], Y=y, wrt="X", out={"X": out})
+        value, gradient = ag.compile(CTC, mode="fused").value_and_grad(
+            X=item.scores[None], Y=y, wrt="X", out={"X": out}
+        )
         close(float(value[0]), chain - score, abs(score) + abs(chain), dtype)
         np.testing.assert_allclose(gradient["X"][0], softmax - posteriors, atol=1e-5)
 

@@ -184,7 +184,10 @@ FROZEN.flags.writeable = False
         ({"X +": WRITABLE}, "out has an array for 'X \\+'"),
         ({"": WRITABLE}, "out has an array for ''"),
         ({"w": np.zeros(2)}, "out takes no gradient by w, which is not one array"),
-        ({"X": WRITABLE[:1]}, r"out for X has shape \(1, 3, 2\).* must be an array of shape \(2, 3, 2\), dtype float64"),
+        (
+            {"X": WRITABLE[:1]},
+            r"out for X has shape \(1, 3, 2\).* must be an array of shape \(2, 3, 2\), dtype float64",
+        ),
         ({"X": WRITABLE.astype(np.float32)}, "out for X has .*float32.* must be an array of shape"),
         ({"X": WRITABLE.tolist()}, "out for X has type list, but must be"),
         ({"X": None}, "out for X has type NoneType"),

@@ -1,4 +1,4 @@
-"""Equations in which a dense input occurs in several regions: their gradients meet in the same memory, in every tier."""
+"""Equations in which a dense input occurs in several regions, whose gradients meet in the same memory."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def check(text: str, mode: str, given: dict[str, Any], tolerance: float = 1e-11,
         assert list(gradient) == (list(right) if wrt is None else [wrt])
         for name, each in gradient.items():
             for one, other in zip(parts(each), parts(right[name]), strict=True):
-                np.testing.assert_allclose(one, other, rtol=100 * tolerance, atol=tolerance, err_msg=f"{text} by {name}")
+                np.testing.assert_allclose(
+                    one, other, rtol=100 * tolerance, atol=tolerance, err_msg=f"{text} by {name}"
+                )
 
 
 @pytest.mark.parametrize("batch", ["single", "padded", "ragged", "beside"])

@@ -19,8 +19,8 @@ Both are called like the plain functions they wrap: from Python, from one anothe
   may be read-only although the signature cannot say so: it is the kernel's duty not to write its inputs. ``.python``
   is the undecorated function. Options: `fastmath`, a set of LLVM flags such as ``{"reassoc"}`` (never "ninf" or "nnan":
   scores may be −inf). Compiled with ``nogil=True`` and ``error_model="numpy"``: x / 0 is inf or NaN, not an error.
-- A kernel calls others by symbols, without a copy of their code in its own: so kernels are units of compilation, and what
-  is to melt into a caller's loop is a helper. `loose_helper` gives a helper licences of its own.
+- A kernel calls others by symbols, without a copy of their code in its own: so kernels are units of compilation, and
+  what is to melt into a caller's loop is a helper. `loose_helper` gives a helper licences of its own.
 - Both must be module-level functions, not closures. Kernels report failure by what they return or write, not by
   raising, allocate nothing, and may use as globals: helpers, other kernels, numbers and tuples of them, modules.
 - The machine code of a kernel is keyed by its own bytecode and that of all helpers and kernels it reaches, with the

@@ -6,9 +6,9 @@ entered with one common column, such as CTC's blank, and last those with a colum
 
 Within a group, states are *striped* over the eight lanes of a vector, as M. Farrar does (Striped Smith–Waterman speeds
 database searches six times over other SIMD implementations, 2007): the group's k-th state, of 8 q, has the place
-8 (k mod q) + k div q. So a state's neighbour stands in the same lane of the next vector, and vectors are read where they
-were written: read one number further, they would have to wait until two of them had reached the cache. Groups of like sizes
-get the same q, so that states of like ranks stand in the same lane.
+8 (k mod q) + k div q. So a state's neighbour stands in the same lane of the next vector, and vectors are read where
+they were written: read one number further, they would have to wait until two of them had reached the cache. Groups of
+like sizes get the same q, so that states of like ranks stand in the same lane.
 """
 
 from __future__ import annotations

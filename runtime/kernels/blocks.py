@@ -9,7 +9,8 @@ something may have been lost on the way: whatever fell below float64's range in 
 in the end a few frames in the log domain. So nothing is lost, however far states lie apart.
 
 The forward pass keeps the row that each block begins with; the backward pass computes the block's rows again, in memory
-that stays in the cache, unless all rows are few and were kept. Backward scores β are kept in units of 2^−e, so that m · β is the state's posterior.
+that stays in the cache, unless all rows are few and were kept. Backward scores β are kept in units of 2^−e, so that
+m · β is the state's posterior.
 
 Everything lies in the workspace, at multiples of eight numbers, so that vectors seldom cross the cache's lines.
 """

@@ -35,7 +35,7 @@ def copy(work, source, to, count):
 
 @helper
 def odd_end(ints, base, work, cells, odd, count):
-    """Where odd arcs end that need to be looked at: at once where all are 0, as those out of a start are after a while."""
+    """Where odd arcs end that need to be looked at: at once where all are 0, as those out of a start come to be."""
     places = base + entry(ints, base + 22)
     for k in range(odd, odd + count):
         if number(work, cells + entry(ints, places + entry(ints, k))) != 0.0:
@@ -52,7 +52,7 @@ def three(work, cell0, from0, cell1, from1, cell2, from2):
 
 @kernel(FORWARD, internal=True)
 def strips_forward(ints, base, work, work0, columns, count, start, rows):
-    """So many frames, with columns from that place on, from the row at ``start``; writes it and the others to ``rows``."""
+    """So many frames, with columns from that place on, from the row at ``start``; writes it and others to ``rows``."""
     _, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, _ = weight_places(ints, base, work0)
     table, groups, strips, forward, back, odd = strip_places(ints, base)
@@ -246,9 +246,9 @@ def arcs_back(ints, base, work, work0, columns, count, rows, want_weights):
         column = np.uint64(columns + frame * width)
         if ints[base + 8] < ints[base + 1]:
             for back in range(n_states):
-                state = n_states - one - back
-                own = work[beta + state]
-                for arc in range(np.uint64(ints[silent + state]), np.uint64(ints[silent + state + one])):
+                end = n_states - one - back
+                own = work[beta + end]
+                for arc in range(np.uint64(ints[silent + end]), np.uint64(ints[silent + end + one])):
                     source = np.uint64(ints[sources + arc])
                     flow = work[cell + arc] * own
                     work[beta + source] += flow

@@ -26,10 +26,10 @@ import numba
 import numpy
 from numba.core import cgutils, compiler, event, serialize, types
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.imputils import impl_ret_new_ref
+from numba.core.imputils import impl_ret_new_ref as _impl_ret_new_ref
 from numba.core.registry import cpu_target
 from numba.core.runtime import nrt
-from numba.core.typing.templates import make_concrete_template
+from numba.core.typing.templates import make_concrete_template as _make_concrete_template
 
 from arcgrad.runtime import vector_code
 from arcgrad.runtime.cache import Tier, cache
@@ -48,10 +48,13 @@ __all__ = [
 
 # numba is typed in part only.
 _config: Any = numba.config
+_njit: Any = numba.njit
 _compiled_code: Any = compiler.CompileResult
 _serialize: Any = serialize
 _event: Any = event
 _cgutils: Any = cgutils
+impl_ret_new_ref: Any = _impl_ret_new_ref
+make_concrete_template: Any = _make_concrete_template
 
 # Changed when the content of a compiled file changes its form.
 _FORMAT = 3
@@ -83,7 +86,7 @@ def load_or_compile(
         InputError: the cache directory can be written by, or belongs to, other users; or the function refers to
             something of which `identity_of_function` cannot say what it is.
     """
-    dispatcher: Any = numba.njit(
+    dispatcher: Any = _njit(
         nogil=True, error_model="numpy", fastmath=set(fastmath) or False, no_cpython_wrapper=internal
     )(function)
     if _config.DISABLE_JIT:
@@ -107,9 +110,7 @@ def load_or_compile(
 
 def inlined(function: Callable[..., Any], fastmath: frozenset[str] = frozenset()) -> Any:
     """A dispatcher for a plain function that compiled code calls: compiled with its caller, for the types it meets."""
-    return numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False, no_cpython_wrapper=True)(
-        function
-    )
+    return _njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False, no_cpython_wrapper=True)(function)
 
 
 def type_of_dispatcher(dispatcher: Any) -> Any:

@@ -10,13 +10,20 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
-from numba.core.datamodel import PrimitiveModel, register_default
-from numba.core.imputils import lower_builtin
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.core import datamodel as _datamodel
+from numba.core import imputils as _imputils
+from numba.core import types as _types
+from numba.core.typing import templates as _templates
 from numba.extending import intrinsic
 
 __all__ = ["INTRINSICS"]
+
+# numba is typed in part only.
+types: Any = _types
+datamodel: Any = _datamodel
+imputils: Any = _imputils
+templates: Any = _templates
+signature = templates.signature
 
 LANES = 8
 
@@ -37,8 +44,8 @@ class VectorType(types.Type):  # type: ignore[misc]
 VECTOR = VectorType()
 
 
-@register_default(VectorType)
-class _VectorModel(PrimitiveModel):  # type: ignore[misc]
+@datamodel.register_default(VectorType)
+class _VectorModel(datamodel.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, type_: Any) -> None:
         super().__init__(manager, type_, _vector)
 
@@ -67,7 +74,7 @@ def _element(builder: Any, vector: Any, lane: int) -> Any:
 _SIGNS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul"}
 
 
-class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
+class _Arithmetic(templates.AbstractTemplate):  # type: ignore[misc]
     def generic(self, args: Any, kws: Any) -> Any:
         if kws or len(args) != 2 or VECTOR not in args:
             return None
@@ -78,14 +85,14 @@ class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
 
 
 def _declare(sign: Any, name: str) -> None:
-    infer_global(sign)(type(f"_Arithmetic_{name}", (_Arithmetic,), {}))
+    templates.infer_global(sign)(type(f"_Arithmetic_{name}", (_Arithmetic,), {}))
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         a, b = (v if t is VECTOR else _spread(builder, v) for t, v in zip(sig.args, args, strict=True))
         return getattr(builder, name)(a, b, flags=_fused)
 
     for pair in ((VECTOR, VECTOR), (VECTOR, types.float64), (types.float64, VECTOR)):
-        lower_builtin(sign, *pair)(code)
+        imputils.lower_builtin(sign, *pair)(code)
 
 
 for _sign, _name in _SIGNS.items():

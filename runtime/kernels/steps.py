@@ -256,9 +256,9 @@ def arcs_back(ints, base, work, work0, columns, count, rows, want_weights):
         column = np.uint64(columns + frame * width)
         if ints[base + 8] < ints[base + 1]:
             for back in range(n_states):
-                state = n_states - one - back
-                own = work[beta + state]
-                for arc in range(np.uint64(ints[silent + state]), np.uint64(ints[silent + state + one])):
+                end = n_states - one - back
+                own = work[beta + end]
+                for arc in range(np.uint64(ints[silent + end]), np.uint64(ints[silent + end + one])):
                     source = np.uint64(ints[sources + arc])
                     flow = work[cell + arc] * own
                     work[beta + source] += flow

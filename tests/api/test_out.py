@@ -95,6 +95,10 @@ def test_graph_valued_equations_and_cotangents(mode: str) -> None:
     found = ag.compile("rev[X]", mode=mode).value_and_grad(X=x, cotangent=cotangent, out={"X": out})[1]
     assert found["X"] is out
     np.testing.assert_array_equal(out.reshape(2, 9), cotangent)
+    padded, out = ag.dense(x, [3, 1]), rubbish((2, 3, 3))
+    ag.compile("rev[X]", mode=mode).value_and_grad(X=padded, out={"X": out})
+    assert out.sum(axis=(1, 2)).tolist() == [9.0, 3.0]
+    assert not out[1, 1:].any()
     batch = rubbish((2, 3, 2))
     ag.compile(CTC, mode=mode).value_and_grad(A=LOOP, X=scores((2, 3, 2)), cotangent=[0.0, 2.0], out={"X": batch})
     right = ag.compile(CTC, mode="interpret").value_and_grad(A=LOOP, X=scores((2, 3, 2)))[1]["X"]

@@ -1,10 +1,12 @@
 """CTC over plain arrays in the log domain: forward and backward scores of all alignments, frame by frame, in float64.
 
 A. Graves and others, Connectionist Temporal Classification, 2006, sections 4.1 and 4.2, without their normalisation:
-nothing can underflow where sums are logarithms. A third reading beside paths and graphs, for sizes that these cannot do.
+nothing can underflow where sums are logarithms. A third reading beside paths and graphs, for sizes beyond theirs.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,11 +17,11 @@ BLANK = 0
 
 def fewest_frames(labels: list[int]) -> int:
     """How many frames an alignment has at least: one a label, and a blank between equal ones."""
-    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
 def alignment_arcs(labels: list[int]) -> tuple[list[tuple[int, int, int]], list[int]]:
-    """The graph of all alignments of the labels: arcs (source, destination, label) and accepts; state 0 is the start."""
+    """The graph of all alignments: arcs (source, destination, label), and accepts; state 0 is the start."""
     symbols = _with_blanks(labels)
     arcs = [(0, s + 1, symbols[s]) for s in range(min(2, len(symbols)))]
     for s, symbol in enumerate(symbols):

@@ -1,4 +1,4 @@
-"""Equations in which a dense input occurs in several regions: their gradients meet in the same memory, in every tier."""
+"""Equations in which a dense input occurs in several regions, whose gradients meet in the same memory."""
 
 from __future__ import annotations
 

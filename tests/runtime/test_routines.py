@@ -43,6 +43,16 @@ def twice_halved_sum(values: Any, start: float) -> float:
     return halved_sum(values, halved_sum(values, start))
 
 
+@kernel("float64(float64[::1])", internal=True)
+def inner_sum(values: Any) -> float:
+    return halved_sum(values, 0.0) + halved_sum(values, 0.0)
+
+
+@kernel("float64(float64[::1])")
+def outer_sum(values: Any) -> float:
+    return inner_sum(values)
+
+
 @kernel("void(int32[::1], float64[:, ::1])")
 def write_first(index: Any, table: Any) -> None:
     table[index[0], 0] = 7.0
@@ -133,6 +143,19 @@ def test_kernels_that_call_one_another_are_cleared_and_come_again(disk: bool) ->
     gc.collect()
     assert [first(values, float(k)) for k in range(3)] == [4.5, 6.5, 8.5]
     assert load_routine(CALLING, signature=SIGNATURE, tier="kernels")(values, 1.0) == 6.5
+
+
+def test_an_internal_kernel_is_compiled_for_its_callers_only() -> None:
+    values = np.array([1.0, 2.0])
+    before = cache.info()
+    assert inner_sum(values) == 3.0  # as plain Python, which calls the other kernel
+    assert compiled(before) == (1, 0, 0)
+    assert outer_sum(values) == 3.0
+    assert compiled(before) == (3, 0, 0)
+    cache.clear(disk=False)
+    before = cache.info()
+    assert outer_sum(values) == inner_sum(values) == 3.0
+    assert compiled(before) == (0, 0, 2)  # the inner one is still there, under its symbol
 
 
 def test_arguments_are_those_of_the_signature() -> None:

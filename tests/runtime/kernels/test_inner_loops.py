@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -106,8 +107,8 @@ def test_full_matrices(n_tags: int, scale: float, kind: str, epsilon: bool) -> N
 def test_strips_of_alignments(n_labels: int, n_frames: int, scale: float, kind: str) -> None:
     rng = np.random.default_rng(n_labels)
     labels = rng.integers(1, 7, n_labels).tolist()
-    if n_labels + sum(a == b for a, b in zip(labels, labels[1:], strict=False)) > n_frames:
-        n_frames = n_labels + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    if n_labels + sum(a == b for a, b in pairwise(labels)) > n_frames:
+        n_frames = n_labels + sum(a == b for a, b in pairwise(labels))
     graph = alignments(labels)
     check(graph, np.zeros(graph.n_arcs), scores(rng, n_frames, kind, scale), 1)
 

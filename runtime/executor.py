@@ -163,10 +163,10 @@ class Execution:
 
     def _differentiates_leaves(self, wrt: Sequence[str]) -> bool:
         """Whether the routine touches the gradient by leaf weights: it adds to those of graphs only where asked."""
-        layout = self._prepared.layout
-        return bool(wrt) and (
-            any(name in layout for name in wrt) or any(n.type is not Type.GRAPH for n in self._prepared.plan.leaves)
-        )
+        for name in wrt:
+            if name in self._prepared.layout:
+                return True
+        return bool(wrt) and any(leaf.type is not Type.GRAPH for leaf in self._prepared.plan.leaves)
 
     def _new_gradient(self) -> FloatArray:
         layout = self._prepared.layout

@@ -125,7 +125,7 @@ class Execution:
         for item in again:
             values[item] = self._interpret(item, collected, seeds[item, 0])
         gradients.update((name, self._shaped(name, parts, frames_gradients)) for name, parts in collected.items())
-        return values, gradients
+        return values, {name: gradients[name] for name in wrt}
 
     # -- graph-valued equations ---------------------------------------------------------------------------------------
 

@@ -189,7 +189,9 @@ class Execution:
 
         wants, with_gradient = prepared.wants(wrt), int(bool(wrt))
 
-        unchecked = [self._dense(name) for name in self._bound.unchecked] if self._bound.unchecked else ()
+        # Bad scores show in the value of a region that reads them all; others are looked at before the routine.
+        hidden = self._bound.unchecked - prepared.shown if self._bound.unchecked else ()
+        unchecked = [self._dense(name) for name in hidden]
 
         def call(k: int) -> None:
             for found in unchecked:
@@ -214,7 +216,9 @@ class Execution:
             call(0)
         else:
             run_slices([partial(call, k) for k in range(self._n_slices)], prepared.work)
-        if unchecked:
+        if self._bound.unchecked:
+            if self._status.any():
+                self._bound.check_scores()  # raises where it was these that failed
             self._bound.unchecked = frozenset()
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
 

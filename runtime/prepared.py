@@ -93,6 +93,15 @@ class Prepared:
         return float(total)
 
     @cached_property
+    def shown(self) -> frozenset[str]:
+        """Names of the dense inputs of which a region reads every score, so that its value tells if one is none."""
+        return frozenset(
+            str(region.meeting.dense.parameters[0])
+            for region in self.plan.regions
+            if region.meeting is not None and region.graph is None and region.semiring == "log"
+        )
+
+    @cached_property
     def met(self) -> frozenset[str]:
         """Dense inputs that the routine reads in regions, and that nothing else reads."""
         if self.emitted is None:

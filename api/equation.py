@@ -293,6 +293,8 @@ class Equation:
     def _names(self, wrt: str | Iterable[str] | None) -> tuple[str, ...]:
         if wrt is None:
             return self._differentiable
+        if isinstance(wrt, str) and wrt in self._differentiable:
+            return (wrt,)
         from arcgrad.compiler.types import Type
         from arcgrad.grammar import normalise_name
 
@@ -401,7 +403,10 @@ def warmup(
     gradient: bool = True,
     **named: Any,
 ) -> None:
-    """Compile now, or load from disk, the routines that these equations need for inputs like the given ones.
+    """Compile now, or load from disk, all that these equations need for inputs like the given ones.
+
+    That is their routines, and the code that composes and packs graphs, which otherwise is compiled when that has taken
+    long enough without it.
 
     Values of the inputs do not matter, only their kinds: which are dense and of which dtype, and whether graphs have
     cycles.
@@ -432,6 +437,7 @@ def warmup(
             symbols, definitions, _, limits = each._options
         equation = compile_equation(text, symbols, definitions, "fused", limits=limits)
         own = {name: value for name, value in given.items() if name in equation.inputs} or given
+        equation._evaluator.warm(equation._given(own, {}))
         if gradient:
             equation.value_and_grad(own)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,14 +38,21 @@ def ctc_target(labels: Array) -> ag.Graph:
     State 0 is the start; state i + 1 says that symbol i of ``blank l1 blank l2 … blank`` was read last.
     """
     n = 2 * len(labels) + 1
-    symbols = np.zeros(n, dtype=np.int32)
-    symbols[1::2] = labels
+    symbols = np.zeros(n + 1, dtype=np.int32)
+    symbols[2::2] = labels
+    src, dst, skip = _alignment_arcs(n)
+    if len(labels):
+        # A label is entered from the one before it, or from the start, unless that is the same label.
+        skip = skip[np.append(True, labels[1:] != labels[:-1])]
+    src, dst = np.concatenate([src, skip - 2]), np.concatenate([dst, skip])
+    return ag.Graph(src, dst, symbols[dst], accept=[n - 1, n])
+
+
+@cache
+def _alignment_arcs(n: int) -> tuple[Array, Array, Array]:
+    """The arcs that all targets of a length have, and the states of labels."""
     stay = np.arange(n, dtype=np.int32)
-    odd = stay[1::2]
-    skip = odd[np.append(True, labels[1:] != labels[:-1])] if len(labels) else odd
-    src = np.concatenate([stay + 1, stay, skip - 1])
-    dst = np.concatenate([stay, stay, skip]) + 1
-    return ag.Graph(src, dst, symbols[dst - 1], accept=[n - 1, n])
+    return np.concatenate([stay + 1, stay]), np.concatenate([stay, stay]) + np.int32(1), stay[1::2] + np.int32(1)
 
 
 def tokens(n_labels: int) -> ag.Graph:

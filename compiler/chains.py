@@ -14,9 +14,10 @@ from arcgrad.compiler.ir import Interner, Node, topological
 from arcgrad.compiler.operators import Size
 from arcgrad.compiler.types import Type
 
-__all__ = ["Meeting", "chain_operands", "estimate", "find_meeting", "order_chains"]
+__all__ = ["CHAINS", "Meeting", "chain_operands", "estimate", "find_meeting", "order_chains"]
 
 CHAINS = ("compose", "intersect")
+"""Operators that make chains, by registry name."""
 MAX_OPERANDS = 20_000
 
 

@@ -25,9 +25,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from string import Formatter
 from typing import Protocol
 
+from arcgrad.compiler.early import early_steps
 from arcgrad.compiler.ir import Node, describe
 from arcgrad.compiler.plan import Plan
 from arcgrad.compiler.score_values import WHOLE
@@ -162,7 +162,7 @@ def emit(
     writer = _Writer(plan)
     dense = {name: k for k, name in enumerate(plan.dense)}
     regions = {region.node: number for number, region in enumerate(plan.regions)}
-    writer.early = _early_steps(plan, regions)
+    writer.early = early_steps(plan, regions)
     for number, region in enumerate(plan.regions):
         if kernels[number].seeded is not None and region.node in writer.early and region.meeting is not None:
             k = dense[str(region.meeting.dense.parameters[0])]
@@ -181,20 +181,6 @@ def emit(
     head += ["    for item in range(lo, hi):"]
     text = "\n".join([*head, *writer.lines]) + "\n"
     return Emitted(text, tuple(writer.entries), dense)
-
-
-def _early_steps(plan: Plan, regions: Mapping[Node, int]) -> frozenset[Node]:
-    """Steps of which it is known before any value what they are differentiated with: those that enter linearly."""
-    late: set[Node] = set(plan.leaf_numbers)
-    for step in reversed(plan.steps):
-        if step in regions:
-            continue
-        known = {o for o in step.operands if o.is_input or o.is_number}
-        for operand, template in zip(step.operands, step.definition.gradient_code, strict=True):
-            used = {name for _, name, _, _ in Formatter().parse(template) if name is not None} - {"bar"}
-            if step in late or "value" in used or not all(step.operands[int(name)] in known for name in used):
-                late.add(operand)
-    return frozenset(step for step in plan.steps if step not in late)
 
 
 def _comment(text: str) -> str:

@@ -25,6 +25,8 @@ LARGEST_WEIGHT = 1e300
 
 # Arrays of so few arcs are joined to be hashed at once; joining longer ones costs more than hashing them one by one.
 _FEW_ARCS = 1000
+# So few are counted in less time than numpy needs to begin.
+_FEW_LABELS = 200
 
 
 def _int_array(values: ArrayLike) -> IntArray:
@@ -71,6 +73,8 @@ class Topology:
         self.__dict__.update(
             n_states=n_states, src=src, dst=dst, ilabel=ilabel, olabel=olabel, start=start, accept=accept, _memo={}
         )
+        if ilabel is olabel:
+            self.__dict__["is_acceptor"] = True  # what `cached_property` finds there it does not compute
 
     @classmethod
     def make(
@@ -105,11 +109,13 @@ class Topology:
     @cached_property
     def is_acceptor(self) -> bool:
         """Whether input and output labels agree on every arc."""
-        return self.ilabel is self.olabel or bool(np.array_equal(self.ilabel, self.olabel))
+        return bool(np.array_equal(self.ilabel, self.olabel))
 
     @cached_property
     def n_labels(self) -> int:
         """Number of distinct input labels, ε not counted."""
+        if self.n_arcs <= _FEW_LABELS:
+            return len({*self.ilabel.tolist(), EPSILON}) - 1
         most = int(self.ilabel.max(initial=EPSILON)) + 2
         if most > 32 * self.n_arcs + 1024:
             return int(np.count_nonzero(np.unique(self.ilabel) >= 0))
@@ -136,7 +142,7 @@ class Topology:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        return sum(a.nbytes for a in (self.src, self.dst, self.ilabel, self.olabel, self.start, self.accept))
+        return 4 * (4 * len(self.src) + len(self.start) + len(self.accept))
 
     def memo(self, name: str) -> dict[Any, Any]:
         """Scratch for derived data that depends on this topology alone (sorted arc orders, packed regions)."""

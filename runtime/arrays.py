@@ -19,6 +19,7 @@ from arcgrad.runtime.memory import empty_floats
 
 __all__ = [
     "LARGEST",
+    "arc_arrays",
     "arc_columns",
     "as_array",
     "check_weights",
@@ -117,6 +118,53 @@ def _within(array: NDArray[Any], low: int, high: int) -> bool:
     return bool(array.min() >= low and array.max() <= high)
 
 
+def arc_arrays(src: Any, dst: Any, ilabel: Any, n_states: int | None) -> tuple[IntArray, IntArray, IntArray, int]:
+    """Sources, destinations and input labels as read-only int32 arrays, and the largest state among them; −1: none.
+
+    Raises:
+        InputError: as ``states_array`` and ``labels_array``.
+    """
+    found = _plain_arcs(src, dst, ilabel, LARGEST if n_states is None else n_states)
+    if found is not None:
+        return found
+    sources = states_array(src, "src", n_states)
+    destinations = states_array(dst, "dst", n_states, length=len(sources))
+    inputs = labels_array(ilabel, "ilabel", len(sources))
+    return sources, destinations, inputs, max(int(sources.max(initial=-1)), int(destinations.max(initial=-1)))
+
+
+def _plain_arcs(src: Any, dst: Any, ilabel: Any, bound: int) -> tuple[IntArray, IntArray, IntArray, int] | None:
+    """The same for arrays of whole numbers in which nothing is wrong, in one pass; None for any others."""
+    given = (src, dst, ilabel)
+    shape: Any = getattr(src, "shape", ())
+    wide = False
+    for array in given:
+        if type(array) is not np.ndarray or array.dtype.kind != "i" or array.shape != shape:
+            return None
+        wide = wide or array.dtype.itemsize > 4
+    if len(shape) != 1 or not shape[0]:
+        return None
+    rows = np.empty((3, shape[0]), dtype=np.int64 if wide else np.int32)
+    rows[0], rows[1] = src, dst
+    np.add(ilabel, 1, out=rows[2], dtype=rows.dtype)  # what overflows becomes negative, and as such is refused
+    # As unsigned numbers, negative ones are the largest.
+    largest_src, largest_dst, largest_label = np.maximum.reduce(rows.view(f"u{rows.itemsize}"), axis=1).tolist()
+    largest = max(largest_src, largest_dst)
+    if largest >= bound or largest_label > LARGEST + 1:
+        return None
+    rows[2] -= 1
+    narrow = freeze(rows.astype(np.int32, copy=False))
+    return narrow[0], narrow[1], narrow[2], largest
+
+
+def _few_states(value: Any, bound: int) -> IntArray | None:
+    """Distinct states in order, where these are given as a few of Python's own numbers and exist; None for others."""
+    if type(value) not in (tuple, list) or not 0 < len(value) <= 16 or set(map(type, value)) != {int}:
+        return None
+    states = sorted(set(value))
+    return freeze(np.array(states, dtype=np.int32)) if states[0] >= 0 and states[-1] < bound else None
+
+
 def states_array(
     value: Any, name: str, n_states: int | None, *, length: int | None = None, unique: bool = False
 ) -> IntArray:
@@ -132,6 +180,10 @@ def states_array(
     Raises:
         InputError: a wrong shape or dtype, or a state that cannot exist.
     """
+    if unique:
+        few = _few_states(value, LARGEST if n_states is None else n_states)
+        if few is not None:
+            return few
     expected = "a one-dimensional sequence of state numbers (integers)"
     if length is not None:
         expected += f", one for each of the {length} arcs"

@@ -17,24 +17,14 @@ from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.arrays import as_array, describe, to_floats
-from arcgrad.runtime.dense import Dense, dense_topology
+from arcgrad.runtime.dense import Dense, check_scores, dense_topology
 from arcgrad.runtime.graph import Graph
 
-__all__ = ["Bound", "BoundDense", "BoundGraph", "BoundScore", "Gradients", "bind", "check_out", "resolve_names"]
+__all__ = ["Bound", "BoundDense", "BoundGraph", "BoundScore", "bind", "resolve_names"]
 
 FloatArray = NDArray[np.float64]
 
-
-class Gradients(dict[str, Any]):
-    """Gradients by the plain names of the inputs; any other spelling of a name finds the same entry."""
-
-    def __missing__(self, key: str) -> Any:
-        from arcgrad.grammar import normalise_name
-
-        plain = normalise_name(key)
-        if plain != key and plain in self:
-            return self[plain]
-        raise KeyError(key)
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -70,7 +60,8 @@ class BoundGraph:
 class BoundDense:
     """A dense input, as rows of one matrix: item b has rows ``starts[b] : starts[b] + counts[b]`` of ``frames``.
 
-    ``as_list`` tells that the user gave a list of dense inputs, ``shape`` the shape of a single array.
+    ``as_list`` tells that the user gave a list of dense inputs, ``shape`` the shape of a single array, and
+    ``is_checked`` that its scores were looked at.
     """
 
     frames: NDArray[Any]
@@ -79,6 +70,7 @@ class BoundDense:
     shared: bool
     as_list: bool
     shape: tuple[int, ...]
+    is_checked: bool = True
 
     @property
     def n_columns(self) -> int:
@@ -123,16 +115,40 @@ BoundInput = BoundGraph | BoundDense | BoundScore
 
 @dataclass(eq=False, slots=True)
 class Bound:
-    """All inputs of a call. ``batch`` is None where no input is batched: then there is one item."""
+    """All inputs of a call.
+
+    Attributes:
+        batch: None where no input is batched: then there is one item.
+        inputs: by name.
+        mappings: label mappings by name.
+        unchecked: names of the dense inputs whose scores are still to be looked at, before any is used.
+    """
 
     batch: int | None
     inputs: dict[str, BoundInput]
     mappings: dict[str, LabelMapping]
+    unchecked: frozenset[str] = _NONE
 
     @property
     def n_items(self) -> int:
         """Number of items to evaluate."""
         return 1 if self.batch is None else self.batch
+
+    def check_scores(self, but: frozenset[str] = _NONE) -> None:
+        """Look at the scores of all inputs that are unchecked, but for some.
+
+        Raises:
+            InputError: NaN, +inf or a score beyond the largest.
+        """
+        for name in self.inputs if self.unchecked else ():
+            if name in self.unchecked and name not in but:
+                _check_scores(name, self.inputs[name])
+        self.unchecked &= but
+
+
+def _check_scores(name: str, found: BoundInput) -> None:
+    assert isinstance(found, BoundDense)
+    check_scores(found.frames.reshape(found.shape), found.counts, f"input {name}")
 
 
 def resolve_names(known: Mapping[str, Type], given: Mapping[str, Any], text: str) -> dict[str, Any]:
@@ -184,12 +200,17 @@ def _near(name: str, known: Mapping[str, Type]) -> str | None:
     return f"did you mean {near[0]}?" if near else None
 
 
-def bind(types: Mapping[str, Type], values: Mapping[str, Any]) -> Bound:
+# Scores from which on it pays to look at them slice by slice, in many threads, just before a routine reads them.
+_MANY_SCORES = 1 << 20
+
+
+def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = False) -> Bound:
     """Check the values of all inputs and settle the batch.
 
     Args:
         types: the equation's inputs.
         values: by plain name.
+        defer: leave large batches of scores unchecked; the caller sees to ``Bound.check_scores``.
 
     Raises:
         InputError: a wrong kind, shape or dtype, NaN or +inf, or batches of different sizes.
@@ -197,6 +218,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any]) -> Bound:
     inputs: dict[str, BoundInput] = {}
     mappings: dict[str, LabelMapping] = {}
     sizes: dict[str, int] = {}  # of the batches
+    unchecked: frozenset[str] = _NONE
     for name, type_ in types.items():
         value = values[name]
         if type_ is Type.MAPPING:
@@ -204,6 +226,11 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any]) -> Bound:
             continue
         bound = _BINDERS[type_](name, value)
         inputs[name] = bound
+        if isinstance(bound, BoundDense) and not bound.is_checked:
+            if defer and not bound.shared and bound.frames.size >= _MANY_SCORES:
+                unchecked |= {name}
+            else:
+                _check_scores(name, bound)
         if not bound.shared:
             sizes[name] = _size(bound)
     if len(sizes) > 1 and len(set(sizes.values())) > 1:
@@ -212,55 +239,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any]) -> Bound:
             f"the inputs' batch sizes differ: {described}",
             hint="a single graph, dense input or number beside a batch is shared by all items",
         )
-    return Bound(next(iter(sizes.values()), None), inputs, mappings)
-
-
-def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays that take gradients, by plain name.
-
-    Raises:
-        InputError: one is for an input that is not differentiated by or has no gradient in one array, or has not the
-            gradient's shape and dtype, or cannot be written in place, or shares memory with an input.
-    """
-    from arcgrad.grammar import normalise_name
-    from arcgrad.grammar.errors import EquationError
-
-    if not isinstance(out, Mapping):
-        raise InputError(f"out is a mapping from names of inputs to arrays, not a {type(out).__name__}")
-    found: dict[str, NDArray[Any]] = {}
-    for key, array in out.items():
-        try:
-            name = key if key in bound.inputs or not isinstance(key, str) else normalise_name(key)
-        except EquationError:
-            name = key
-        if name not in wrt:
-            raise InputError(
-                f"out has an array for {key!r}, but the gradient is taken by {', '.join(wrt) or 'nothing'}"
-            )
-        if name in found:
-            raise InputError(f"out has two spellings of one input, {name}", hint="give one array")
-        given = bound.inputs[name]
-        if isinstance(given, BoundDense) and not given.as_list:
-            shape, dtype = given.shape, given.frames.dtype
-        elif isinstance(given, BoundGraph) and given.shared:
-            shape, dtype = given.items[0].weight.shape, np.dtype(np.float64)
-        else:
-            raise InputError(
-                f"out takes no gradient by {name}, which is not one array",
-                hint="give a dense batch as one array (B, T, C)",
-            )
-        if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
-            shown = describe(array) if isinstance(array, np.ndarray) else f"type {type(array).__name__}"
-            raise InputError(f"out for {name} has {shown}, but must be an array of shape {shape}, dtype {dtype}")
-        if not array.flags.c_contiguous or not array.flags.writeable:
-            raise InputError(f"out for {name} must be C-contiguous and writable")
-        for other, value in bound.inputs.items():
-            if isinstance(value, BoundDense) and np.may_share_memory(array, value.frames):
-                raise InputError(f"out for {name} shares memory with input {other}")
-        if any(np.may_share_memory(array, each) for each in found.values()):
-            raise InputError(f"out for {name} shares memory with another array in out")
-        found[name] = array
-    return found
+    return Bound(next(iter(sizes.values()), None), inputs, mappings, unchecked)
 
 
 def _size(bound: BoundInput) -> int:
@@ -285,7 +264,7 @@ def _bind_graph(name: str, value: Any) -> BoundInput:
             f"input {name} is a graph in this equation, but a {_kind(value)} was given",
             hint=f"give ag.Graph(…), ag.linear(…) or ag.dense(…); `0 + {name}` in the equation would make it a score",
         )
-    return _from_dense(Dense.wrap(value, name=f"input {name}"))
+    return _from_dense(Dense.wrap(value, name=f"input {name}", check=False), is_checked=False)
 
 
 def _dimensions(value: Any) -> int:
@@ -302,20 +281,25 @@ def _kind(value: Any) -> str:
     return type(value).__name__
 
 
-def _from_dense(value: Dense) -> BoundDense:
+def _from_dense(value: Dense, is_checked: bool = True) -> BoundDense:
     scores = value.scores
-    steps, columns = scores.shape[-2:]
+    shape = scores.shape
+    steps, columns = shape[-2:]
+    n_items = shape[0] if len(shape) == 3 else 1
     return BoundDense(
-        frames=scores.reshape((-1, columns)) if scores.size else scores.reshape((len(value) * steps, columns)),
-        starts=np.arange(len(value), dtype=np.int64) * steps,
+        frames=scores.reshape((n_items * steps, columns)),
+        starts=np.arange(0, n_items * steps, steps, dtype=np.int64) if steps else np.zeros(n_items, dtype=np.int64),
         counts=value.lengths,
-        shared=not value.is_batch,
+        shared=len(shape) == 2,
         as_list=False,
-        shape=scores.shape,
+        shape=shape,
+        is_checked=is_checked,
     )
 
 
 def _bind_list(name: str, values: Sequence[Any]) -> BoundInput:
+    if set(map(type, values)) == {Graph}:
+        return BoundGraph(tuple(values), shared=False)
     items: list[Any] = []
     for index, value in enumerate(values):
         if isinstance(value, (Graph, Dense)):

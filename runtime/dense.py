@@ -16,7 +16,7 @@ from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.arrays import as_array, check_weights, describe, freeze, to_floats
 from arcgrad.runtime.graph import Graph
 
-__all__ = ["Dense", "dense"]
+__all__ = ["Dense", "are_legal", "check_scores", "dense"]
 
 _EXPECTED = "real numbers of shape (T, C) or (B, T, C): steps by columns, with or without a batch"
 
@@ -39,7 +39,9 @@ class Dense:
     _lengths: NDArray[np.int64]
 
     @classmethod
-    def wrap(cls, scores: Any, lengths: Any = None, name: str = "scores", *, copy: bool = False) -> Dense:
+    def wrap(
+        cls, scores: Any, lengths: Any = None, name: str = "scores", *, copy: bool = False, check: bool = True
+    ) -> Dense:
         """A dense input over an array that is used as it stands, without a copy where dtype and layout allow.
 
         For arrays that live only as long as one evaluation; ``dense`` copies instead.
@@ -49,6 +51,7 @@ class Dense:
             lengths: (B,) integers, or one integer without a batch; None: all steps.
             name: what messages call the scores, and with "'s lengths" the lengths.
             copy: own the memory.
+            check: look at every score; where not, the caller has `check_scores` done before any is used.
 
         Raises:
             InputError: as ``dense``.
@@ -61,7 +64,8 @@ class Dense:
         is_single = array.dtype.kind == "f" and array.dtype.itemsize == 4
         view = freeze(to_floats(array, np.float32 if is_single else np.float64, copy=copy).view(np.ndarray))
         checked = _check_lengths(lengths, view, name)
-        _check_scores(view, checked, name)
+        if check:
+            check_scores(view, checked, name)
         return cls._make(view, checked)
 
     @classmethod
@@ -221,8 +225,23 @@ def _check_lengths(lengths: Any, scores: NDArray[Any], name: str) -> NDArray[np.
     return freeze(np.array(array, dtype=np.int64))
 
 
-def _check_scores(scores: NDArray[Any], lengths: NDArray[np.int64], name: str) -> None:
-    if scores.size == 0 or float(scores.max()) <= LARGEST_WEIGHT:
+def are_legal(scores: NDArray[Any]) -> bool:
+    """Whether all scores, past the lengths too, may weight arcs: no NaN, no +inf, and none so large that sums overflow.
+
+    One pass, and no temporary.
+    """
+    return scores.size == 0 or float(scores.max()) <= LARGEST_WEIGHT  # max() hands NaN on
+
+
+def check_scores(scores: NDArray[Any], lengths: NDArray[np.int64], name: str) -> None:
+    """Raise InputError where a score within the lengths is NaN, +inf, or too large.
+
+    Args:
+        scores: (T, C) or (B, T, C).
+        lengths: (1,) or (B,).
+        name: what the message calls the scores.
+    """
+    if are_legal(scores):
         return
     if bool(np.all(lengths == scores.shape[-2])):
         check_weights(scores, name)

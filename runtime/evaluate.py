@@ -19,9 +19,10 @@ from arcgrad.compiler.score_values import WHOLE
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError, LimitError
 from arcgrad.runtime.arrays import as_array, to_floats
-from arcgrad.runtime.binding import Bound, BoundGraph, Gradients, bind, check_out
+from arcgrad.runtime.binding import Bound, BoundGraph, bind
+from arcgrad.runtime.gradients import Gradients, check_out
 from arcgrad.runtime.interpreter import Trace, interpret, trace
-from arcgrad.runtime.symbolic import not_there_yet
+from arcgrad.runtime.symbolic import has_paths, not_there_yet
 
 if TYPE_CHECKING:
     from arcgrad.runtime.executor import Execution
@@ -41,16 +42,21 @@ class Evaluator:
         self.mode = mode
         self.limits = limits
         self.spent = 0.0
+        # Where nothing looks at scores before a routine does, large batches of them are checked there.
+        self._defers = mode != "interpret" and not has_paths(program.nodes)
         self._preparer: Any = None
         self._execution: Any = None
         self._counts_paths = _is_integral(program.result)
         self._later = next((n for n in program.nodes if _comes_later(n)), None)
 
-    def _bind(self, given: dict[str, Any]) -> Bound:
-        """The checked inputs; an equation with an operator that is not there yet is refused whatever its inputs."""
+    def _bind(self, given: dict[str, Any], *, defer: bool = False) -> Bound:
+        """The checked inputs; an equation with an operator that is not there yet is refused whatever its inputs.
+
+        With ``defer`` some scores may be left for `_run` to look at.
+        """
         if self._later is not None:
             raise not_there_yet(self._later, self.program.places.get(self._later))
-        bound = bind(self.program.inputs, given)
+        bound = bind(self.program.inputs, given, defer=defer and self._defers)
         for name, found in bound.inputs.items():
             if isinstance(found, BoundGraph):
                 self._check_states(name, found)
@@ -60,14 +66,15 @@ class Evaluator:
         """A graph of two arcs may claim 2³¹ states, for each of which an evaluation needs memory."""
         most = self.limits.states
         for item, graph in enumerate(found.items):
-            if graph.n_states > most and graph.n_states > 2 * (graph.n_arcs + 1):
+            n_states = graph.topology.n_states
+            if n_states > most and n_states > 2 * (graph.n_arcs + 1):
                 what = f"input {name}" if found.shared else f"item {item} of the batch: input {name}"
                 arcs = f"{graph.n_arcs} arc{'s' * (graph.n_arcs != 1)}"
                 self.limits.check(f"{what}, a graph of {arcs},", states=graph.n_states)
 
     def value(self, given: dict[str, Any]) -> Any:
         """The value in the user's shape."""
-        bound = self._bind(given)
+        bound = self._bind(given, defer=True)
         values, _ = self._run(bound, (), None, {})
         return self._shaped(values, bound)
 
@@ -75,7 +82,7 @@ class Evaluator:
         self, given: dict[str, Any], wrt: tuple[str, ...], cotangent: Any, out: Mapping[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """The value and gradients in the user's shapes; ``out``: arrays that take some of the gradients, by name."""
-        bound = self._bind(given)
+        bound = self._bind(given, defer=True)
         taking = {} if out is None else check_out(out, bound, wrt)
         values, gradients = self._run(bound, wrt, self._check_cotangent(cotangent, bound), taking)
         for name, array in taking.items():
@@ -83,6 +90,12 @@ class Evaluator:
                 array[...] = gradients[name]
             gradients[name] = array
         return self._shaped(values, bound), Gradients(gradients)
+
+    def warm(self, given: dict[str, Any]) -> None:
+        """Load or compile the kernels by which calls of such inputs are prepared."""
+        from arcgrad.runtime.warming import load_symbolic_kernels
+
+        load_symbolic_kernels(self.preparer.prepare(self._bind(given)))
 
     def trace(self, given: dict[str, Any], cotangent: Any) -> Trace:
         """The interpreter's record."""
@@ -126,6 +139,8 @@ class Evaluator:
         if self.mode == "interpret":
             return interpret(self.program, bound, self.limits, wrt, cotangent)
         prepared = self.preparer.prepare(bound)
+        if bound.unchecked:  # those that a routine reads in regions, and nothing else reads, wait for its slices
+            bound.check_scores(but=prepared.met)
         if prepared.emitted is None and not wrt:
             from arcgrad.runtime.graph_values import graph_values
 
@@ -140,6 +155,7 @@ class Evaluator:
             return execution.run(wrt, cotangent)
         began = time.perf_counter()
         if tier == "interpret":
+            bound.check_scores()
             try:
                 result = interpret(self.program, bound, self.limits, wrt, cotangent)
             except LimitError:  # it builds what the plan rewrote away

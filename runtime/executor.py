@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.ir import Program
 from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
-from arcgrad.runtime.cache import cache
+from arcgrad.runtime.dense import are_legal
 from arcgrad.runtime.graph import Graph
 from arcgrad.runtime.interpreter import Interpretation, graph_cotangent, name_item
 from arcgrad.runtime.memory import zero_floats
@@ -52,15 +53,14 @@ def _take_workspace(size: int) -> FloatArray:
 
 def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
     """The routine of a prepared call: from memory, from disk, or compiled now."""
-    key = ("routine", tier, cache.generation)
-    routine = prepared.memo.get(key)
+    routine = prepared.loaded(tier)
     if routine is None:
         assert prepared.emitted is not None
-        routine = prepared.memo[key] = load_routine(
+        routine = load_routine(
             prepared.emitted.source, signature=prepared.signature, tier="fused" if tier == "fused" else "kernels"
         )
-    loaded: Callable[..., Any] = routine
-    return loaded
+        prepared.keep(tier, routine)
+    return routine
 
 
 class Execution:
@@ -93,7 +93,6 @@ class Execution:
         self._n_items = bound.n_items
         self._n_slices = len(prepared.slices) - 1
         self._weights = prepared.layout.weights(bound)
-        self._status = np.zeros(self._n_items, dtype=np.int64)
 
     def _dense(self, name: str) -> BoundDense:
         found = self._bound.inputs[name]
@@ -106,7 +105,7 @@ class Execution:
             return self._run_graph(wrt, cotangent)
         seeds = np.empty((self._n_items, 1))
         seeds[:, 0] = 1.0 if cotangent is None else cotangent
-        gradient = self._new_gradient() if wrt else np.zeros(0)
+        gradient = self._new_gradient() if self._differentiates_leaves(wrt) else np.zeros(0)
         frames_gradients = self._run_routine(seeds, gradient, wrt)
         values: list[Any] = self._values[:, 0].tolist()
         failed = np.count_nonzero(self._status)
@@ -117,10 +116,16 @@ class Execution:
             found = self._dense(name)
             for item in again if not found.shared else ():  # what was written before the item failed
                 rows[found.starts[item] : found.starts[item] + found.counts[item]] = 0.0
-        collected = {name: self._collect(name, gradient, frames_gradients) for name in wrt}
+        gradients: dict[str, Any] = {}
+        if frames_gradients and not again:
+            # A dense input that is met in regions only, as most are, has its gradient where it belongs.
+            plain = [name for name in frames_gradients if name not in self._prepared.layout]
+            gradients = {name: self._dense(name).collect(frames_gradients[name]) for name in plain}
+        collected = {n: self._collect(n, gradient, frames_gradients) for n in wrt if n not in gradients}
         for item in again:
             values[item] = self._interpret(item, collected, seeds[item, 0])
-        return values, {name: self._shaped(name, parts, frames_gradients) for name, parts in collected.items()}
+        gradients.update((name, self._shaped(name, parts, frames_gradients)) for name, parts in collected.items())
+        return values, {name: gradients[name] for name in wrt}
 
     # -- graph-valued equations ---------------------------------------------------------------------------------------
 
@@ -156,6 +161,13 @@ class Execution:
 
     # -- the routine --------------------------------------------------------------------------------------------------
 
+    def _differentiates_leaves(self, wrt: Sequence[str]) -> bool:
+        """Whether the routine touches the gradient by leaf weights: it adds to those of graphs only where asked."""
+        for name in wrt:
+            if name in self._prepared.layout:
+                return True
+        return bool(wrt) and any(leaf.type is not Type.GRAPH for leaf in self._prepared.plan.leaves)
+
     def _new_gradient(self) -> FloatArray:
         layout = self._prepared.layout
         return zero_floats(layout.size + (self._n_slices - 1) * layout.n_shared)
@@ -165,7 +177,7 @@ class Execution:
         prepared, layout, plan = self._prepared, self._prepared.layout, self._prepared.plan
         assert prepared.emitted is not None
         self._values = np.zeros((self._n_items, len(plan.outputs)))
-        self._status[:] = 0
+        self._status = np.zeros(self._n_items, dtype=np.int64)
         routine = load(prepared, self._tier)
         ints, bases = prepared.packed
         floats, float_places, numbers, number_places = prepared.workspace
@@ -177,7 +189,15 @@ class Execution:
 
         wants, with_gradient = prepared.wants(wrt), int(bool(wrt))
 
+        # Bad scores show in the value of a region that reads them all; others are looked at before the routine.
+        hidden = self._bound.unchecked - prepared.shown if self._bound.unchecked else ()
+        unchecked = [self._dense(name) for name in hidden]
+
         def call(k: int) -> None:
+            for found in unchecked:
+                for item in range(bounds[k], bounds[k + 1]):
+                    if not are_legal(found.scores(item)):
+                        self._bound.check_scores()  # raises
             work = _take_workspace(floats)
             routine(
                 bounds[k], bounds[k + 1], with_gradient, ints, bases, self._weights, layout.n_shared, layout.shifts,
@@ -196,6 +216,10 @@ class Execution:
             call(0)
         else:
             run_slices([partial(call, k) for k in range(self._n_slices)], prepared.work)
+        if self._bound.unchecked:
+            if self._status.any():
+                self._bound.check_scores()  # raises where it was these that failed
+            self._bound.unchecked = frozenset()
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
 
     def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:

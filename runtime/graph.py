@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.runtime.arrays import (
+    arc_arrays,
     arc_columns,
     freeze,
     labels_array,
@@ -82,16 +83,13 @@ class Graph:
         tie: ArrayLike | None = None,
     ) -> None:
         count = None if n_states is None else states_count(n_states)
-        sources = states_array(src, "src", count)
+        sources, destinations, inputs, largest = arc_arrays(src, dst, ilabel, count)
         n_arcs = len(sources)
-        destinations = states_array(dst, "dst", count, length=n_arcs)
-        inputs = labels_array(ilabel, "ilabel", n_arcs)
         outputs = inputs if olabel is None else labels_array(olabel, "olabel", n_arcs)
         starts = states_array(start, "start", count, unique=True)
         accepts = states_array(accept, "accept", count, unique=True)
         if count is None:
-            largest = [int(a.max()) for a in (sources, destinations) if n_arcs]
-            count = 1 + max([-1, *largest, *starts[-1:].tolist(), *accepts[-1:].tolist()])
+            count = 1 + max([largest, *starts[-1:].tolist(), *accepts[-1:].tolist()])
         ties = None
         if tie is None:
             weights = freeze(np.zeros(n_arcs)) if weight is None else weights_array(weight, "weight", n_arcs, "arcs")

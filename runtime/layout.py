@@ -35,26 +35,31 @@ class Layout:
         self._plan = plan
         self._numbers = {str(leaf.parameters[0]): n for n, leaf in enumerate(plan.leaves) if leaf.is_input}
         n_items = bound.n_items
-        n_leaves = len(plan.leaves)
-        self._is_shared = np.array([_shared(leaf, bound) for leaf in plan.leaves], dtype=bool)
-        sizes = np.ones((n_items, n_leaves), dtype=np.int64)
-        for number, leaf in enumerate(plan.leaves):
-            if leaf.type is Type.GRAPH:
-                sizes[:, number] = _graph_sizes(leaf, bound)
-        shared = self._is_shared
-        # Without items (an empty batch) there is nothing to lay out.
-        shared_sizes = np.where(shared, sizes[0], 0) if n_items else np.zeros(n_leaves, dtype=np.int64)
-        self.n_shared = int(shared_sizes.sum())
-        item_sizes = np.where(shared, 0, sizes)
-        local = self.n_shared + np.cumsum(item_sizes, axis=1) - item_sizes
-        self._offsets = np.where(shared, np.cumsum(shared_sizes) - shared_sizes, local)
-        totals = item_sizes.sum(axis=1)
-        self.shifts: Offsets = np.cumsum(totals) - totals
-        self.size = self.n_shared + int(totals.sum())
-        self._sizes = sizes
+        self._is_shared = [_shared(leaf, bound) for leaf in plan.leaves]
+        # Numbers of weights: one for all items, or one each. An empty batch has nothing to lay out.
+        self._sizes = [_size(leaf, bound) if n_items else 0 for leaf in plan.leaves]
+        self._offsets: Offsets = np.empty((n_items, len(plan.leaves)), dtype=np.int64)
+        self.n_shared = 0
+        for number, size in enumerate(self._sizes):
+            if self._is_shared[number]:
+                self._offsets[:, number] = self.n_shared
+                self.n_shared += int(size)
+        local: Offsets | int = self.n_shared
+        for number, size in enumerate(self._sizes):
+            if not self._is_shared[number]:
+                self._offsets[:, number] = local
+                local = local + size
+        totals = np.empty(n_items, dtype=np.int64)
+        totals[:] = local
+        totals -= self.n_shared
+        ends = totals.cumsum()
+        self.shifts: Offsets = ends - totals
+        self.size = self.n_shared + (int(ends[-1]) if n_items else 0)
         # Where each leaf begins in the flat vector: one place where it is shared, else one an item.
-        flat = self._offsets + np.where(shared, 0, self.shifts[:, None])
-        self._begins: list[list[int]] = [flat[: 1 if shared[n] else n_items, n].tolist() for n in range(n_leaves)]
+        self._begins: list[list[int]] = [
+            self._offsets[:1, number].tolist() if is_shared else (self._offsets[:, number] + self.shifts).tolist()
+            for number, is_shared in enumerate(self._is_shared)
+        ]
         # What every call fills in: inputs by name; numbers, and NaN for what a routine computes.
         self._inputs: list[tuple[str, list[int]]] = []
         self._constants: list[tuple[float, list[int]]] = []
@@ -65,6 +70,10 @@ class Layout:
                 value = leaf.parameters[0] if leaf.is_number else np.nan
                 assert isinstance(value, (int, float))
                 self._constants.append((value, begins))
+
+    def __contains__(self, name: str) -> bool:
+        """Whether an input has entries in the flat vector."""
+        return name in self._numbers
 
     def leaf_offsets(self, item: int) -> Offsets:
         """(n_leaves,) local number of each leaf's first entry."""
@@ -126,13 +135,14 @@ class Layout:
             one array, summed over slices, for a shared input; one an item for others; None where it is no leaf.
         """
         number = self._numbers.get(name)
-        if number is None or not len(self._sizes):
+        if number is None or not len(self._offsets):
             return None
-        begins, sizes = self._begins[number], self._sizes[:, number]
+        begins, sizes = self._begins[number], self._sizes[number]
         if not self._is_shared[number]:
             before = (n_slices - 1) * self.n_shared
-            return [gradient[before + b : before + b + n] for b, n in zip(begins, sizes.tolist(), strict=True)]
-        here = slice(begins[0], begins[0] + int(sizes[0]))
+            counts = [sizes] * len(begins) if isinstance(sizes, int) else sizes.tolist()
+            return [gradient[before + b : before + b + n] for b, n in zip(begins, counts, strict=True)]
+        here = slice(begins[0], begins[0] + int(sizes))
         if n_slices == 1:
             return [gradient[here]]
         copies = gradient[: n_slices * self.n_shared].reshape(n_slices, self.n_shared)
@@ -155,11 +165,14 @@ def _shared(leaf: Node, bound: Bound) -> bool:
     return bound.inputs[str(leaf.parameters[0])].shared if leaf.is_input else False
 
 
-def _graph_sizes(leaf: Node, bound: Bound) -> NDArray[np.int64] | int:
-    """Numbers of weights of a graph leaf: one for all items, or one each."""
+def _size(leaf: Node, bound: Bound) -> Offsets | int:
+    """Numbers of weights of a leaf: one for all items, or one each."""
+    if leaf.type is not Type.GRAPH:
+        return 1
     found = bound.inputs[str(leaf.parameters[0])]
     if isinstance(found, BoundDense):
-        return found.counts * found.n_columns
+        sizes: Offsets = found.counts * found.n_columns
+        return int(sizes[0]) if found.shared else sizes
     assert isinstance(found, BoundGraph)
     if found.shared:
         return found.items[0].n_arcs

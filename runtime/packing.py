@@ -1,82 +1,199 @@
-"""Packs trellis regions: by a compiled kernel where its code is at hand, else by the compiler's packer in numpy.
+"""Packs a plan's regions, item by item, and remembers with each topology how it was packed.
 
-Stage: symbolic part, called by `prepare`. Both packers give the same numbers; the kernel takes a tenth of the time.
+Stage: symbolic part, called by `prepare`. Trellises are packed by a compiled kernel where its code is at hand, else by
+the compiler's packer in numpy: both give the same numbers, and the kernel takes a tenth of the time.
 """
 
 from __future__ import annotations
 
-import time
+import threading
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.compiler.ir import Node
+from arcgrad.compiler.operators import operator
+from arcgrad.compiler.plan import RegionPlan
 from arcgrad.compiler.regions.base import Region
+from arcgrad.compiler.regions.graph import pack_graph
+from arcgrad.compiler.regions.trellis import pack_frames, trellis_region
 from arcgrad.compiler.regions.trellis import pack_trellis as pack_by_numpy
-from arcgrad.compiler.regions.trellis import trellis_region
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
-from arcgrad.runtime.kernels.pack_trellis import out_size, pack_trellis_ints, workspace
+from arcgrad.compiler.topology import IntArray
+from arcgrad.grammar.errors import Place
+from arcgrad.runtime.kernels.pack_trellis import pack_trellis_ints, sizes
+from arcgrad.runtime.layout import Layout
+from arcgrad.runtime.operators.patience import Patience
+from arcgrad.runtime.orders import ORDERS
+from arcgrad.runtime.region_store import RegionStore
+from arcgrad.runtime.symbolic import SymbolicEvaluator, raise_transducer
+from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
-__all__ = ["pack_by_kernel", "pack_trellis"]
+__all__ = ["CannotMeet", "RegionPacker", "pack_by_kernel", "pack_trellis", "patience"]
 
-# Seconds that numpy's packer may take in this process before the kernel is compiled.
-_PATIENCE = 2.0
+# The kernel takes about five seconds to compile.
+patience = Patience(0.5)
 # The kernel looks at each column, and fills in 32-bit numbers: beyond these sizes numpy's packer decides.
 _MOST_COLUMNS = 1 << 22
 _MOST_NUMBERS = 2**31 - 1
+# Numbers of workspace that a thread keeps for the next region: fresh memory costs much beside what the kernel does.
+_MOST_KEPT = 1 << 22
+# Ways to pack one graph that are remembered with it.
+_MOST_WAYS = 16
 
-_spent = 0.0
+_kept = threading.local()
+
+
+class CannotMeet(Exception):  # noqa: N818 - a signal to the caller, who plans anew
+    """A dense input whose partner has a cycle of ε arcs: the composition has to be built."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class RegionPacker:
+    """Packs one region of a plan for the items of one call.
+
+    Args:
+        region: what the plan says of it.
+        symbolic: builds its graphs.
+        layout: where leaves lie.
+        n_columns: width of the dense input that it meets; −1: it meets none.
+        places: where nodes stand in the text.
+        store: gets the regions.
+
+    Attributes:
+        n_packed: regions packed so far.
+        n_reused: regions that were known.
+    """
+
+    def __init__(
+        self,
+        region: RegionPlan,
+        symbolic: SymbolicEvaluator,
+        layout: Layout,
+        n_columns: int,
+        places: Mapping[Node, Place],
+        store: RegionStore,
+    ) -> None:
+        self._region = region
+        self._symbolic = symbolic
+        self._layout = layout
+        self._places = places
+        self._store = store
+        self._key = (region.semiring, region.meeting and region.meeting.side, n_columns)
+        self._n_columns = n_columns
+        self.n_packed = 0
+        self.n_reused = 0
+
+    def pack(self, item: int, as_cyclic: bool = False) -> Region:
+        """The region of that item.
+
+        Args:
+            item: of the batch.
+            as_cyclic: pack a graph without cycles as if it had some.
+
+        Raises:
+            CannotMeet: it cannot be met with the dense input without building it.
+            InputError: a transducer where an acceptor is required.
+            LimitError: it does not fit 32-bit offsets, or building the graph exceeds the budget.
+        """
+        region = self._region
+        if region.graph is None:
+            return pack_frames(region.semiring)
+        graph = self._symbolic.evaluate(region.graph, item)
+        meeting = region.meeting
+        if meeting is not None and meeting.acceptors and not graph.topology.is_acceptor:
+            place = self._places.get(region.node.operands[0])
+            raise_transducer(operator("intersect"), "one", graph.topology, place)
+        offsets = self._layout.leaf_offsets(item)
+        named = graph.selection_key
+        memo = graph.topology.memo("packed")
+        key = (self._key, as_cyclic, named, offsets.tobytes())
+        known: Region | None = memo.get(key) if named is not None else None
+        if known is not None:
+            self.n_reused += 1
+            return known
+        self.n_packed += 1
+        packed: Region | None
+        if meeting is None:
+            packed = pack_graph(
+                graph.topology, graph.make_selection(), offsets, region.semiring, as_cyclic=as_cyclic, orders=ORDERS
+            )
+        else:
+            packed = pack_trellis(graph, offsets, meeting.side, self._n_columns, region.semiring, self._store)
+            if packed is None:
+                raise CannotMeet(str(meeting.dense.parameters[0]))
+        if len(memo) >= _MOST_WAYS:
+            memo.clear()
+        memo[key] = packed
+        return packed
 
 
 def pack_trellis(
-    topology: Topology,
-    selection: Selection,
+    graph: SymbolicGraph,
     leaf_offsets: NDArray[np.int64],
     side: str,
     n_columns: int,
     semiring: str,
+    store: RegionStore,
 ) -> Region | None:
     """As `arcgrad.compiler.regions.pack_trellis`, which says what the arguments are, what comes back, and what raises.
 
+    What is packed may be in the store afterwards.
+
     Example:
-        >>> from arcgrad.compiler.selection import Selection
         >>> from arcgrad.compiler.topology import Topology
-        >>> graph = Topology.from_arcs(2, [(0, 0, 0), (0, 1, 2)], [0], [1])
-        >>> pack_trellis(graph, Selection.identity(0, 2), np.zeros(1, dtype=np.int64), "input", 3, "log").n_arcs
+        >>> topology = Topology.from_arcs(2, [(0, 0, 0), (0, 1, 2)], [0], [1])
+        >>> graph = SymbolicGraph(topology, leaf=0)
+        >>> pack_trellis(graph, np.zeros(1, dtype=np.int64), "input", 3, "log", RegionStore(1)).n_arcs
         2
     """
-    global _spent
-    if pack_trellis_ints.is_ready or _spent > _PATIENCE:
-        packed = pack_by_kernel(topology, selection, leaf_offsets, side, n_columns, semiring)
+    if patience.ends_for(pack_trellis_ints):
+        packed = pack_by_kernel(graph, leaf_offsets, side, n_columns, semiring, store)
         if packed is not None:
             return packed
-    began = time.perf_counter()
-    found = pack_by_numpy(topology, selection, leaf_offsets, side, n_columns, semiring)
-    _spent += time.perf_counter() - began
-    return found
+    with patience.tried():
+        return pack_by_numpy(graph.topology, graph.make_selection(), leaf_offsets, side, n_columns, semiring)
 
 
 def pack_by_kernel(
-    topology: Topology,
-    selection: Selection,
+    graph: SymbolicGraph,
     leaf_offsets: NDArray[np.int64],
     side: str,
     n_columns: int,
     semiring: str,
+    store: RegionStore,
 ) -> Region | None:
     """The same region by the kernel; None where numpy's has to decide: a cycle of ε arcs, too large numbers."""
-    n_states, n_arcs = topology.n_states, topology.n_arcs
-    size = out_size(n_states, n_arcs, len(selection.arc), n_columns)
-    if n_columns > _MOST_COLUMNS or size > _MOST_NUMBERS:
+    topology = graph.topology
+    n_states = topology.n_states
+    pointers, parts, arcs, others = graph.entries()
+    # Without pointers an arc has two entries at most.
+    most, scratch = sizes(n_states, len(topology.src), max(len(arcs), 2 * len(topology.src)), n_columns)
+    if n_columns > _MOST_COLUMNS or most > _MOST_NUMBERS:
         return None
-    out = np.empty(size, dtype=np.int32)
+    out, room = store.room(most), _take_room(scratch)
     length = pack_trellis_ints(
         n_states, n_columns, topology.ilabel if side == "input" else topology.olabel, topology.src, topology.dst,
-        topology.start, topology.accept, selection.offsets, selection.leaf, selection.arc, leaf_offsets,
-        semiring == "log", out, *workspace(n_states, n_arcs, n_columns),
+        topology.start, topology.accept, pointers, parts, arcs, others, leaf_offsets, semiring == "log", out, room,
     )  # fmt: skip
-    if length < 0:
-        return None
-    ints = out[:length].copy()
-    ints.flags.writeable = False
-    return trellis_region(ints, semiring)
+    region = None
+    if length >= 0:
+        ints = out[:length]
+        ints.flags.writeable = False
+        region = trellis_region(ints, semiring)
+        store.add(region)
+    if len(room) <= _MOST_KEPT:
+        _kept.room = room
+    return region
+
+
+def _take_room(size: int) -> IntArray:
+    """At least so many numbers of whatever content, those of this thread's last call if they suffice."""
+    room: IntArray | None = getattr(_kept, "room", None)
+    _kept.room = None  # whoever runs within this call, as a finaliser may, takes another one
+    if room is not None and len(room) >= size:
+        return room
+    return np.empty(size, dtype=np.int32)

@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from arcgrad.compiler.chains import Meeting
+from arcgrad.compiler.chains import CHAINS, Meeting
 from arcgrad.compiler.emit import Emitted, emit
 from arcgrad.compiler.ir import Node, Program
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators import Size, operator
+from arcgrad.compiler.operators import Size
 from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
 from arcgrad.compiler.regions.base import Region
-from arcgrad.compiler.regions.graph import pack_graph
-from arcgrad.compiler.regions.trellis import pack_frames
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
@@ -31,21 +29,13 @@ from arcgrad.runtime.interpreter import Interpretation, name_item
 from arcgrad.runtime.kernels import KERNELS
 from arcgrad.runtime.kernels.scalar import __all__ as scalar_functions
 from arcgrad.runtime.layout import FloatArray, Layout
-from arcgrad.runtime.orders import ORDERS
-from arcgrad.runtime.packing import pack_trellis
+from arcgrad.runtime.packing import CannotMeet, RegionPacker
 from arcgrad.runtime.prepared import Prepared
-from arcgrad.runtime.symbolic import SymbolicEvaluator, raise_transducer
+from arcgrad.runtime.region_store import RegionStore
+from arcgrad.runtime.symbolic import SymbolicEvaluator, has_paths
 from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 __all__ = ["Preparer"]
-
-
-class _CannotMeet(Exception):  # noqa: N818 - a signal within this module
-    """A dense input whose partner has a cycle of ε arcs: the composition has to be built."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
 
 
 class Preparer:
@@ -56,7 +46,9 @@ class Preparer:
         self.limits = limits
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
         self._lock = threading.Lock()
-        self._meets_paths = any(not n.is_input and not n.is_number and n.operator == "path" for n in program.nodes)
+        # Sizes decide nothing but the order of compositions: one alone has none.
+        self._orders = sum(n.operator in CHAINS for n in program.nodes if not n.is_input and not n.is_number) > 1
+        self._meets_paths = has_paths(program.nodes)
         # Prepared calls by the topologies' identities; the topologies are kept with them, so that these stay theirs.
         self._prepared: OrderedDict[tuple[Any, ...], tuple[list[Topology], Prepared]] = OrderedDict()
 
@@ -91,7 +83,7 @@ class Preparer:
             preparation = _Preparation(self, self.plan(bound, built), bound)
             try:
                 return preparation.run()
-            except _CannotMeet as signal:
+            except CannotMeet as signal:
                 built |= {signal.name}
             finally:
                 preparation.release()
@@ -103,17 +95,24 @@ class Preparer:
             bound: the inputs.
             built: dense inputs to be treated as graphs.
         """
-        shapes: dict[str, InputShape] = {}
+        kinds: list[Any] = []
         for name, type_ in self.program.inputs.items():
-            shapes[name] = InputShape("mapping") if type_ is Type.MAPPING else _shape(bound.inputs[name], name in built)
-        key = tuple((name, shape.kind, shape.size) for name, shape in shapes.items())
+            if type_ is Type.MAPPING:
+                kinds.append("mapping")
+                continue
+            found = bound.inputs[name]
+            kinds.append("graph" if name in built else _KINDS[type(found)])
+            if self._orders and not isinstance(found, BoundScore):
+                kinds.append(_rough_size(found))
+        key = tuple(kinds)
         with self._lock:  # plans make nodes with the program's interner
-            found = self._plans.get(key)
-            if found is None:
-                found = self._plans[key] = make_plan(self.program, shapes)
+            found_plan = self._plans.get(key)
+            if found_plan is None:
+                shapes = dict(zip(self.program.inputs, _shapes(kinds), strict=True))
+                found_plan = self._plans[key] = make_plan(self.program, shapes)
                 if len(self._plans) > 64:
                     self._plans.popitem(last=False)
-            return found
+            return found_plan
 
 
 def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
@@ -135,30 +134,43 @@ def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
     return tuple(key)
 
 
-def _shape(found: BoundGraph | BoundDense | BoundScore, built: bool) -> InputShape:
-    if isinstance(found, BoundScore):
-        return InputShape("score")
+_DTYPES = {"f": "float32", "d": "float64"}
+
+_KINDS = {BoundGraph: "graph", BoundDense: "dense", BoundScore: "score"}
+
+# Numbers of states, arcs and labels, as exponents of four.
+_Rough = tuple[int, int, int]
+
+
+def _rough_size(found: BoundGraph | BoundDense) -> _Rough:
+    """An input's size rounded to powers of four, so that inputs of like sizes share their plans."""
     if isinstance(found, BoundDense):
-        steps = float(found.counts.max()) if len(found.counts) else 0.0
-        size = _rough(steps + 1, steps * found.n_columns, found.n_columns)
-        return InputShape("graph" if built else "dense", size)
+        steps = int(found.counts.max()) if len(found.counts) else 0
+        return _near(steps + 1), _near(steps * found.n_columns), _near(found.n_columns)
     if not found.items:
-        return InputShape("graph", Size(0.0, 0.0, 0.0))
+        return -1, -1, -1
     topology = found.items[0].topology
     memo = topology.memo("plan")
-    if "shape" not in memo:
-        memo["shape"] = InputShape("graph", _rough(topology.n_states, topology.n_arcs, topology.n_labels))
-    shape: InputShape = memo["shape"]
-    return shape
+    if "size" not in memo:
+        memo["size"] = _near(topology.n_states), _near(topology.n_arcs), _near(topology.n_labels)
+    size: _Rough = memo["size"]
+    return size
 
 
-def _rough(states: float, arcs: float, labels: float) -> Size:
-    """A size rounded to powers of four, so that inputs of like sizes share their plans."""
+def _near(count: int) -> int:
+    return round(math.log2(count + 1) / 2)
 
-    def near(count: float) -> float:
-        return float(4 ** round(math.log2(count + 1) / 2))
 
-    return Size(near(states), near(arcs), near(labels))
+def _shapes(kinds: list[Any]) -> list[InputShape]:
+    """What the planner is told, from kinds, some of them followed by a rough size."""
+    shapes: list[InputShape] = []
+    for entry in kinds:
+        if isinstance(entry, str):
+            shapes.append(InputShape(entry))
+        else:
+            states, arcs, labels = (0.0 if n < 0 else 4.0**n for n in entry)
+            shapes[-1] = replace(shapes[-1], size=Size(states, arcs, labels))
+    return shapes
 
 
 class _Preparation:
@@ -175,13 +187,15 @@ class _Preparation:
     def run(self) -> Prepared:
         plan, bound = self._plan, self._bound
         self._layout.check_graph_weights(bound)
+        store = RegionStore(bound.n_items)
+        packers = [self._packer(region, store) for region in plan.regions]
         regions: list[tuple[Region, ...]] = []
         graphs: list[SymbolicGraph] = []
         for item in range(bound.n_items):
             try:
                 if plan.graph is not None:
                     graphs.append(self._symbolic.evaluate(plan.graph, item))
-                regions.append(tuple(self._pack(region, item, as_cyclic=False) for region in plan.regions))
+                regions.append(tuple([packer.pack(item) for packer in packers]))
             except ArcgradError as error:
                 name_item(error, bound, item)
                 raise
@@ -189,13 +203,20 @@ class _Preparation:
             # One routine serves a batch of lattices and cyclic graphs; other semirings' kernels take both as they are.
             if region.semiring == "log" and len({packed[number].kind for packed in regions}) > 1:
                 for item, packed in enumerate(regions):
-                    closed = self._pack(region, item, as_cyclic=True)
+                    closed = packers[number].pack(item, as_cyclic=True)
                     regions[item] = (*packed[:number], closed, *packed[number + 1 :])
-        dtypes = {name: str(self._dense(name).frames.dtype) for name in plan.dense}
-        emitted = self._emit(regions, dtypes) if plan.steps or plan.graph is None else None
-        frame_counts = [self._frame_counts(item) for item in range(bound.n_items)]
+        for counted, n in (
+            ("regions packed", sum(packer.n_packed for packer in packers)),
+            ("regions reused", sum(packer.n_reused for packer in packers)),
+        ):
+            if n:
+                cache.count(counted, n)
+        dtypes = {name: _DTYPES[self._dense(name).frames.dtype.char] for name in plan.dense}
+        emitted, memo = self._emit(regions, dtypes) if plan.steps or plan.graph is None else (None, {})
         widths = [0 if r.meeting is None else self._met(r.meeting).n_columns for r in plan.regions]
-        prepared = Prepared(plan, self._layout, regions, emitted, dtypes, graphs, frame_counts, widths)
+        prepared = Prepared(
+            plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths, store, memo
+        )
         floats, _, numbers, _ = prepared.workspace
         self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
         return prepared
@@ -204,49 +225,20 @@ class _Preparation:
         """Break a ring of references, which would keep the call's weights until the next garbage collection."""
         del self._symbolic
 
-    def _frame_counts(self, item: int) -> list[int]:
-        counts = []
-        for region in self._plan.regions:
-            if region.meeting is None:
-                counts.append(0)
-            else:
-                dense = self._met(region.meeting)
-                counts.append(int(dense.counts[0 if dense.shared else item]))
-        return counts
+    def _packer(self, region: RegionPlan, store: RegionStore) -> RegionPacker:
+        n_columns = -1 if region.meeting is None else self._met(region.meeting).n_columns
+        return RegionPacker(region, self._symbolic, self._layout, n_columns, self._plan.places, store)
 
-    def _pack(self, region: RegionPlan, item: int, as_cyclic: bool) -> Region:
-        if region.graph is None:
-            return pack_frames(region.semiring)
-        graph = self._symbolic.evaluate(region.graph, item)
-        offsets = self._layout.leaf_offsets(item)
-        meeting = region.meeting
-        columns = -1
-        if meeting is not None:
-            columns = self._met(meeting).n_columns
-            if meeting.acceptors and not graph.topology.is_acceptor:
-                operand = region.node.operands[0]
-                raise_transducer(operator("intersect"), "one", graph.topology, self._plan.places.get(operand))
-        memo = graph.topology.memo("packed")
-        named = graph.selection_key
-        key = (region.semiring, meeting and meeting.side, columns, as_cyclic, named, offsets.tobytes())
-        found = memo.get(key) if named is not None else None
-        if found is not None:
-            cache.count("regions reused")
-            known: Region = found
-            return known
-        cache.count("regions packed")
-        selection = graph.make_selection()
-        if meeting is None:
-            packed = pack_graph(graph.topology, selection, offsets, region.semiring, as_cyclic=as_cyclic, orders=ORDERS)
-        else:
-            met = pack_trellis(graph.topology, selection, offsets, meeting.side, columns, region.semiring)
-            if met is None:
-                raise _CannotMeet(str(meeting.dense.parameters[0]))
-            packed = met
-        if len(memo) >= 16:
-            memo.clear()
-        memo[key] = packed
-        return packed
+    def _frame_counts(self) -> list[list[int]]:
+        """For each item, the frames of each region."""
+        n_items = self._bound.n_items
+        columns: list[list[int]] = []
+        for region in self._plan.regions:
+            counts = [0]
+            if region.meeting is not None:
+                counts = self._met(region.meeting).counts.tolist()
+            columns.append(counts if len(counts) == n_items else counts * n_items)
+        return [[column[item] for column in columns] for item in range(n_items)]
 
     def _met(self, meeting: Meeting) -> BoundDense:
         return self._dense(str(meeting.dense.parameters[0]))
@@ -256,16 +248,18 @@ class _Preparation:
         assert isinstance(found, BoundDense)
         return found
 
-    def _emit(self, regions: list[tuple[Region, ...]], dtypes: dict[str, str]) -> Emitted:
+    def _emit(self, regions: list[tuple[Region, ...]], dtypes: dict[str, str]) -> tuple[Emitted, dict[Any, Any]]:
+        """The routine's text, and a memo that all calls share which have this text."""
         if regions:
             kinds = tuple((r.kind, r.semiring) for r in regions[0])
         else:
             kinds = tuple((_expected_kind(r), r.semiring) for r in self._plan.regions)
         key = (kinds, tuple(dtypes.items()))
         if key not in self._plan.memo:
-            self._plan.memo[key] = emit(self._plan, [KERNELS[kind] for kind in kinds], dtypes, scalar_functions)
-        emitted: Emitted = self._plan.memo[key]
-        return emitted
+            emitted = emit(self._plan, [KERNELS[kind] for kind in kinds], dtypes, scalar_functions)
+            self._plan.memo[key] = emitted, {}
+        found: tuple[Emitted, dict[Any, Any]] = self._plan.memo[key]
+        return found
 
     def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | IntArray | None:
         """The best path of a graph that stands under PATH, at the present weights."""

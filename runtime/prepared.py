@@ -6,7 +6,7 @@ weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from arcgrad.compiler.emit import Emitted, signature
 from arcgrad.compiler.plan import Plan
 from arcgrad.compiler.regions.base import Region
+from arcgrad.runtime.cache import cache
 from arcgrad.runtime.kernels import KERNELS, KernelNames
 from arcgrad.runtime.layout import Layout
+from arcgrad.runtime.region_store import RegionStore
 from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 __all__ = ["Prepared"]
@@ -45,7 +47,8 @@ class Prepared:
         graphs: for each item, the built graph of a graph-valued equation.
         frame_counts: for each item, the frames of each region (0 where it meets no dense input).
         widths: columns of the dense input that each region meets (0: none).
-        memo: routines and wishes of earlier calls.
+        store: holds what was packed for this call, and all regions once the routine asks for them.
+        memo: what calls with the same routine share: it, and what they wished.
     """
 
     plan: Plan
@@ -56,6 +59,7 @@ class Prepared:
     graphs: list[SymbolicGraph]
     frame_counts: list[list[int]]
     widths: list[int]
+    store: RegionStore
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -63,19 +67,46 @@ class Prepared:
         """Number of items of the batch."""
         return len(self.frame_counts)
 
-    @cached_property
+    @property
     def signature(self) -> str:
         """Numba's signature of the routine."""
-        return signature([self.dtypes[name] for name in self.plan.dense])
+        if "signature" not in self.memo:
+            self.memo["signature"] = signature([self.dtypes[name] for name in self.plan.dense])
+        return str(self.memo["signature"])
+
+    def loaded(self, tier: str) -> Callable[..., Any] | None:
+        """The routine of that tier, where a call had it loaded since the cache was cleared last."""
+        found = self.memo.get(tier)
+        return None if found is None or found[0] != cache.generation else found[1]
+
+    def keep(self, tier: str, routine: Callable[..., Any]) -> None:
+        """Remember the routine of a tier."""
+        self.memo[tier] = cache.generation, routine
 
     @cached_property
     def work(self) -> float:
         """Arc-frames of all regions and items: what a routine's time is about proportional to."""
-        return sum(
-            float(region.n_arcs or width) * max(1, n)
-            for packed, frames in zip(self.regions, self.frame_counts, strict=True)
-            for region, width, n in zip(packed, self.widths, frames, strict=True)
+        total = 0
+        for packed, frames in zip(self.regions, self.frame_counts, strict=True):
+            for number, region in enumerate(packed):
+                total += (region.n_arcs or self.widths[number]) * (frames[number] or 1)
+        return float(total)
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """Names of the dense inputs of which a region reads every score, so that its value tells if one is none."""
+        return frozenset(
+            str(region.meeting.dense.parameters[0])
+            for region in self.plan.regions
+            if region.meeting is not None and region.graph is None and region.semiring == "log"
         )
+
+    @cached_property
+    def met(self) -> frozenset[str]:
+        """Dense inputs that the routine reads in regions, and that nothing else reads."""
+        if self.emitted is None:
+            return frozenset()
+        return frozenset(name for name in self.plan.dense if name not in self.layout)
 
     @property
     def kernels(self) -> list[KernelNames]:
@@ -94,33 +125,23 @@ class Prepared:
     @cached_property
     def packed(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """All packed regions in one array, each once, and (B, n_regions) where they begin."""
-        places: dict[int, int] = {}
-        parts: list[NDArray[np.int32]] = []
-        bases = np.zeros((self.n_items, len(self.plan.regions)), dtype=np.int64)
-        size = 0
-        for item, packed in enumerate(self.regions):
-            for number, region in enumerate(packed):
-                place = places.get(id(region))
-                if place is None:
-                    place = places[id(region)] = size
-                    parts.append(region.ints)
-                    size += len(region.ints)
-                bases[item, number] = place
-        if len(parts) == 1:
-            return parts[0], bases
-        return (np.concatenate(parts) if parts else np.zeros(1, dtype=np.int32)), bases
+        begins = [self.store.place(region) for packed in self.regions for region in packed]
+        bases = np.array(begins, dtype=np.int64).reshape(self.n_items, len(self.plan.regions))
+        return self.store.ints, bases
 
     @cached_property
     def workspace(self) -> tuple[int, NDArray[np.int64], int, NDArray[np.int64]]:
         """Floats of workspace of a slice, and where each region's begin; the same for integers."""
-        sizes = np.zeros((max(1, self.n_items), len(self.plan.regions), 2), dtype=np.int64)
-        for item, packed in enumerate(self.regions):
-            for number, (region, frames) in enumerate(zip(packed, self.frame_counts[item], strict=True)):
-                sizes[item, number] = region.work(frames)
-        largest = sizes.max(axis=0)
-        places = np.ascontiguousarray((np.cumsum(largest, axis=0) - largest).T)
-        floats, numbers = (int(n) for n in largest.sum(axis=0))
-        return floats, places[0], numbers, places[1]
+        floats, numbers = [0], [0]
+        for number in range(len(self.plan.regions)):
+            most_floats = most_numbers = 0
+            for packed, frames in zip(self.regions, self.frame_counts, strict=True):
+                needed = packed[number].work(frames[number])
+                most_floats, most_numbers = max(most_floats, needed[0]), max(most_numbers, needed[1])
+            floats.append(floats[-1] + most_floats)
+            numbers.append(numbers[-1] + most_numbers)
+        float_places, number_places = np.array([floats[:-1], numbers[:-1]], dtype=np.int64)
+        return floats[-1], float_places, numbers[-1], number_places
 
     @cached_property
     def entries(self) -> NDArray[np.int64]:

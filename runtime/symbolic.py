@@ -7,7 +7,7 @@ fingerprints of the leaves, so that training on the same graphs repeats nothing,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "SymbolicEvaluator",
     "build_node",
     "depends_on_shared_inputs",
+    "has_paths",
     "not_there_yet",
     "path_topology",
     "raise_transducer",
@@ -225,15 +226,8 @@ class SymbolicEvaluator:
     def _input(self, node: Node, item: int) -> SymbolicGraph:
         bound = self._bound.inputs[str(node.parameters[0])]
         assert isinstance(bound, (BoundGraph, BoundDense))
-        leaf = self._leaves[node]
-        topology = bound.topology(item)
-        memo = topology.memo("identity")
-        found = memo.get(leaf)
-        if found is None:
-            found = SymbolicGraph(topology, leaf=leaf)
-            memo[leaf] = found
-        assert isinstance(found, SymbolicGraph)
-        return found
+        # Not kept with the topology, which it refers to: what refers to itself waits for Python's garbage collection.
+        return SymbolicGraph(bound.topology(item), leaf=self._leaves[node])
 
     def _key(self, node: Node, operands: list[SymbolicGraph]) -> bytes | None:
         operation = self._operations.get(node)
@@ -241,17 +235,23 @@ class SymbolicEvaluator:
             operation = self._operations[node] = repr((node.operator, node.parameters)).encode() + self._budget
         parts = [operation]
         graphs = iter(operands)
+        of_leaves = True
         for operand in node.operands:
             if operand.type is Type.GRAPH:
-                key = next(graphs).key
+                graph = next(graphs)
+                key = graph.key
                 if key is None:
                     return None
+                if graph.leaf is None:
+                    of_leaves = False
+                    key = len(key).to_bytes(4, "little") + key
                 parts.append(key)
             elif operand.type is Type.SCORE:
                 parts.append(b"score" + self._leaves[operand].to_bytes(4, "little"))
             else:
                 parts.append(self._bound.mappings[str(operand.parameters[0])].fingerprint)
-        return hashlib.sha256(b"".join(parts)).digest()[:16]
+        whole = b"".join(parts)
+        return whole if of_leaves else hashlib.sha256(whole).digest()[:16]
 
     def _build(self, node: Node, operands: list[SymbolicGraph], key: bytes | None) -> SymbolicGraph:
         graphs = iter(operands)
@@ -295,17 +295,22 @@ def _entries(local: IntArray, selection: Selection) -> int:
     return int(np.diff(selection.offsets)[local[local >= 0]].sum()) if selection.n_arcs else 0
 
 
+def has_paths(nodes: Iterable[Node]) -> bool:
+    """Whether any of the nodes is PATH, whose topology depends on weights."""
+    return any(node.operator == "path" for node in nodes)
+
+
 def depends_on_shared_inputs(graph: Node, bound: Bound) -> bool:
     """Whether a graph's topology is the same for all items, since no input of one's own enters it.
 
     Scores enter topologies only through best paths.
     """
     below = topological(graph)
-    has_paths = any(node.operator == "path" for node in below)
+    with_paths = has_paths(below)
     return bound.batch is None or all(
         bound.inputs[str(node.parameters[0])].shared
         for node in below
-        if node.is_input and (node.type is Type.GRAPH or (node.type is Type.SCORE and has_paths))
+        if node.is_input and (node.type is Type.GRAPH or (node.type is Type.SCORE and with_paths))
     )
 
 

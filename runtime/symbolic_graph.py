@@ -9,7 +9,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,24 @@ from arcgrad.runtime.cache import cache
 from arcgrad.runtime.kernels.selections import join_arcs, sum_weights
 from arcgrad.runtime.operators.compose import patience
 
-__all__ = ["SHARED_CACHE", "SymbolicCache", "SymbolicGraph"]
+__all__ = ["SHARED_CACHE", "Entries", "SymbolicCache", "SymbolicGraph"]
 
 FloatArray = NDArray[np.float64]
 
 # Leaf number, and the local selection by which an operator takes arcs of that leaf.
 Taken = tuple[int, IntArray]
+
+_NO_POINTERS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+_NO_NUMBERS: IntArray = np.empty(0, dtype=np.int32)
+
+
+class Entries(NamedTuple):
+    """What each arc's weight sums, as `pack_trellis_ints` takes it."""
+
+    pointers: NDArray[np.int64]
+    parts: IntArray
+    arcs: IntArray
+    others: IntArray
 
 
 @dataclass(eq=False)
@@ -46,7 +59,7 @@ class SymbolicGraph:
     built_key: bytes | None = None
     leaf: int | None = None
 
-    @cached_property
+    @property
     def key(self) -> bytes | None:
         """Names how it was built from which topologies; None where it also depends on weights (PATH)."""
         if self.leaf is None:
@@ -79,6 +92,16 @@ class SymbolicGraph:
         parts = [(arcs, Selection.identity(leaf, int(arcs.max(initial=-1)) + 1)) for leaf, arcs in self.taken]
         return compose_selections(n_arcs, parts)
 
+    def entries(self) -> Entries:
+        """The selection as kernels take it: that of a leaf, or of what was made of two, need not be spelled out."""
+        if self.leaf is not None:
+            return Entries(_NO_POINTERS, _numbers(self.leaf), _NO_NUMBERS, _NO_NUMBERS)
+        if len(self.taken) == 2:
+            (left, left_arc), (right, right_arc) = self.taken
+            return Entries(_NO_POINTERS, _numbers(left, right), left_arc, right_arc)
+        selection = self.make_selection()
+        return Entries(selection.offsets, selection.leaf, selection.arc, _NO_NUMBERS)
+
     def weights(self, leaf_weights: Callable[[int], FloatArray]) -> FloatArray | None:
         """(n_arcs,) arc weights, given those of each leaf; None where the selection has to be asked.
 
@@ -108,6 +131,13 @@ class SymbolicGraph:
         if self.composed is not None:
             found += self.composed.leaf.nbytes + self.composed.arc.nbytes
         return found
+
+
+@lru_cache(maxsize=256)
+def _numbers(*numbers: int) -> IntArray:
+    array = np.array(numbers, dtype=np.int32)
+    array.flags.writeable = False
+    return array
 
 
 class SymbolicCache:

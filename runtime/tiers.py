@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 
-from arcgrad.runtime.cache import cache
 from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.routines import Kernel, is_ready
 
@@ -33,7 +32,7 @@ def choose_tier(prepared: Prepared, spent: float) -> str:
     if prepared.emitted is None:
         return "kernels"  # no routine: weights are gathered and that is all
     small_enough = len(prepared.plan.steps) <= MAX_COMPILED_STEPS
-    if ("routine", "fused", cache.generation) in prepared.memo:
+    if prepared.loaded("fused") is not None:
         return "fused"
     if is_ready(prepared.emitted.source, signature=prepared.signature) or (spent > PATIENCE and small_enough):
         return "fused"

@@ -55,6 +55,7 @@ def ctc(size: Size, setting: Setting, new_targets: bool = True, blank_bonus: flo
     def graphs(step: int) -> list[ag.Graph]:
         return [ctc_target(row) for row in targets(step)]
 
+    ag.warmup(equation, X=log_probs, Y=graphs(0))
     gradient = {"X": np.empty_like(log_probs)}
 
     def call(step: int) -> Any:
@@ -70,6 +71,7 @@ def composed_ctc(setting: Setting) -> Case:
     size, log_probs, targets = _inputs(SMALL, setting, True, 0.0)
     equation = ag.compile("LSE[X] - LSE[X ∘ (T ∘ Y)]", mode="fused")
     token_graph = tokens(size.columns)
+    ag.warmup(equation, X=log_probs, T=token_graph, Y=[ag.linear(row) for row in targets(0)])
     gradient = {"X": np.empty_like(log_probs)}
 
     def call(step: int) -> Any:

@@ -25,7 +25,7 @@ HEADER = 26
 _INT32_MAX = 2**31 - 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Region:
     """One reduction over one graph, ready for its kernels.
 
@@ -45,7 +45,23 @@ class Region:
     n_states: int
     n_arcs: int
     fixed_work: tuple[int, int]
-    frame_work: tuple[int, int] = (0, 0)
+    frame_work: tuple[int, int]
+
+    def __init__(
+        self,
+        kind: str,
+        semiring: str,
+        ints: IntArray,
+        n_states: int,
+        n_arcs: int,
+        fixed_work: tuple[int, int],
+        frame_work: tuple[int, int] = (0, 0),
+    ) -> None:
+        # A frozen dataclass's own takes four times as long, and training packs a region for each new target.
+        self.__dict__.update(
+            kind=kind, semiring=semiring, ints=ints, n_states=n_states, n_arcs=n_arcs,
+            fixed_work=fixed_work, frame_work=frame_work,
+        )  # fmt: skip
 
     def work(self, n_frames: int) -> tuple[int, int]:
         """Workspace of one item with ``n_frames`` frames (0 for graph kinds): numbers of float64 and of int32."""

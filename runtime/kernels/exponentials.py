@@ -76,7 +76,7 @@ def polynomial(r):
 @loose_helper("contract")
 def exponential(x):
     """exp(x) within 4e-16 relative for x ≤ 700; 0 for x ≤ −708.8, where the power of two has no bits left."""
-    z = max(x, _LEAST)
+    z = _LEAST if x < _LEAST else x  # NaN stays
     rounded = z * LOG2E + MAGIC
     k = rounded - MAGIC
     p = polynomial((z - k * _LN2_HIGH) - k * _LN2_LOW)
@@ -112,7 +112,7 @@ def short_exponentials(x):
 @loose_helper("contract")
 def exponential_float32(x):
     """exp(x) for x ≤ 80, within 2e-7 relative where x is not large; 0 for x ≤ −87.7."""
-    z = max(x, _LEAST_FLOAT32)
+    z = _LEAST_FLOAT32 if x < _LEAST_FLOAT32 else x  # NaN stays
     rounded = z * _LOG2E_FLOAT32 + _MAGIC_FLOAT32
     k = rounded - _MAGIC_FLOAT32
     r = (z - k * _LN2_HIGH_FLOAT32) - k * _LN2_LOW_FLOAT32

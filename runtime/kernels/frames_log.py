@@ -8,10 +8,11 @@ stands in the helpers for one row; float32 is exponentiated as such, and summed 
 
 from __future__ import annotations
 
-from math import inf, log
+from math import inf, log, nan
 
 import numpy as np
 
+from arcgrad.compiler.topology import LARGEST_WEIGHT
 from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, FRAMES_SEEDED
 from arcgrad.runtime.kernels.exponentials import exponential, exponential_float32
 from arcgrad.runtime.routines import helper, kernel, loose_helper
@@ -110,6 +111,14 @@ def write_exponentials_float32(row, shift, result):
     return total
 
 
+@helper
+def row_score(best, total):
+    """A frame's score: −inf where all columns are, NaN where one is NaN, +inf or beyond the largest weight."""
+    if total == 0.0:
+        return -inf
+    return best + log(total) if best <= LARGEST_WEIGHT else nan
+
+
 def _clear_rows(rows, first, count):
     """Write zeros into some rows."""
     for row in range(first, first + count):
@@ -133,7 +142,7 @@ def frames_log_forward(
         total = sum_of_exponentials(row, best)
         work[work0 + 1 + 2 * frame] = best
         work[work0 + 2 + 2 * frame] = total
-        score += best + log(total) if total > 0.0 else -inf
+        score += row_score(best, total)
     work[work0] = score
     return score
 
@@ -150,7 +159,7 @@ def frames_log_forward_float32(
         total = sum_of_exponentials_float32(row, best)
         work[work0 + 1 + 2 * frame] = best
         work[work0 + 2 + 2 * frame] = total
-        score += best + log(total) if total > 0.0 else -inf
+        score += row_score(best, total)
     work[work0] = score
     return score
 
@@ -250,7 +259,7 @@ def add_frame(score, product, best, total):
     """
     if total == 0.0:
         return -inf, product
-    product *= total
+    product *= total if best <= LARGEST_WEIGHT else nan
     if product > 1e200:
         return score + best + log(product), 1.0
     return score + best, product

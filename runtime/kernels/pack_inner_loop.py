@@ -19,6 +19,7 @@ def inner_loop_size(n_states: int, n_arcs: int) -> int:
     return table + max(8, n_arcs // 8) + n_arcs + n_states
 
 
+@helper
 def most_numbers(n_states: int) -> int:
     """How many numbers groups may take, at most."""
     return 2 * (n_states + 8 * (MOST_HUBS + 1))

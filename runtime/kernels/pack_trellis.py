@@ -6,10 +6,8 @@ Stage: symbolic part, called by `arcgrad.runtime.packing`. The result is, number
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from arcgrad.compiler.regions.base import HEADER
+from arcgrad.runtime.kernels.pack_entries import count_entries, largest_entry, write_entries
 from arcgrad.runtime.kernels.pack_inner_loop import (
     BOUNDS,
     group_states,
@@ -19,121 +17,21 @@ from arcgrad.runtime.kernels.pack_inner_loop import (
     write_matrix,
     write_strips,
 )
+from arcgrad.runtime.kernels.pack_states import BACKWARD, FORWARD, KEPT, mark_reached, order_silent
 from arcgrad.runtime.routines import helper, kernel
 
-__all__ = ["out_size", "pack_trellis_ints", "workspace"]
+__all__ = ["pack_trellis_ints", "sizes"]
 
 _INT32_MAX = 2**31 - 1
 _EPSILON = -1
-_FORWARD, _BACKWARD, _KEPT = 1, 2, 3
 
 
-def workspace(n_states: int, n_arcs: int, n_columns: int) -> tuple[NDArray[np.int32], ...]:
-    """The arrays in which the kernel works, as its last arguments; what is in them does not matter."""
-    n_states = most_numbers(n_states)
-    return (
-        *np.empty((6, n_states + 1), dtype=np.int32),
-        *np.empty((5, n_arcs), dtype=np.int32),
-        np.empty(n_columns, dtype=np.int32),
-        np.empty(32 * n_states, dtype=np.int32),
-        np.empty(n_arcs + n_states, dtype=np.int32),
-        np.empty(BOUNDS, dtype=np.int32),
-    )
-
-
-def out_size(n_states: int, n_arcs: int, n_entries: int, n_columns: int) -> int:
-    """The most numbers that the kernel may write."""
+def sizes(n_states: int, n_arcs: int, n_entries: int, n_columns: int) -> tuple[int, int]:
+    """The most numbers that the kernel may write, and what it needs of scratch."""
     n_states = most_numbers(n_states)
     columns = max(n_states + 3, min(n_arcs, n_columns))
     rest = 4 * n_states + 3 + 6 * n_arcs + columns + inner_loop_size(n_states, n_arcs)
-    return HEADER + n_entries + rest
-
-
-@helper
-def _mark_reached(tails, heads, labels, n_columns, begin, bit, n_states, marks, pointers, ends, stack):
-    """Set ``bit`` in the mark of each state that can be reached from ``begin`` by arcs with a column or ε."""
-    n_arcs = len(tails)
-    for state in range(n_states + 1):
-        pointers[state] = 0
-    for arc in range(n_arcs):
-        if labels[arc] < n_columns:
-            pointers[tails[arc]] += 1
-    total = 0
-    for state in range(n_states + 1):
-        total += pointers[state]
-        pointers[state] = total
-    for arc in range(n_arcs):  # pointers step back from each state's end to its begin
-        if labels[arc] < n_columns:
-            tail = tails[arc]
-            pointers[tail] -= 1
-            ends[pointers[tail]] = heads[arc]
-    waiting = 0
-    for k in range(len(begin)):
-        state = begin[k]
-        if not marks[state] & bit:
-            marks[state] |= bit
-            stack[waiting] = state
-            waiting += 1
-    while waiting:
-        waiting -= 1
-        state = stack[waiting]
-        for k in range(pointers[state], pointers[state + 1]):
-            end = ends[k]
-            if not marks[end] & bit:
-                marks[end] |= bit
-                stack[waiting] = end
-                waiting += 1
-
-
-@helper
-def _order_silent(n_states, n_arcs, src, dst, silent, position, pointers, ends, waiting, ready):
-    """Number the states so that ε arcs lead forward, as ``compiler.regions.order.topological_order`` does.
-
-    Returns whether that is possible.
-    """
-    forward = True
-    for arc in range(n_arcs):
-        if silent[arc] and src[arc] >= dst[arc]:
-            forward = False
-    if forward:
-        for state in range(n_states):
-            position[state] = state
-        return True
-    for state in range(n_states + 1):
-        pointers[state] = 0
-    for state in range(n_states):
-        waiting[state] = 0
-    for arc in range(n_arcs):
-        if silent[arc]:
-            pointers[src[arc]] += 1
-            waiting[dst[arc]] += 1
-    total = 0
-    for state in range(n_states + 1):
-        total += pointers[state]
-        pointers[state] = total
-    for arc in range(n_arcs - 1, -1, -1):  # backwards, so that each state's arcs keep their order
-        if silent[arc]:
-            state = src[arc]
-            pointers[state] -= 1
-            ends[pointers[state]] = dst[arc]
-    n_ready = 0
-    for state in range(n_states - 1, -1, -1):
-        if not waiting[state]:
-            ready[n_ready] = state
-            n_ready += 1
-    done = 0
-    while n_ready:
-        n_ready -= 1
-        state = ready[n_ready]
-        position[state] = done
-        done += 1
-        for k in range(pointers[state], pointers[state + 1]):
-            end = ends[k]
-            waiting[end] -= 1
-            if not waiting[end]:
-                ready[n_ready] = end
-                n_ready += 1
-    return done == n_states
+    return HEADER + n_entries + rest, 39 * (n_states + 1) + 6 * n_arcs + n_columns + BOUNDS
 
 
 @helper
@@ -160,8 +58,8 @@ def _write_states(given, number, position, n_states, flags, out, at):
 
 
 @kernel(
-    f"int64(int64, int64, {', '.join(['int32[::1]'] * 5)}, int64[::1], int32[::1], int32[::1], int64[::1], boolean, "
-    f"{', '.join(['int32[::1]'] * 16)})"
+    f"int64(int64, int64, {', '.join(['int32[::1]'] * 5)}, int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], "
+    "boolean, int32[::1], int32[::1])"
 )
 def pack_trellis_ints(
     n_states,
@@ -172,55 +70,82 @@ def pack_trellis_ints(
     start,
     accept,
     entry_pointers,
-    entry_leaf,
-    entry_arc,
+    entry_parts,
+    entry_arcs,
+    entry_others,
     leaf_offsets,
     inner_loop,
     out,
-    pointers,
-    marks,
-    number,
-    position,
-    waiting,
-    stack,
-    tails,
-    heads,
-    arcs,
-    silent,
-    ends,
-    slot_of,
-    ranks,
-    seen,
-    bounds,
+    room,
 ):
     """Write the packed array of a trellis region; its length, or −1 where the packer of numpy has to say what is wrong.
 
-    That is where ε arcs form a cycle, or entries exceed 32 bits. ``inner_loop``: whether the semiring is log.
+    That is where ε arcs form a cycle, or entries exceed 32 bits.
+
+    Args:
+        n_states: number of states of the graph.
+        n_columns: width of the dense chain.
+        labels, src, dst, start, accept: the graph, with the labels of the side that the dense chain stands on.
+        entry_pointers, entry_parts, entry_arcs, entry_others: what the arcs' weights sum. With pointers, arc k has the
+            entries ``pointers[k]`` to ``pointers[k + 1]``, which are leaf ``parts[e]``'s arc ``arcs[e]``. Without, the
+            graph is the leaf ``parts[0]``, or arc k is made of ``arcs[k]`` of ``parts[0]`` and ``others[k]`` of
+            ``parts[1]``, where these are not −1.
+        leaf_offsets: where each leaf begins among an item's local entries.
+        inner_loop: whether the semiring is log.
+        out: gets the packed array at its begin; as long as the first of ``sizes`` says.
+        room: scratch, as long as the second says.
     """
+    n_rows = most_numbers(n_states) + 1
+    at = 0
+    pointers = room[at : at + n_rows]
+    at += n_rows
+    marks = room[at : at + n_rows]
+    at += n_rows
+    number = room[at : at + n_rows]
+    at += n_rows
+    position = room[at : at + n_rows]
+    at += n_rows
+    waiting = room[at : at + n_rows]
+    at += n_rows
+    stack = room[at : at + n_rows]
+    at += n_rows
     n_given = len(src)
-    for k in range(len(entry_leaf)):
-        if leaf_offsets[entry_leaf[k]] + entry_arc[k] > _INT32_MAX:
-            return -1
+    tails = room[at : at + n_given]
+    at += n_given
+    heads = room[at : at + n_given]
+    at += n_given
+    arcs = room[at : at + n_given]
+    at += n_given
+    silent = room[at : at + n_given]
+    at += n_given
+    ends = room[at : at + n_given]
+    at += n_given
+    slot_of = room[at : at + n_columns]
+    at += n_columns
+    ranks = room[at : at + 32 * n_rows]
+    at += 32 * n_rows
+    seen = room[at : at + n_given + n_rows]
+    bounds = room[at + n_given + n_rows :]
+    if largest_entry(n_given, entry_pointers, entry_parts, entry_arcs, entry_others, leaf_offsets) > _INT32_MAX:
+        return -1
     # The part of the graph that lies on accepting paths.
     for state in range(n_states):
         marks[state] = 0
-    _mark_reached(src, dst, labels, n_columns, start, _FORWARD, n_states, marks, pointers, ends, stack)
-    _mark_reached(dst, src, labels, n_columns, accept, _BACKWARD, n_states, marks, pointers, ends, stack)
+    mark_reached(src, dst, labels, n_columns, start, FORWARD, n_states, marks, pointers, ends, stack)
+    mark_reached(dst, src, labels, n_columns, accept, BACKWARD, n_states, marks, pointers, ends, stack)
     n_kept = 0
     for state in range(n_states):
         number[state] = -1
-        if marks[state] == _KEPT:
+        if marks[state] == KEPT:
             number[state] = n_kept
             n_kept += 1
     for column in range(n_columns):
         slot_of[column] = 0
     n_arcs = 0
     n_emitting = 0
-    n_entries = 0
-    single = True
     for arc in range(n_given):
         label = labels[arc]
-        if label < n_columns and marks[src[arc]] == _KEPT and marks[dst[arc]] == _KEPT:
+        if label < n_columns and marks[src[arc]] == KEPT and marks[dst[arc]] == KEPT:
             tails[n_arcs] = number[src[arc]]
             heads[n_arcs] = number[dst[arc]]
             arcs[n_arcs] = arc
@@ -228,11 +153,11 @@ def pack_trellis_ints(
             if label != _EPSILON:
                 n_emitting += 1
             n_arcs += 1
-            length = entry_pointers[arc + 1] - entry_pointers[arc]
-            n_entries += length
-            if length != 1:
-                single = False
-    if not _order_silent(n_kept, n_arcs, tails, heads, silent, position, pointers, ends, waiting, stack):
+    n_entries, single = count_entries(n_arcs, arcs, entry_pointers, entry_parts, entry_arcs, entry_others)
+    if n_emitting == n_arcs:
+        for state in range(n_kept):
+            position[state] = state
+    elif not order_silent(n_kept, n_arcs, tails, heads, silent, position, pointers, ends, waiting, stack):
         return -1
 
     column_of = stack
@@ -326,16 +251,9 @@ def pack_trellis_ints(
             elif not silent[k]:
                 out[slot_at + to] = slot_of[labels[arcs[k]]]
 
-        entry = 0
-        for k in range(n_arcs):
-            arc = out[arc_at + k]
-            if not single:
-                out[out[6] + k] = entry
-            for e in range(entry_pointers[arc], entry_pointers[arc + 1]):
-                out[out[7] + entry] = leaf_offsets[entry_leaf[e]] + entry_arc[e]
-                entry += 1
-        if not single:
-            out[out[6] + n_arcs] = entry
+        write_entries(
+            n_arcs, arc_at, entry_pointers, entry_parts, entry_arcs, entry_others, leaf_offsets, out, out[6], out[7]
+        )
 
         depth = waiting
         longest = 0

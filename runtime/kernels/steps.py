@@ -35,7 +35,7 @@ def copy(work, source, to, count):
 
 @helper
 def odd_end(ints, base, work, cells, odd, count):
-    """Where odd arcs end that need to be looked at: at once where all are 0, as those out of a start come to be."""
+    """Where odd arcs end that need to be looked at: at once where all are 0, as those out of a start are soon."""
     places = base + entry(ints, base + 22)
     for k in range(odd, odd + count):
         if number(work, cells + entry(ints, places + entry(ints, k))) != 0.0:
@@ -52,7 +52,7 @@ def three(work, cell0, from0, cell1, from1, cell2, from2):
 
 @kernel(FORWARD, internal=True)
 def strips_forward(ints, base, work, work0, columns, count, start, rows):
-    """So many frames, with columns from that place on, from the row at ``start``; writes it and others to ``rows``."""
+    """So many frames, with columns from that place on, from the row at ``start``; it and the others go to ``rows``."""
     _, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, _ = weight_places(ints, base, work0)
     table, groups, strips, forward, back, odd = strip_places(ints, base)
@@ -82,6 +82,11 @@ def strips_forward(ints, base, work, work0, columns, count, start, rows):
                     sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
                     column = load(work, entering + k - begin) if step == 1 else broadcast(number(work, entering))
                     store(work, after + k, load(work, after + k) + sent * column)
+            elif entry(ints, group + 3) == 0 and entry(ints, triple + 7) == 0:  # two strips, as of CTC's blanks
+                column = broadcast(number(work, entering))
+                for k in range(begin, end, 8):
+                    sent = load(work, cell0 + k) * load(work, from0 + k) + load(work, cell1 + k) * load(work, from1 + k)
+                    store(work, after + k, sent * column)
             elif entry(ints, group + 3) == 0:
                 column = broadcast(number(work, entering))
                 for k in range(begin, end, 8):
@@ -155,6 +160,11 @@ def strips_back(ints, base, work, work0, columns, count, rows, want_weights):
             cell2 = cells + entry(ints, triple + 7) + offset2
             from0, from1, from2 = flow + offset0, flow + offset1, flow + offset2
             is_first = entry(ints, triple + 1) == 1
+            if is_first and entry(ints, triple + 7) == 0:
+                for k in range(entry(ints, group), entry(ints, group + 1), 8):
+                    sent = load(work, cell0 + k) * load(work, from0 + k) + load(work, cell1 + k) * load(work, from1 + k)
+                    store(work, earlier + k, sent)
+                continue
             for k in range(entry(ints, group), entry(ints, group + 1), 8):
                 sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
                 store(work, earlier + k, sent if is_first else load(work, earlier + k) + sent)

@@ -112,7 +112,7 @@ def try_block(ints, base, work, work0, n_frames, frame, most, start, rows, unifo
 
 @kernel(f"int64({PLACE}, int32[::1], int64, int64, int64)", internal=True)
 def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
-    """Compute a block from this frame on, of at most `LONGEST`, whose columns are there; where the next begins."""
+    """Compute a block from this frame on, of at most `LONGEST` frames, whose columns are there; where it ends."""
     row, stride, _, _ = vector_places(ints, base, work0)
     slow_rows, _, slow_exponents = row_places(ints, base, work0)
     _, _, _, starts = frame_places(ints, base, n_frames, work0)

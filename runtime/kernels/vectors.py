@@ -122,7 +122,10 @@ def powers_of_two(exponents):
 
 @vector_operation
 def powers_of_rounded(rounded):
-    """2^k from k + 1.5 · 2^52, what adding that number to any other makes of it; k from −1022 to 1023, 0 for −1023."""
+    """2^k from k + 1.5 · 2^52, which is what adding that number to any other makes of it.
+
+    For whole k from −1022 to 1023; 0 for −1023.
+    """
     return np.where(rounded >= 6755399441055744.0 - 1022.0, 2.0 ** (rounded - 6755399441055744.0), 0.0)
 
 

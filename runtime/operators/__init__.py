@@ -8,12 +8,17 @@ imports no numba.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from arcgrad.compiler.operators.base import Build
+from arcgrad.runtime.kernels.compose import compose_arcs
+from arcgrad.runtime.kernels.connect import mark_useful
+from arcgrad.runtime.kernels.label_index import index_arcs
 from arcgrad.runtime.operators.compose import build_composition, build_intersection
 from arcgrad.runtime.operators.connect import build_connected
+from arcgrad.runtime.routines import Kernel
 
-__all__ = ["BUILDS"]
+__all__ = ["BUILDS", "KERNELS"]
 
 BUILDS: Mapping[str, Build] = {
     "compose": build_composition,
@@ -21,3 +26,10 @@ BUILDS: Mapping[str, Build] = {
     "intersect": build_intersection,
 }
 """By the operator's registry name."""
+
+KERNELS: Mapping[str, tuple[Kernel[..., Any], ...]] = {
+    "compose": (compose_arcs, index_arcs),
+    "connect": (mark_useful,),
+    "intersect": (compose_arcs, index_arcs),
+}
+"""The kernels that they may call, by the same names."""

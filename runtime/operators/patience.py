@@ -32,7 +32,11 @@ class Patience:
 
     def ends_for(self, *kernels: Kernel[..., Any]) -> bool:
         """Whether to call these kernels, compiling them if need be."""
-        return self.spent > self.seconds or all(each.is_ready for each in kernels)
+        if self.spent <= self.seconds:
+            for each in kernels:
+                if not each.is_ready:
+                    return False
+        return True
 
     @contextmanager
     def tried(self) -> Iterator[None]:

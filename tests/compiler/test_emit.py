@@ -9,8 +9,8 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.compiler import plan as planning
+from arcgrad.compiler.early import early_steps
 from arcgrad.compiler.elaborate import elaborate
-from arcgrad.compiler.emit import _early_steps
 from arcgrad.compiler.ir import describe
 from arcgrad.compiler.plan import InputShape, make_plan
 from arcgrad.compiler.types import Type
@@ -27,7 +27,7 @@ def planned(text: str, dense: str) -> planning.Plan:
 def early(text: str, dense: str = "XY") -> tuple[set[str], set[str]]:
     """The early steps, and the late ones."""
     plan = planned(text, dense)
-    found = _early_steps(plan, {region.node: number for number, region in enumerate(plan.regions)})
+    found = early_steps(plan, {region.node: number for number, region in enumerate(plan.regions)})
     assert found <= set(plan.steps)
     return {describe(s) for s in found}, {describe(s) for s in plan.steps if s not in found}
 

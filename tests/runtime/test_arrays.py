@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
+from arcgrad.grammar.errors import InputError
 from arcgrad.runtime import arrays
+from arcgrad.runtime.arrays import arc_arrays, states_array
 from arcgrad.runtime.graph import Graph
 
 
@@ -71,3 +74,69 @@ def test_states_may_be_repeated_and_in_any_order() -> None:
         graph = Graph([0], [2], [0], start=given)
         assert graph.start.tolist() == np.unique(given).tolist()
         assert not graph.start.flags.writeable
+
+
+def test_arcs_in_one_pass_are_what_the_checks_one_by_one_make_of_them() -> None:
+    rng = np.random.default_rng(1)
+    dtypes = [np.int32, np.int64, np.int16, np.dtype(">i4"), np.dtype(">i8")]
+    for number in range(300):
+        n = int(rng.integers(0, 6))
+        src, dst, label = (
+            rng.integers(low, high, n).astype(dtypes[int(rng.integers(len(dtypes)))])
+            for low, high in ((0, 9), (0, 9), (-1, 9))
+        )
+        if number % 3 == 0:
+            src = np.repeat(src, 2)[::2]
+        count = (None, 9)[number % 2]
+        found = arc_arrays(src, dst, label, count)
+        slowly = arc_arrays(src.tolist(), dst.tolist(), label.tolist(), count)
+        assert found[3] == slowly[3] == max([-1, *src.tolist(), *dst.tolist()])
+        for array, other, given in zip(found[:3], slowly[:3], (src, dst, label), strict=True):
+            assert array.dtype == other.dtype == np.int32
+            assert array.tolist() == other.tolist() == given.tolist()
+            assert array.flags.c_contiguous
+            assert not array.flags.writeable
+            assert not np.shares_memory(array, given)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_arcs_at_the_ends_of_their_ranges(dtype: type) -> None:
+    most = 2**31 - 1
+    good = [np.array([0, most - 1], dtype), np.array([most - 1, 0], dtype), np.array([-1, most], dtype)]
+    found = arc_arrays(*good, None)
+    assert [array.tolist() for array in found[:3]] == [array.tolist() for array in good]
+    assert found[3] == most - 1
+    ends = np.iinfo(dtype)
+    for column, names, bad_values in ((0, "src", (-1, most)), (1, "dst", (-1, most)), (2, "ilabel", (-2,))):
+        for bad in (*bad_values, ends.min) + ((ends.max, 2**31) if dtype is np.int64 else ()):
+            given = [array.copy() for array in good]
+            given[column][1] = bad
+            with pytest.raises(InputError, match=re.escape(f"{names}[1] is {bad}")):
+                arc_arrays(*given, None)
+    with pytest.raises(InputError, match=re.escape("dst[0] is 5")):
+        arc_arrays(np.array([4], dtype), np.array([5], dtype), np.array([0], dtype), 5)
+    with pytest.raises(InputError, match="dst has 1 entries"):
+        arc_arrays(good[0], good[1][:1], good[2], None)
+    with pytest.raises(InputError, match="shape"):
+        arc_arrays(good[0][None], good[1][None], good[2][None], None)
+
+
+def test_few_states_are_sorted_each_once_and_checked() -> None:
+    for given, expected in (
+        ((3, 1, 3), [1, 3]),
+        ([0], [0]),
+        ((2**31 - 2,), [2**31 - 2]),
+        ((), []),
+        ([2, 0, 1], [0, 1, 2]),
+    ):
+        found = states_array(given, "accept", None, unique=True)
+        assert found.tolist() == expected
+        assert found.dtype == np.int32
+        assert not found.flags.writeable
+    for bad, shown in (((1, -1), "accept[1] is -1"), ((2**31 - 1,), f"accept[0] is {2**31 - 1}"), ((True,), "bool")):
+        with pytest.raises(InputError, match=re.escape(shown)):
+            states_array(bad, "accept", None, unique=True)
+    with pytest.raises(InputError, match=re.escape("accept[1] is 4")):
+        states_array((3, 4), "accept", 4, unique=True)
+    with pytest.raises(InputError, match="accept has 2 entries"):
+        states_array((2, 1), "accept", None, length=3)

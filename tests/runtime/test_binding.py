@@ -10,7 +10,8 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.compiler.types import Type
-from arcgrad.runtime.binding import BoundDense, Gradients, bind, resolve_names
+from arcgrad.runtime.binding import BoundDense, bind, resolve_names
+from arcgrad.runtime.gradients import Gradients
 
 LINE = ag.linear([1, 2])
 X = np.zeros((3, 4))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from arcgrad.compiler.topology import Topology
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime import packing
 from arcgrad.runtime.packing import pack_by_kernel, pack_trellis
+from arcgrad.runtime.region_store import RegionStore
+from arcgrad.runtime.symbolic_graph import SymbolicGraph
 
 SEMIRINGS = ("log", "max", "min", "count")
 
@@ -61,7 +65,7 @@ def same(topology: Topology, selection: Selection, offsets: np.ndarray, side: st
     """Whether the kernel packs the graph, once its numbers are those of numpy."""
     for semiring in SEMIRINGS:
         expected = pack_by_numpy(topology, selection, offsets, side, n_columns, semiring)
-        found = pack_by_kernel(topology, selection, offsets, side, n_columns, semiring)
+        found = pack_by_kernel(SymbolicGraph(topology, selection), offsets, side, n_columns, semiring, RegionStore(1))
         if expected is None or found is None:
             assert expected is found
             return False
@@ -130,7 +134,7 @@ def test_both_packers_agree_on_strips_and_matrices() -> None:
         selection = random_selection(rng, graph.n_arcs)
         offsets = rng.integers(0, 50, 2).astype(np.int64)
         assert same(graph, selection, offsets, "input", int(rng.integers(5, 10)))
-        region = pack_by_kernel(graph, selection, offsets, "input", 9, "log")
+        region = pack_by_kernel(SymbolicGraph(graph, selection), offsets, "input", 9, "log", RegionStore(1))
         assert region is not None
         formats.append(int(region.ints[18]))
     assert min(formats.count(k) for k in range(3)) > 100
@@ -141,7 +145,7 @@ def test_both_packers_agree_on_alignment_graphs() -> None:
     for length in (1, 2, 5, 50):
         graph = ctc(rng.integers(1, 9, length).tolist())
         assert same(graph, Selection.identity(0, graph.n_arcs), np.array([3], dtype=np.int64), "input", 9)
-        region = pack_by_kernel(graph, Selection.identity(0, graph.n_arcs), np.zeros(1, np.int64), "input", 9, "log")
+        region = pack_by_kernel(SymbolicGraph(graph, leaf=0), np.zeros(1, np.int64), "input", 9, "log", RegionStore(1))
         assert region is not None
         assert region.ints[18] == (length > 1)  # strips, of four arcs and more
 
@@ -153,19 +157,82 @@ def test_graphs_without_states_or_arcs() -> None:
             assert same(graph, Selection.identity(0, 0), offsets, "input", n_columns)
 
 
+def test_leaves_and_what_is_made_of_two_need_no_selection_spelled_out() -> None:
+    rng = np.random.default_rng(8)
+    offsets = np.array([5, 100, 2000], dtype=np.int64)
+    for number in range(400):
+        topology = random_topology(rng) if number % 2 else banded(rng)
+        graphs = [SymbolicGraph(topology, leaf=2)]
+        for least in (-1, 0):  # 0: both have an arc for each of the graph's
+            taken = [rng.integers(least, 30, topology.n_arcs).astype(np.int32) for _ in range(2)]
+            graphs.append(SymbolicGraph(topology, taken=((2, taken[0]), (0, taken[1]))))
+        one_each = np.where(rng.random(topology.n_arcs) < 0.5, -1, 7).astype(np.int32)
+        graphs.append(
+            SymbolicGraph(topology, taken=((1, one_each), (0, np.where(one_each < 0, 3, -1).astype(np.int32))))
+        )
+        for graph in graphs:
+            assert not len(graph.entries().pointers)
+            spelled_out = SymbolicGraph(topology, graph.make_selection())
+            found = [pack_by_kernel(each, offsets, "input", 5, "log", RegionStore(1)) for each in (graph, spelled_out)]
+            expected = pack_by_numpy(topology, graph.make_selection(), offsets, "input", 5, "log")
+            if expected is None:
+                assert found == [None, None]
+                continue
+            for each in found:
+                assert each is not None
+                np.testing.assert_array_equal(each.ints, expected.ints)
+
+
+def test_states_numbered_against_the_paths() -> None:
+    """The kernel first sweeps over the arcs in their order, which finds little here."""
+    for order in (1, -1):
+        n = 40
+        hops = np.arange(n)[::order]
+        graph = Topology.make(n + 1, hops + 1, hops, np.zeros(n), None, [n], [0])
+        assert same(graph, Selection.identity(0, n), np.zeros(1, dtype=np.int64), "input", 1)
+
+
+def test_one_thread_keeps_its_workspace_and_no_two_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "_kept", threading.local())
+    packing._kept.room = np.empty(10, dtype=np.int32)
+    first, second = packing._take_room(4), packing._take_room(4)
+    assert len(first) == 10
+    assert not np.shares_memory(first, second)
+    graph = SymbolicGraph(ctc([1, 2, 3]), leaf=0)
+    one = pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log", RegionStore(1))
+    room = packing._kept.room
+    other = pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log", RegionStore(1))
+    assert packing._kept.room is room
+    assert one is not None
+    assert other is not None
+    assert not np.shares_memory(one.ints, room)
+    np.testing.assert_array_equal(one.ints, other.ints)
+    monkeypatch.setattr(packing, "_MOST_KEPT", 1)
+    pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log", RegionStore(1))
+    assert packing._kept.room is None
+
+
 def test_what_the_kernel_cannot_do_is_left_to_numpy() -> None:
-    loop = Topology.from_arcs(2, [(0, 0, -1), (0, 1, 0)], [0], [1])
-    assert pack_trellis(loop, Selection.identity(0, 2), np.zeros(1, dtype=np.int64), "input", 1, "log") is None
-    graph = Topology.from_arcs(2, [(0, 1, 0)], [0], [1])
-    far = np.array([2**31], dtype=np.int64)
-    assert pack_by_kernel(graph, Selection.identity(0, 1), far, "input", 1, "log") is None
-    with pytest.raises(LimitError, match="32-bit"):
-        pack_trellis(graph, Selection.identity(0, 1), far, "input", 1, "log")
-    wide = packing._MOST_COLUMNS + 1
-    assert pack_by_kernel(graph, Selection.identity(0, 1), np.zeros(1, np.int64), "input", wide, "log") is None
-    region = pack_trellis(graph, Selection.identity(0, 1), np.zeros(1, np.int64), "input", wide, "log")
-    assert region is not None
-    assert region.n_arcs == 1
+    here, store = np.zeros(1, dtype=np.int64), RegionStore(1)
+    loop = SymbolicGraph(Topology.from_arcs(2, [(0, 0, -1), (0, 1, 0)], [0], [1]), leaf=0)
+    assert pack_trellis(loop, here, "input", 1, "log", store) is None
+    topology = Topology.from_arcs(2, [(0, 1, 0)], [0], [1])
+    arc = np.zeros(1, dtype=np.int32)
+    for graph in (
+        SymbolicGraph(topology, leaf=0),
+        SymbolicGraph(topology, taken=((0, arc), (0, arc))),
+        SymbolicGraph(topology, Selection.identity(0, 1)),
+    ):
+        far = np.array([2**31], dtype=np.int64)
+        assert pack_by_kernel(graph, far - 1, "input", 1, "log", store) is not None
+        assert pack_by_kernel(graph, far, "input", 1, "log", store) is None
+        with pytest.raises(LimitError, match="32-bit"):
+            pack_trellis(graph, far, "input", 1, "log", store)
+        wide = packing._MOST_COLUMNS + 1
+        assert pack_by_kernel(graph, here, "input", wide, "log", store) is None
+        region = pack_trellis(graph, here, "input", wide, "log", store)
+        assert region is not None
+        assert region.n_arcs == 1
 
 
 def test_numpy_packs_until_the_kernel_pays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,12 +246,12 @@ def test_numpy_packs_until_the_kernel_pays(monkeypatch: pytest.MonkeyPatch) -> N
 
     kernel = Kernel()
     monkeypatch.setattr(packing, "pack_trellis_ints", kernel)
-    monkeypatch.setattr(packing, "_spent", 0.0)
-    graph = Topology.from_arcs(2, [(0, 1, 0)], [0], [1])
-    arguments = (graph, Selection.identity(0, 1), np.zeros(1, dtype=np.int64), "input", 1, "log")
+    monkeypatch.setattr(packing.patience, "spent", 0.0)
+    graph = SymbolicGraph(Topology.from_arcs(2, [(0, 1, 0)], [0], [1]), leaf=0)
+    arguments = (graph, np.zeros(1, dtype=np.int64), "input", 1, "log", RegionStore(1))
     assert pack_trellis(*arguments) is not None
     assert not kernel.calls
-    assert packing._spent > 0.0
-    monkeypatch.setattr(packing, "_spent", packing._PATIENCE + 1.0)
+    assert packing.patience.spent > 0.0
+    monkeypatch.setattr(packing.patience, "spent", packing.patience.seconds + 1.0)
     assert pack_trellis(*arguments) is not None  # numpy's, since this kernel declines
     assert kernel.calls == 1

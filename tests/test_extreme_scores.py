@@ -50,6 +50,11 @@ def sharp(rng: np.random.Generator) -> Item:
     return Item(scores, rng.integers(1, COLUMNS, 25).tolist())
 
 
+def hundreds(rng: np.random.Generator) -> Item:
+    """Frames whose columns are just beyond float64's range of one another."""
+    return Item(300 * rng.normal(size=(50, COLUMNS)), rng.integers(1, COLUMNS, 20).tolist())
+
+
 def absent(rng: np.random.Generator) -> Item:
     """Scores of −inf here and there, and columns that are −inf throughout."""
     labels = rng.integers(1, COLUMNS, 10).tolist()
@@ -93,6 +98,12 @@ def one_frame_more(rng: np.random.Generator) -> Item:
     return Item(5 * rng.normal(size=(fewest_frames(labels) + 1, COLUMNS)), labels)
 
 
+def a_few_frames_more(rng: np.random.Generator) -> Item:
+    """Paths that differ by hundreds of bits, and few of them: the best may be the least for a while."""
+    labels = rng.integers(1, 3, 60).tolist()
+    return Item(40 * rng.normal(size=(fewest_frames(labels) + 3, COLUMNS)), labels)
+
+
 def too_short(rng: np.random.Generator) -> Item:
     labels = rng.integers(1, 6, 30).tolist()
     return Item(rng.normal(size=(fewest_frames(labels) - 1, COLUMNS)), labels)
@@ -110,8 +121,8 @@ def nothing_to_read(rng: np.random.Generator) -> Item:
 
 
 KINDS: list[Callable[[np.random.Generator], Item]] = [
-    ordinary, huge, wide, sharp, absent, label_never_there, frame_without_columns, one_path, shortest, one_frame_more,
-    too_short, early_training, nothing_to_read,
+    ordinary, huge, wide, sharp, hundreds, absent, label_never_there, frame_without_columns, one_path, shortest,
+    one_frame_more, a_few_frames_more, too_short, early_training, nothing_to_read,
 ]  # fmt: skip
 # Where not even LSE[X] has a path, the difference is undefined: such an item is no part of a batch.
 BATCH = [kind for kind in KINDS if kind is not frame_without_columns]

@@ -73,7 +73,7 @@ def test_fused_routines_agree_with_the_oracle_and_are_few(tmp_path: Path, monkey
     # What compiles once numpy has taken long enough does so at once: when that is would depend on the machine.
     monkeypatch.setattr(compose.patience, "spent", math.inf)
     monkeypatch.setattr(connect.patience, "spent", math.inf)
-    monkeypatch.setattr(packing, "_spent", math.inf)
+    monkeypatch.setattr(packing.patience, "spent", math.inf)
     before = ag.cache.info()
     routines: set[str] = set()
     found: list[str] = []

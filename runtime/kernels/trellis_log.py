@@ -92,6 +92,21 @@ def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, sho
 
 
 @helper
+def touch(row, n_slots):
+    """Read a number of every line of the cache that a frame takes, in order, so that the next lines are fetched ahead.
+
+    Columns are picked from a frame in any order. Not where they are so few that most lines are not needed, or the frame
+    is so short that these are there anyway.
+    """
+    step = 64 // row.itemsize
+    total = 0.0
+    if step * n_slots >= len(row) > 8 * step:
+        for k in range(0, len(row), step):
+            total += row[k]
+    return total
+
+
+@helper
 def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
     """Exponentiate the columns that occur, of frames from ``begin`` to ``end``."""
     n_slots = np.uint64(ints[base + 13])
@@ -99,11 +114,15 @@ def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
     used = np.uint64(base + ints[base + 14])
     columns, shifts, ranges, _ = frame_places(ints, base, n_frames, work0)
     to = np.uint64(columns + begin * width)
+    touched = 0.0
     for frame in range(begin, end):
-        row = np.uint64(frame0 + frame)
+        row = frames[frame0 + frame]
+        touched += touch(row, ints[base + 13])
         for slot in range(n_slots):
-            work[to + slot] = frames[row, np.uint64(ints[used + slot])]
+            work[to + slot] = row[np.uint64(ints[used + slot])]
         to += np.uint64(width)
+    _, _, _, score = vector_places(ints, base, work0)
+    work[score + 7] = touched  # or it would not be done
     first = columns + begin * width
     short = frames.itemsize == 4
     exponentiate_frames(work, first, end - begin, ints[base + 13], width, shifts + begin, ranges + begin, short)
@@ -130,6 +149,8 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
 def add_columns(ints, base, work, work0, n_frames, frame, seed, shares):
     """Add seed × the posterior of each column to a frame's gradient."""
     columns, _, _, _ = frame_places(ints, base, n_frames, work0)
+    _, _, _, score = vector_places(ints, base, work0)
+    work[score + 7] = touch(shares, ints[base + 13])
     used = np.uint64(base + ints[base + 14])
     from_ = columns + frame * columns_width(ints, base)
     for slot in range(np.uint64(ints[base + 13])):

@@ -92,17 +92,17 @@ def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, sho
 
 
 @helper
-def touch(row, n_slots):
+def touch(frames, row, n_slots):
     """Read a number of every line of the cache that a frame takes, in order, so that the next lines are fetched ahead.
 
     Columns are picked from a frame in any order. Not where they are so few that most lines are not needed, or the frame
-    is so short that these are there anyway.
+    is so short that these are there anyway. The sum is to be stored somewhere, or nothing would be read.
     """
-    step = 64 // row.itemsize
+    step = 64 // frames.itemsize
     total = 0.0
-    if step * n_slots >= len(row) > 8 * step:
-        for k in range(0, len(row), step):
-            total += row[k]
+    if step * n_slots >= frames.shape[1] > 8 * step:
+        for k in range(0, frames.shape[1], step):
+            total += frames[row, np.uint64(k)]
     return total
 
 
@@ -116,10 +116,10 @@ def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
     to = np.uint64(columns + begin * width)
     touched = 0.0
     for frame in range(begin, end):
-        row = frames[frame0 + frame]
-        touched += touch(row, ints[base + 13])
+        row = np.uint64(frame0 + frame)
+        touched += touch(frames, row, ints[base + 13])
         for slot in range(n_slots):
-            work[to + slot] = row[np.uint64(ints[used + slot])]
+            work[to + slot] = frames[row, np.uint64(ints[used + slot])]
         to += np.uint64(width)
     _, _, _, score = vector_places(ints, base, work0)
     work[score + 7] = touched  # or it would not be done
@@ -146,15 +146,14 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
 
 
 @helper
-def add_columns(ints, base, work, work0, n_frames, frame, seed, shares):
-    """Add seed × the posterior of each column to a frame's gradient."""
-    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
-    _, _, _, score = vector_places(ints, base, work0)
-    work[score + 7] = touch(shares, ints[base + 13])
+def add_columns(ints, base, work, from_, seed, frames_gradient, row):
+    """Add seed × the posterior of each column to a frame's gradient; what `touch` returns."""
+    touched = touch(frames_gradient, row, ints[base + 13])
     used = np.uint64(base + ints[base + 14])
-    from_ = columns + frame * columns_width(ints, base)
     for slot in range(np.uint64(ints[base + 13])):
-        shares[np.uint64(ints[used + slot])] += seed * number(work, from_ + np.int64(slot))
+        share = seed * number(work, from_ + np.int64(slot))
+        frames_gradient[row, np.uint64(ints[used + slot])] += share
+    return touched
 
 
 @helper
@@ -197,14 +196,19 @@ def _backward(
     if ints[base] == 0 or work[score] == -inf:
         return
     _, _, cells, sums = weight_places(ints, base, work0)
+    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
+    width = columns_width(ints, base)
     clear(work, sums, sums - cells)
+    touched = 0.0
     end = n_frames
     for block in range(iwork[iwork0] - 1, -1, -1):
         block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights)
         begin = iwork[iwork0 + 2 + 2 * block]
         for frame in range(begin if want_frames else end, end):
-            add_columns(ints, base, work, work0, n_frames, frame, seed, frames_gradient[gframe0 + frame])
+            row = np.uint64(gframe0 + frame)
+            touched += add_columns(ints, base, work, columns + frame * width, seed, frames_gradient, row)
         end = begin
+    work[score + 7] = touched
     if ints[base + 17] > 0:
         starts_back(ints, base, work, work0, n_frames)
     if want_weights:

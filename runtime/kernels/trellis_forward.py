@@ -146,7 +146,7 @@ def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
     copy(work, rows + count * stride, row, stride)
     copy(work, exponents, row + stride, stride)
     iwork[iwork0] = n_blocks + 1
-    iwork[iwork0 + 1] = min(LONGEST, 2 * count)
+    iwork[iwork0 + 1] = min(LONGEST, count + max(2, count // 2))  # not far more than went well
     iwork[iwork0 + 2 + 2 * n_blocks] = frame
     iwork[iwork0 + 3 + 2 * n_blocks] = how
     return frame + count

@@ -18,10 +18,19 @@ from arcgrad.compiler.regions.order import topological_order
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import EPSILON, IntArray, Topology
 
-__all__ = ["pack_frames", "pack_trellis", "trellis_region"]
+__all__ = ["FEWEST", "KEPT", "LONGEST", "SLOW", "pack_frames", "pack_trellis", "trellis_region"]
 
-# As ``arcgrad.runtime.kernels.blocks`` has them.
-_LONGEST, _FEWEST, _SLOW, _KEPT = 48, 4, 4, 80_000
+LONGEST = 48
+"""Frames that a block of the log semiring's kernels has at most; ``arcgrad.runtime.kernels.blocks`` explains blocks."""
+
+FEWEST = 4
+"""Frames that make a block worth while."""
+
+SLOW = 4
+"""Frames that are computed in the log domain before a block is tried again."""
+
+KEPT = 80_000
+"""Numbers of an item's rows up to which they are kept for the gradient: as much as the cache may hold."""
 
 
 def pack_trellis(
@@ -148,10 +157,10 @@ def trellis_region(ints: IntArray, semiring: str) -> Region:
         # As ``arcgrad.runtime.kernels.blocks`` lays it out: by arc, cell and slot; rows of states; for each frame its
         # columns, and a share of the row, with its exponents, that a block begins with.
         stride, width = _eights(n_states) + 2 * pad, _eights(n_slots + 7)
-        floats = _eights(n_arcs) + 4 * _eights(n_cells) + width + 8 + (9 + 2 * _LONGEST + 1 + _SLOW) * stride
+        floats = _eights(n_arcs) + 4 * _eights(n_cells) + width + 8 + (9 + 2 * LONGEST + 1 + SLOW) * stride
         # Rows that are kept, one more for each block.
-        floats += _KEPT + _KEPT // _FEWEST + 4 * stride
-        fixed, frame = (floats + 16 + 4 * stride, 16), (width + 2 + -(-2 * stride // _FEWEST), 1)
+        floats += KEPT + KEPT // FEWEST + 4 * stride
+        fixed, frame = (floats + 16 + 4 * stride, 16), (width + 2 + -(-2 * stride // FEWEST), 1)
     elif semiring == "count":
         fixed, frame = (2 * n_states, 0), (0, 0)
     else:

@@ -17,6 +17,7 @@ Everything lies in the workspace, at multiples of eight numbers, so that vectors
 
 from __future__ import annotations
 
+from arcgrad.compiler.regions.trellis import FEWEST, KEPT, LONGEST, SLOW
 from arcgrad.runtime.routines import helper
 
 __all__ = [
@@ -37,20 +38,8 @@ __all__ = [
     "weight_places",
 ]
 
-LONGEST = 48
-"""Frames that a block has at most."""
-
-FEWEST = 4
-"""Frames that make a block worth while; `trellis_region` counts on it for the size of the workspace."""
-
-SLOW = 4
-"""Frames that are computed in the log domain before a block is tried again."""
-
 BUDGET = 450.0
 """Bits between the columns of a frame beyond which it is computed in the log domain."""
-
-KEPT = 80_000
-"""Numbers of an item's rows up to which they are kept for the gradient: as much as the cache may hold."""
 
 GROWTH = 250.0
 DEPTH = 700.0

@@ -6,26 +6,20 @@ exponentials may be, so these are kernels of their own.
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
 
 from arcgrad.runtime.kernels.vectors import broadcast, greater, powers_of_rounded
-from arcgrad.runtime.routines import helper, kernel, loose_helper
+from arcgrad.runtime.routines import helper, loose_helper
 
 __all__ = [
     "LN2",
     "LOG2E",
     "MAGIC",
-    "NEGATIVE_POWERS",
     "exponential",
     "exponential_float32",
     "exponentials",
-    "exponentiate",
-    "powers_of_two",
     "short_exponentials",
     "split_exponential",
-    "split_exponentials",
 ]
 
 LN2 = 0.6931471805599453
@@ -51,9 +45,6 @@ _THIRD = np.float32(0.1666651479)
 _FOURTH = np.float32(0.04166845679)
 _FIFTH = np.float32(0.008369418832)
 _SIXTH = np.float32(0.001381314454)
-
-NEGATIVE_POWERS = np.array([2.0**-k for k in range(1075)])
-"""2^−k, for numbers that differ too much for one scale."""
 
 
 @helper
@@ -127,35 +118,9 @@ def exponential_float32(x):
     return p * np.int32(bits).view(np.float32)
 
 
-@kernel("void(float64[::1], float64[::1])")
-def exponentiate(x, result):
-    """Write `exponential` of each number into ``result``."""
-    for i in range(len(x)):
-        result[i] = exponential(x[i])
-
-
-@helper
-def split_exponentials(x, exponents):
-    """Replace x by m with exp(x) = m · 2^exponent, m in [0.7, 1.42] or 0 for −inf, exponents whole."""
-    for i in range(len(x)):
-        z = x[i] if x[i] > -inf else 0.0
-        k = np.floor(z * LOG2E + 0.5)
-        # Where x has no digits left for the rest (beyond 1e15), any rest is as good.
-        p = polynomial(min(max((z - k * _LN2_HIGH) - k * _LN2_LOW, -0.35), 0.35))
-        x[i] = p if x[i] > -inf else 0.0
-        exponents[i] = k
-
-
 @helper
 def split_exponential(x):
     """m and a whole k with exp(x) = m · 2^k, m in [0.7, 1.42]."""
     k = np.floor(x * LOG2E + 0.5)
     # Where x has no digits left for the rest (beyond 1e15), any rest is as good.
     return polynomial(min(max((x - k * _LN2_HIGH) - k * _LN2_LOW, -0.35), 0.35)), k
-
-
-@helper
-def powers_of_two(bits):
-    """Turn the bits of k + MAGIC into those of 2^k, for whole k from −1022 to 1023."""
-    for i in range(len(bits)):
-        bits[i] = (bits[i] << 52) + (1023 << 52)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.regions import order as plain
 from arcgrad.compiler.topology import IntArray
-from arcgrad.runtime.kernels.order import components_ints, order_ints, trim_ints
+from arcgrad.runtime.kernels.order import ON_ACCEPTING_PATHS, components_ints, order_ints, trim_ints
 from arcgrad.runtime.routines import Kernel
 
 __all__ = ["ORDERS", "components", "topological_order", "trim"]
@@ -36,7 +36,7 @@ def trim(n_states: int, src: IntArray, dst: IntArray, start: IntArray, accept: I
     def compiled() -> NDArray[np.bool_]:
         marks, stack = np.empty((2, n_states), dtype=np.int32)
         trim_ints(src, dst, start, accept, marks, *_rows(n_states, len(src)), stack)
-        return marks == 3  # type: ignore[no-any-return]
+        return marks == ON_ACCEPTING_PATHS  # type: ignore[no-any-return]
 
     return _choose(trim_ints, n_states + len(src), compiled, lambda: plain.trim(n_states, src, dst, start, accept))
 

@@ -1,16 +1,17 @@
 """Orders of a graph's states at the speed of compiled code: for packing a new graph of a million arcs.
 
-Stage: symbolic part, called by `arcgrad.runtime.orders`. The results are those of `arcgrad.compiler.regions.order`,
-number for number; its docstrings say what they mean.
+Stage: symbolic part, called by `arcgrad.runtime.orders` and `arcgrad.runtime.operators.connect`. The results are those
+of `arcgrad.compiler.regions.order`, number for number; its docstrings say what they mean.
 """
 
 from __future__ import annotations
 
 from arcgrad.runtime.routines import helper, kernel
 
-__all__ = ["components_ints", "order_ints", "trim_ints"]
+__all__ = ["ON_ACCEPTING_PATHS", "components_ints", "order_ints", "trim_ints"]
 
-_FORWARD, _BACKWARD, _BOTH = 1, 2, 3
+_FORWARD, _BACKWARD = 1, 2
+ON_ACCEPTING_PATHS = 3
 
 
 @helper
@@ -51,7 +52,7 @@ def _mark_reached(tails, heads, begin, bit, marks, pointers, ends, stack):
 
 @kernel(f"int64({', '.join(['int32[::1]'] * 8)})")
 def trim_ints(src, dst, start, accept, marks, pointers, ends, stack):
-    """Mark with 3 each state that lies on an accepting path; how many do."""
+    """Mark with ON_ACCEPTING_PATHS each state that lies on an accepting path; how many do."""
     n_states = len(marks)
     # Of most graphs that people make, numbers alone tell that every state does: each is entered from a smaller one and
     # left for a larger one.
@@ -67,7 +68,7 @@ def trim_ints(src, dst, start, accept, marks, pointers, ends, stack):
             marks[src[arc]] |= _BACKWARD
     sure = True
     for state in range(n_states):
-        sure &= marks[state] == _BOTH
+        sure &= marks[state] == ON_ACCEPTING_PATHS
     if sure:
         return n_states
     for state in range(n_states):
@@ -76,7 +77,7 @@ def trim_ints(src, dst, start, accept, marks, pointers, ends, stack):
     _mark_reached(dst, src, accept, _BACKWARD, marks, pointers, ends, stack)
     kept = 0
     for state in range(n_states):
-        kept += marks[state] == _BOTH
+        kept += marks[state] == ON_ACCEPTING_PATHS
     return kept
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from arcgrad.compiler.operators.base import Build
 from arcgrad.runtime.kernels.compose import compose_arcs
-from arcgrad.runtime.kernels.connect import mark_useful
 from arcgrad.runtime.kernels.label_index import index_arcs
+from arcgrad.runtime.kernels.order import trim_ints
 from arcgrad.runtime.operators.compose import build_composition, build_intersection
 from arcgrad.runtime.operators.connect import build_connected
 from arcgrad.runtime.routines import Kernel
@@ -29,7 +29,7 @@ BUILDS: Mapping[str, Build] = {
 
 KERNELS: Mapping[str, tuple[Kernel[..., Any], ...]] = {
     "compose": (compose_arcs, index_arcs),
-    "connect": (mark_useful,),
+    "connect": (trim_ints,),
     "intersect": (compose_arcs, index_arcs),
 }
 """The kernels that they may call, by the same names."""

@@ -14,7 +14,7 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Parameters
 from arcgrad.compiler.operators.connect import OPERATOR
 from arcgrad.compiler.topology import Topology
-from arcgrad.runtime.kernels import connect as kernels
+from arcgrad.runtime.kernels import order as kernels
 from arcgrad.runtime.operators.patience import Patience
 
 __all__ = ["build_connected", "connected_by_kernel", "patience"]
@@ -25,7 +25,7 @@ patience = Patience(0.5)
 
 def build_connected(topologies: Sequence[Topology], parameters: Parameters, limits: Limits) -> Built:
     """The operator ``connect``."""
-    if patience.ends_for(kernels.mark_useful):
+    if patience.ends_for(kernels.trim_ints):
         return connected_by_kernel(topologies[0])
     assert OPERATOR.build is not None
     with patience.tried():
@@ -35,11 +35,8 @@ def build_connected(topologies: Sequence[Topology], parameters: Parameters, limi
 def connected_by_kernel(topology: Topology) -> Built:
     """The states and arcs on accepting paths, found by the kernel."""
     n_states = topology.n_states
-    marks = np.zeros(n_states, dtype=np.uint8)
-    pointers, stack = np.empty(n_states + 1, dtype=np.int32), np.empty(n_states, dtype=np.int32)
-    ends = np.empty(topology.n_arcs, dtype=np.int32)
-    kernels.mark_useful(
-        n_states, topology.src, topology.dst, topology.start, topology.accept, marks, pointers, ends, stack
-    )
-    kept, arcs = induced(topology, marks == kernels.FORWARD_AND_BACKWARD)
+    marks, stack = np.empty((2, n_states), dtype=np.int32)
+    pointers, ends = np.empty(n_states + 1, dtype=np.int32), np.empty(topology.n_arcs, dtype=np.int32)
+    kernels.trim_ints(topology.src, topology.dst, topology.start, topology.accept, marks, pointers, ends, stack)
+    kept, arcs = induced(topology, marks == kernels.ON_ACCEPTING_PATHS)
     return Built(kept, (arcs,))

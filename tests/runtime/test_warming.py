@@ -10,9 +10,9 @@ import pytest
 import arcgrad as ag
 from arcgrad.runtime import warming
 from arcgrad.runtime.kernels.compose import compose_arcs
-from arcgrad.runtime.kernels.connect import mark_useful
 from arcgrad.runtime.kernels.graph_max import graph_max_forward, graph_max_path
 from arcgrad.runtime.kernels.label_index import index_arcs
+from arcgrad.runtime.kernels.order import trim_ints
 from arcgrad.runtime.kernels.pack_trellis import pack_trellis_ints
 from arcgrad.runtime.kernels.selections import join_arcs, sum_weights
 from arcgrad.runtime.routines import Kernel
@@ -30,7 +30,7 @@ X = np.zeros((3, 4))
         ("LSE[X ∘ A]", {"X": X, "A": LINE}, {pack_trellis_ints}),
         ("LSE[X ∘ (A ∘ B)]", {"X": X, "A": LINE, "B": LINE}, {pack_trellis_ints, *COMPOSING}),
         ("LSE[A ∩ B]", {"A": LINE, "B": LINE}, COMPOSING),
-        ("connect[A ∘ B]", {"A": LINE, "B": LINE}, {mark_useful, *COMPOSING}),
+        ("connect[A ∘ B]", {"A": LINE, "B": LINE}, {trim_ints, *COMPOSING}),
         ("MAX[X ∘ (A + B)]", {"X": X, "A": LINE, "B": LINE}, {pack_trellis_ints, join_arcs, sum_weights}),
         ("LSE[PATH[A]]", {"A": LINE}, {graph_max_forward, graph_max_path}),
     ],

@@ -8,7 +8,7 @@ import pytest
 from arcgrad.compiler.limits import DEFAULT_LIMITS
 from arcgrad.compiler.operators import Built, operator
 from arcgrad.compiler.topology import Topology
-from arcgrad.runtime.kernels import connect as kernels
+from arcgrad.runtime.kernels import order as kernels
 from arcgrad.runtime.operators import connect as compiled
 from arcgrad.runtime.operators.connect import build_connected, connected_by_kernel
 
@@ -53,13 +53,13 @@ def test_a_long_chain_takes_one_walk() -> None:
 
 
 def test_a_broken_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = kernels.mark_useful
+    kernel = kernels.trim_ints
 
-    def broken(n_states: int, *arguments: np.ndarray) -> None:
-        kernel(n_states, *arguments)
+    def broken(*arguments: np.ndarray) -> None:
+        kernel(*arguments)
         arguments[4][:1] = 1
 
-    monkeypatch.setattr(kernels, "mark_useful", broken)
+    monkeypatch.setattr(kernels, "trim_ints", broken)
     with pytest.raises(AssertionError):
         test_both_keep_the_same_of_random_graphs()
 
@@ -73,7 +73,7 @@ def test_numpy_connects_until_the_kernel_pays(monkeypatch: pytest.MonkeyPatch) -
             self.calls += 1
 
     kernel = Kernel()
-    monkeypatch.setattr(kernels, "mark_useful", kernel)
+    monkeypatch.setattr(kernels, "trim_ints", kernel)
     monkeypatch.setattr(compiled.patience, "spent", 0.0)
     line = Topology.from_arcs(2, [(0, 1, 0)], [0], [1])
     assert build_connected([line], (), DEFAULT_LIMITS).topology is line

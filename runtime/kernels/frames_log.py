@@ -18,7 +18,6 @@ from arcgrad.runtime.kernels.exponentials import exponential, exponential_float3
 from arcgrad.runtime.routines import helper, kernel, loose_helper
 
 __all__ = [
-    "add_frame",
     "clear_rows",
     "clear_rows_float32",
     "frames_log_backward",
@@ -27,8 +26,6 @@ __all__ = [
     "frames_log_forward_float32",
     "frames_log_seeded",
     "frames_log_seeded_float32",
-    "soften",
-    "soften_float32",
 ]
 
 _LEAST = -(2**63)

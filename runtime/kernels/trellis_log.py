@@ -34,8 +34,6 @@ ALIKE = 100.0
 """Bits between the columns of several frames up to which these get one shift."""
 
 __all__ = [
-    "add_columns",
-    "add_weights",
     "trellis_log_backward",
     "trellis_log_backward_float32",
     "trellis_log_forward",

@@ -56,8 +56,12 @@ _cgutils: Any = cgutils
 impl_ret_new_ref: Any = _impl_ret_new_ref
 make_concrete_template: Any = _make_concrete_template
 
+# No kernel allocates; without a runtime that counts references to arrays, each of them is spared two locked
+# instructions wherever it is handed on or sliced, and the code for them.
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+
 # Changed when the content of a compiled file changes its form.
-_FORMAT = 3
+_FORMAT = 4
 
 # Symbols of kernels begin with this; the rest is the digest of all that the code depends on.
 _SYMBOL = "arcgrad.kernel."
@@ -86,9 +90,7 @@ def load_or_compile(
         InputError: the cache directory can be written by, or belongs to, other users; or the function refers to
             something of which `identity_of_function` cannot say what it is.
     """
-    dispatcher: Any = _njit(
-        nogil=True, error_model="numpy", fastmath=set(fastmath) or False, no_cpython_wrapper=internal
-    )(function)
+    dispatcher: Any = _njit(**_OPTIONS, fastmath=set(fastmath) or False, no_cpython_wrapper=internal)(function)
     if _config.DISABLE_JIT:
         return dispatcher
     # The attribute by which numba's dispatchers find their disk cache, from 0.13 to this day.
@@ -110,7 +112,8 @@ def load_or_compile(
 
 def inlined(function: Callable[..., Any], fastmath: frozenset[str] = frozenset()) -> Any:
     """A dispatcher for a plain function that compiled code calls: compiled with its caller, for the types it meets."""
-    return _njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False, no_cpython_wrapper=True)(function)
+    licences = set(fastmath) or False
+    return _njit(**_OPTIONS, fastmath=licences, no_cpython_wrapper=True, forceinline=True)(function)
 
 
 def type_of_dispatcher(dispatcher: Any) -> Any:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from arcgrad.runtime.kernels.vectors import broadcast, greater, powers_of_rounded
+from arcgrad.runtime.kernels.vectors import at_least, powers_of_rounded
 from arcgrad.runtime.routines import helper, loose_helper
 
 __all__ = [
     "LN2",
     "LOG2E",
     "MAGIC",
+    "MAGIC_FLOAT32",
     "exponential",
-    "exponential_float32",
     "exponentials",
+    "exponentials_float32",
     "short_exponentials",
     "split_exponential",
 ]
@@ -31,20 +32,14 @@ MAGIC = 6755399441055744.0
 """1.5 · 2^52: adding it rounds to a whole number, which then stands in the sum's lowest bits."""
 
 
-_MAGIC_FLOAT32 = np.float32(12582912.0)
-_LOG2E_FLOAT32 = np.float32(LOG2E)
-_LN2_HIGH_FLOAT32 = np.float32(0.693359375)
-_LN2_LOW_FLOAT32 = np.float32(-2.12194440e-4)
+MAGIC_FLOAT32 = 12582912.0
+"""1.5 · 2^23: the same for float32."""
+
+_LN2_HIGH_FLOAT32 = 0.693359375
+_LN2_LOW_FLOAT32 = -2.12194440e-4
 # Where exponents of two are −1023 and −127, whose bits are those of 0.
 _LEAST = -709.0
-_LEAST_FLOAT32 = np.float32(-88.0)
-_ONE = np.float32(1.0)
-# exp's polynomial of degree 6 with the least relative error, 3e-9 on |r| ≤ ln(2) / 2, after 1 + r.
-_SECOND = np.float32(0.4999999305)
-_THIRD = np.float32(0.1666651479)
-_FOURTH = np.float32(0.04166845679)
-_FIFTH = np.float32(0.008369418832)
-_SIXTH = np.float32(0.001381314454)
+_LEAST_FLOAT32 = -88.0
 
 
 @helper
@@ -78,7 +73,7 @@ def exponential(x):
 @helper
 def exponentials(x):
     """As `exponential`, of a vector."""
-    z = greater(x, broadcast(_LEAST))
+    z = at_least(x, _LEAST)
     rounded = z * LOG2E + MAGIC
     k = rounded - MAGIC
     return polynomial((z - k * _LN2_HIGH) - k * _LN2_LOW) * powers_of_rounded(rounded)
@@ -87,7 +82,7 @@ def exponentials(x):
 @helper
 def short_exponentials(x):
     """As `exponentials`, within 6e-9 relative: for scores that came in float32."""
-    z = greater(x, broadcast(_LEAST))
+    z = at_least(x, _LEAST)
     rounded = z * LOG2E + MAGIC
     r = z - (rounded - MAGIC) * LN2
     p = r * 0.0001984126984126984 + 0.001388888888888889
@@ -100,22 +95,23 @@ def short_exponentials(x):
     return p * powers_of_rounded(rounded)
 
 
-@loose_helper("contract")
-def exponential_float32(x):
-    """exp(x) for x ≤ 80, within 2e-7 relative where x is not large; 0 for x ≤ −87.7."""
-    z = _LEAST_FLOAT32 if x < _LEAST_FLOAT32 else x  # NaN stays
-    rounded = z * _LOG2E_FLOAT32 + _MAGIC_FLOAT32
-    k = rounded - _MAGIC_FLOAT32
+@helper
+def exponentials_float32(x):
+    """exp(x) of a vector of float32 for x ≤ 80, within 2e-7 relative where x is not large; 0 for x ≤ −87.7.
+
+    The polynomial is that of degree 6 with the least relative error, 3e-9 on |r| ≤ ln(2) / 2, after 1 + r.
+    """
+    z = at_least(x, _LEAST_FLOAT32)
+    rounded = z * LOG2E + MAGIC_FLOAT32
+    k = rounded - MAGIC_FLOAT32
     r = (z - k * _LN2_HIGH_FLOAT32) - k * _LN2_LOW_FLOAT32
-    p = _SIXTH * r + _FIFTH
-    p = p * r + _FOURTH
-    p = p * r + _THIRD
-    p = p * r + _SECOND
-    p = p * r + _ONE
-    p = p * r + _ONE
-    # numba widens whole numbers at every step; narrowed again, they stay beside the others in a vector.
-    bits = np.int32(np.int32(np.float32(rounded).view(np.int32) << 23) + np.int32(127 << 23))
-    return p * np.int32(bits).view(np.float32)
+    p = r * 0.001381314454 + 0.008369418832
+    p = p * r + 0.04166845679
+    p = p * r + 0.1666651479
+    p = p * r + 0.4999999305
+    p = p * r + 1.0
+    p = p * r + 1.0
+    return p * powers_of_rounded(rounded)
 
 
 @helper

@@ -17,6 +17,7 @@ from arcgrad.runtime.kernels.steps import clear
 from arcgrad.runtime.kernels.trellis_backward import block_back, starts_back
 from arcgrad.runtime.kernels.trellis_forward import begin_blocks, finish_blocks, next_block
 from arcgrad.runtime.kernels.vectors import (
+    add_picked,
     broadcast,
     greater,
     greatest_of,
@@ -24,6 +25,7 @@ from arcgrad.runtime.kernels.vectors import (
     lesser,
     load,
     number,
+    picked,
     put,
     store,
     where_greater,
@@ -100,25 +102,28 @@ def touch(frames, row, n_slots):
     total = 0.0
     if step * n_slots >= frames.shape[1] > 8 * step:
         for k in range(0, frames.shape[1], step):
-            total += frames[row, np.uint64(k)]
+            total += frames[np.uint64(row), np.uint64(k)]
     return total
 
 
 @helper
 def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
     """Exponentiate the columns that occur, of frames from ``begin`` to ``end``."""
-    n_slots = np.uint64(ints[base + 13])
+    n_slots = ints[base + 13]
+    n_eights = n_slots // 8 * 8
     width = columns_width(ints, base)
-    used = np.uint64(base + ints[base + 14])
+    used = base + ints[base + 14]
     columns, shifts, ranges, _ = frame_places(ints, base, n_frames, work0)
-    to = np.uint64(columns + begin * width)
+    to = columns + begin * width
     touched = 0.0
     for frame in range(begin, end):
-        row = np.uint64(frame0 + frame)
-        touched += touch(frames, row, ints[base + 13])
-        for slot in range(n_slots):
-            work[to + slot] = frames[row, np.uint64(ints[used + slot])]
-        to += np.uint64(width)
+        row = frame0 + frame
+        touched += touch(frames, row, n_slots)
+        for slot in range(0, n_eights, 8):
+            store(work, to + slot, picked(frames, row, ints, used + slot))
+        for slot in range(n_eights, n_slots):
+            put(work, to + slot, frames[np.uint64(row), np.uint64(ints[used + slot])])
+        to += width
     _, _, _, score = vector_places(ints, base, work0)
     work[score + 7] = touched  # or it would not be done
     first = columns + begin * width
@@ -146,11 +151,14 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
 @helper
 def add_columns(ints, base, work, from_, seed, frames_gradient, row):
     """Add seed × the posterior of each column to a frame's gradient; what `touch` returns."""
-    touched = touch(frames_gradient, row, ints[base + 13])
-    used = np.uint64(base + ints[base + 14])
-    for slot in range(np.uint64(ints[base + 13])):
-        share = seed * number(work, from_ + np.int64(slot))
-        frames_gradient[row, np.uint64(ints[used + slot])] += share
+    n_slots = ints[base + 13]
+    n_eights = n_slots // 8 * 8
+    used = base + ints[base + 14]
+    touched = touch(frames_gradient, row, n_slots)
+    for slot in range(0, n_eights, 8):
+        add_picked(frames_gradient, row, ints, used + slot, load(work, from_ + slot) * seed)
+    for slot in range(n_eights, n_slots):
+        frames_gradient[np.uint64(row), np.uint64(ints[used + slot])] += seed * number(work, from_ + slot)
     return touched
 
 
@@ -203,7 +211,7 @@ def _backward(
         block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights)
         begin = iwork[iwork0 + 2 + 2 * block]
         for frame in range(begin if want_frames else end, end):
-            row = np.uint64(gframe0 + frame)
+            row = gframe0 + frame
             touched += add_columns(ints, base, work, columns + frame * width, seed, frames_gradient, row)
         end = begin
     work[score + 7] = touched

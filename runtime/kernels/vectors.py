@@ -1,4 +1,4 @@
-"""Vectors of eight float64 as values of kernels: loops that are vectors by construction, not by LLVM's leave.
+"""Vectors of eight float64, or sixteen float32, as values of kernels: vectors by construction, not by LLVM's leave.
 
 A loop over arrays that numba compiles becomes one of vectors only after checks that nothing overlaps, and with up to
 three more loops for what remains; on rows of a hundred states these took longer than the arithmetic. Vectors add,
@@ -14,7 +14,11 @@ from arcgrad.runtime.routines import vector_operation
 
 __all__ = [
     "LANES",
+    "add_picked",
+    "add_up",
+    "at_least",
     "broadcast",
+    "broadcast_like",
     "divide",
     "entry",
     "exponents",
@@ -23,11 +27,16 @@ __all__ = [
     "least_of",
     "lesser",
     "load",
+    "load_rest",
+    "load_row",
     "number",
+    "picked",
     "powers_of_rounded",
     "powers_of_two",
     "put",
     "store",
+    "store_rest",
+    "store_row",
     "sum_of",
     "where_greater",
 ]
@@ -66,6 +75,60 @@ def entry(ints, at):
 
 
 @vector_operation
+def load_row(rows, row, column):
+    """Neighbouring columns of a row: eight of a matrix of float64, sixteen of float32."""
+    return rows[row, column : column + 64 // rows.itemsize].copy()
+
+
+@vector_operation
+def store_row(rows, row, column, vector):
+    """Write neighbouring columns of a row."""
+    rows[row, column : column + 64 // rows.itemsize] = vector
+
+
+@vector_operation
+def load_rest(rows, row, column, count, other):
+    """As `load_row`, where only so many columns may be left; ``other`` in place of those that are not."""
+    found = np.full(64 // rows.itemsize, other, dtype=rows.dtype)
+    count = min(count, len(found))
+    found[:count] = rows[row, column : column + count]
+    return found
+
+
+@vector_operation
+def store_rest(rows, row, column, count, vector):
+    """As `store_row`, of at most so many columns."""
+    count = min(count, len(vector))
+    rows[row, column : column + count] = vector[:count]
+
+
+@vector_operation
+def picked(rows, row, ints, at):
+    """The eight columns of a row that are named from some place on, as float64."""
+    return rows[row, ints[at : at + LANES]].astype(np.float64)
+
+
+@vector_operation
+def add_picked(rows, row, ints, at, vector):
+    """Add to the columns of a row that are named from some place on; one may be named more than once."""
+    np.add.at(rows[row], ints[at : at + LANES], vector.astype(rows.dtype))
+
+
+@vector_operation
+def broadcast_like(rows, number):
+    """A number in all places of a vector as `load_row` gives it."""
+    return np.full(64 // rows.itemsize, number, dtype=rows.dtype)
+
+
+@vector_operation
+def add_up(total, vector):
+    """Add to a vector of sums, which are float64: one of float32 in two parts, one after the other."""
+    for k in range(0, len(vector), LANES):
+        total = total + vector[k : k + LANES]
+    return total
+
+
+@vector_operation
 def broadcast(number):
     """A number eight times."""
     return np.full(LANES, number)
@@ -79,8 +142,8 @@ def sum_of(vector):
 
 @vector_operation
 def greatest_of(vector):
-    """The greatest of the eight."""
-    return vector.max()
+    """The greatest of them, as float64."""
+    return float(vector.max())
 
 
 @vector_operation
@@ -99,6 +162,12 @@ def greater(a, b):
 def lesser(a, b):
     """The lesser of each two."""
     return np.where(a < b, a, b)
+
+
+@vector_operation
+def at_least(vector, number):
+    """Each of them, or the number where that is greater; NaN stays."""
+    return np.where(number > vector, vector.dtype.type(number), vector)
 
 
 @vector_operation
@@ -122,11 +191,13 @@ def powers_of_two(exponents):
 
 @vector_operation
 def powers_of_rounded(rounded):
-    """2^k from k + 1.5 · 2^52, which is what adding that number to any other makes of it.
+    """2^k from k + 1.5 · 2^52 (2^23 of float32), which is what adding that number to any other makes of it.
 
-    For whole k from −1022 to 1023; 0 for −1023.
+    For whole k from −1022 to 1023; 0 for −1023 (from −126 to 127, and −127, of float32).
     """
-    return np.where(rounded >= 6755399441055744.0 - 1022.0, 2.0 ** (rounded - 6755399441055744.0), 0.0)
+    magic, least = (12582912.0, -126.0) if rounded.dtype == np.float32 else (6755399441055744.0, -1022.0)
+    whole = np.maximum(rounded - rounded.dtype.type(magic), least)
+    return np.where(rounded >= magic + least, 2.0**whole, 0.0).astype(rounded.dtype)
 
 
 @vector_operation

@@ -8,12 +8,12 @@ import numpy as np
 
 from arcgrad.runtime.kernels.exponentials import (
     exponential,
-    exponential_float32,
     exponentials,
+    exponentials_float32,
     short_exponentials,
     split_exponential,
 )
-from arcgrad.runtime.kernels.vectors import load, store
+from arcgrad.runtime.kernels.vectors import load, load_row, store, store_row
 from arcgrad.runtime.routines import kernel
 
 
@@ -34,11 +34,11 @@ def split(x, out):  # type: ignore[no-untyped-def]
         out[0, k], out[1, k] = split_exponential(x[k])
 
 
-@kernel("void(float32[::1], float32[::1])")
+@kernel("void(float32[:, ::1], float32[:, ::1])")
 def of_float32(x, out):  # type: ignore[no-untyped-def]
     """Those of float32."""
-    for k in range(len(x)):
-        out[k] = exponential_float32(x[k])
+    for row in range(len(x)):
+        store_row(out, row, 0, exponentials_float32(load_row(x, row, 0)))
 
 
 def relative(found: np.ndarray, expected: np.ndarray) -> float:
@@ -81,11 +81,17 @@ def test_halves_of_any_size() -> None:
 
 
 def test_float32() -> None:
-    x = np.concatenate([np.linspace(-87.0, 80.0, 20000), [-88.5, -100.0, -1e30, -math.inf]]).astype(np.float32)
+    x = np.concatenate([np.linspace(-87.0, 80.0, 19996), [-88.5, -100.0, -1e30, -math.inf]]).astype(np.float32)
     out = np.empty_like(x)
-    of_float32(x, out)
+    of_float32(x.reshape(-1, 16), out.reshape(-1, 16))
     right = np.exp(x.astype(np.float64))
     near = (x >= -16.0) & (x <= 16.0)
     assert relative(out[near].astype(np.float64), right[near]) <= 2.5e-7
     assert relative(out[:-4].astype(np.float64), right[:-4]) <= 5e-6
     assert not out[-4:].any()
+    plain = np.concatenate([exponentials_float32(row) for row in x.reshape(-1, 16)])
+    assert plain.dtype == np.float32
+    np.testing.assert_allclose(out, plain, rtol=1e-5)  # nothing is fused there
+    x[:] = np.nan
+    of_float32(x.reshape(-1, 16), out.reshape(-1, 16))
+    assert np.isnan(out).all()

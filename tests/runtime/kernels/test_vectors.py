@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from arcgrad.runtime.kernels import vectors
-from arcgrad.runtime.kernels.exponentials import MAGIC
+from arcgrad.runtime.kernels.exponentials import MAGIC, MAGIC_FLOAT32
 from arcgrad.runtime.kernels.vectors import (
     LANES,
+    add_picked,
+    add_up,
+    at_least,
     broadcast,
+    broadcast_like,
     divide,
     entry,
     exponents,
@@ -21,11 +25,16 @@ from arcgrad.runtime.kernels.vectors import (
     least_of,
     lesser,
     load,
+    load_rest,
+    load_row,
     number,
+    picked,
     powers_of_rounded,
     powers_of_two,
     put,
     store,
+    store_rest,
+    store_row,
     sum_of,
     where_greater,
 )
@@ -81,6 +90,36 @@ def moved(a, ints, at, out):  # type: ignore[no-untyped-def]
     store(out, at, load(a, at + 1))
     put(out, at + 8, number(a, at))
     put(out, at + 9, entry(ints, at))
+
+
+def _of_rows(rows, columns, work, ints, out):  # type: ignore[no-untyped-def]
+    """Every operation on rows of a matrix, and those on vectors that it may have of either kind."""
+    lanes = 64 // rows.itemsize
+    magic = MAGIC if rows.itemsize == 8 else MAGIC_FLOAT32
+    n = rows.shape[1]
+    for row in range(len(rows)):
+        total = broadcast(0.0)
+        greatest = broadcast_like(rows, -math.inf)
+        for k in range(0, n // lanes * lanes, lanes):
+            x = load_row(rows, row, k)
+            store_row(out, row, k, at_least(where_greater(x, x * 0.5, x - 1.0, 2.0 + x), -3.0))
+            total = add_up(total, x)
+            greatest = greater(greatest, x)
+        for k in range(n // lanes * lanes, n, lanes):
+            x = load_rest(rows, row, k, n - k, -1.0)
+            store_rest(out, row, k, n - k, lesser(x, x * x) + x)
+            total = add_up(total, x)
+            greatest = greater(greatest, load_rest(rows, row, k, n - k, -math.inf))
+        # Beside others' columns, which are to stay.
+        store_rest(out, row, 1, 1, powers_of_rounded(broadcast_like(rows, 3.0) + magic))
+        put(work, 2 * row, sum_of(total))
+        put(work, 2 * row + 1, greatest_of(greatest))
+        store(work, 2 * len(rows) + 8 * row, picked(rows, row, ints, row))
+        add_picked(columns, row, ints, row, load(work, 2 * len(rows) + 8 * row) + 0.1)
+
+
+_ROWS = "void({0}[:, ::1], {0}[:, ::1], float64[::1], int32[::1], {0}[:, ::1])"
+of_rows = {"d": kernel(_ROWS.format("float64"))(_of_rows), "f": kernel(_ROWS.format("float32"))(_of_rows)}
 
 
 def numbers(seed: int, size: int = 800, edges: list[float] = EDGES) -> np.ndarray:
@@ -174,8 +213,42 @@ def test_any_place_of_an_array() -> None:
         assert np.count_nonzero(expected) >= 5
 
 
+@pytest.mark.parametrize("n_columns", [2, 7, 8, 15, 16, 17, 40, 64])
+@pytest.mark.parametrize("kind", ["f", "d"])
+def test_rows_of_a_matrix(kind: str, n_columns: int) -> None:
+    rng = np.random.default_rng(n_columns)
+    # Sums of few digits are exact, so that it does not matter what is fused.
+    rows = np.round(rng.normal(size=(6, n_columns)) * 64).astype(kind) / 16
+    rows[1:4] = np.where(rng.random((3, n_columns)) < 0.3, -math.inf, rows[1:4])
+    ints = rng.integers(0, n_columns, 20).astype(np.int32)  # most columns more than once
+    results = []
+    for function in (of_rows[kind], of_rows[kind].python):
+        columns, out, work = np.ones_like(rows), np.full_like(rows, 7.0), np.zeros(12 + 48)
+        with np.errstate(all="ignore"):
+            function(rows, columns, work, ints, out)
+        results.append((columns, out, work))
+    for found, expected in zip(*results, strict=True):
+        check(found, expected)
+    columns, out, work = results[0]
+    np.testing.assert_array_equal(work[0:12:2], rows.sum(axis=1) - (-n_columns % (64 // rows.itemsize)))
+    np.testing.assert_array_equal(work[1:12:2], rows.max(axis=1))
+    np.testing.assert_array_equal(work[12:].reshape(6, 8), [rows[row, ints[row : row + 8]] for row in range(6)])
+    assert np.all(out[:, 1] == 8.0)
+
+
+def test_numbers_that_are_none_stay_so() -> None:
+    rows = np.full((1, 16), np.nan, dtype=np.float32)
+    assert np.isnan(at_least(rows[0], 1.0)).all()
+    columns, out, work = np.ones_like(rows), np.zeros_like(rows), np.zeros(10)
+    of_rows["f"](rows, columns, work, np.arange(8, dtype=np.int32), out)
+    for found in (out[0, 2:], work[:1], columns[0, :8]):
+        assert np.isnan(found).all()
+
+
 def test_every_operation_is_compiled_and_tested() -> None:
     declared = {name for name in vectors.__all__ if name != "LANES"}
     assert declared == set(INTRINSICS)
-    used = set().union(*(f.python.__code__.co_names for f in (of_each, of_all_lanes, of_exponents, moved)))
+    used = set().union(
+        *(f.python.__code__.co_names for f in (of_each, of_all_lanes, of_exponents, moved, of_rows["d"]))
+    )
     assert declared <= used

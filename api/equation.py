@@ -405,8 +405,9 @@ def warmup(
 ) -> None:
     """Compile now, or load from disk, all that these equations need for inputs like the given ones.
 
-    That is their routines, and the code that composes and packs graphs, which otherwise is compiled when that has taken
-    long enough without it.
+    That is their routines, with the parts of them that only some graphs and scores ask for, which otherwise are
+    compiled when these come; and the code that composes and packs graphs, which otherwise is compiled when that has
+    taken long enough without it.
 
     Values of the inputs do not matter, only their kinds: which are dense and of which dtype, and whether graphs have
     cycles.
@@ -442,3 +443,6 @@ def warmup(
             equation.value_and_grad(own)
         else:
             equation(own)
+    from arcgrad.runtime.warming import load_seldom_kernels
+
+    load_seldom_kernels()

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
 import os
 import pickle
 import sys
@@ -24,17 +23,16 @@ from typing import Any
 import llvmlite.binding
 import numba
 import numpy
-from numba.core import cgutils, compiler, event, serialize, types
+from numba.core import compiler, event, serialize, types
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.imputils import impl_ret_new_ref as _impl_ret_new_ref
 from numba.core.registry import cpu_target
 from numba.core.runtime import nrt
-from numba.core.typing.templates import make_concrete_template as _make_concrete_template
 
-from arcgrad.runtime import vector_code
+from arcgrad.runtime import numba_linking, vector_code
 from arcgrad.runtime.cache import Tier, cache
 from arcgrad.runtime.code_identity import identity_of_function, identity_of_module
 from arcgrad.runtime.interrupts import interrupts_held_back
+from arcgrad.runtime.numba_libraries import HelperCompiler, KernelCompiler
 
 __all__ = [
     "admit_read_only",
@@ -43,6 +41,7 @@ __all__ = [
     "load_or_compile",
     "type_of_dispatcher",
     "type_of_kernel",
+    "type_of_seldom_kernel",
     "type_of_vector_operation",
 ]
 
@@ -52,21 +51,14 @@ _njit: Any = numba.njit
 _compiled_code: Any = compiler.CompileResult
 _serialize: Any = serialize
 _event: Any = event
-_cgutils: Any = cgutils
-impl_ret_new_ref: Any = _impl_ret_new_ref
-make_concrete_template: Any = _make_concrete_template
 
 # No kernel allocates; without a runtime that counts references to arrays, each of them is spared two locked
 # instructions wherever it is handed on or sliced, and the code for them.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 
+
 # Changed when the content of a compiled file changes its form.
 _FORMAT = 4
-
-# Symbols of kernels begin with this; the rest is the digest of all that the code depends on.
-_SYMBOL = "arcgrad.kernel."
-# By symbol: the dispatcher of the code that it stands for now, and module, name and signature of the kernel.
-_exported: dict[str, tuple[Any, str, str, str]] = {}
 
 
 def load_or_compile(
@@ -90,7 +82,9 @@ def load_or_compile(
         InputError: the cache directory can be written by, or belongs to, other users; or the function refers to
             something of which `identity_of_function` cannot say what it is.
     """
-    dispatcher: Any = _njit(**_OPTIONS, fastmath=set(fastmath) or False, no_cpython_wrapper=internal)(function)
+    dispatcher: Any = _njit(
+        **_OPTIONS, fastmath=set(fastmath) or False, no_cpython_wrapper=internal, pipeline_class=KernelCompiler
+    )(function)
     if _config.DISABLE_JIT:
         return dispatcher
     # The attribute by which numba's dispatchers find their disk cache, from 0.13 to this day.
@@ -104,16 +98,18 @@ def load_or_compile(
         _meter.unwatch(dispatcher)
     dispatcher.disable_compile()
     # Machine code that others call lives as long as they do.
-    dispatcher._called_kernels = [_exported[symbol][0] for symbol in dispatcher._cache.symbols]
+    dispatcher._called_kernels, _ = numba_linking.called_by(dispatcher._cache.symbols)
     if tier == "kernels":
-        _export(dispatcher, name, function, signature)
+        numba_linking.export(dispatcher, _digest_in(name), function.__module__, function.__qualname__, signature)
     return dispatcher
 
 
 def inlined(function: Callable[..., Any], fastmath: frozenset[str] = frozenset()) -> Any:
     """A dispatcher for a plain function that compiled code calls: compiled with its caller, for the types it meets."""
     licences = set(fastmath) or False
-    return _njit(**_OPTIONS, fastmath=licences, no_cpython_wrapper=True, forceinline=True)(function)
+    return _njit(
+        **_OPTIONS, fastmath=licences, no_cpython_wrapper=True, forceinline=True, pipeline_class=HelperCompiler
+    )(function)
 
 
 def type_of_dispatcher(dispatcher: Any) -> Any:
@@ -121,58 +117,22 @@ def type_of_dispatcher(dispatcher: Any) -> Any:
     return types.Dispatcher(dispatcher)
 
 
-def _export(dispatcher: Any, name: str, function: Callable[..., Any], signature: str) -> None:
-    """Let other compiled code call a kernel by a symbol."""
-    symbol = _SYMBOL + name.rpartition("-")[2].partition(".")[0]
-    (compiled,) = dispatcher.overloads.values()
-    descriptor = compiled.fndesc
-    address = compiled.library.get_pointer_to_function(descriptor.llvm_func_name)
-    llvmlite.binding.add_symbol(symbol, address)
-    is_new = symbol not in _exported
-    _exported[symbol] = (dispatcher, function.__module__, function.__qualname__, signature)
-    dispatcher._symbol = symbol
-
-    def call(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        convention = context.call_conv
-        function_type = convention.get_function_type(descriptor.restype, descriptor.argtypes)
-        callee = _cgutils.get_or_insert_function(builder.module, function_type, symbol)
-        status, result = convention.call_function(builder, callee, descriptor.restype, descriptor.argtypes, arguments)
-        with _cgutils.if_unlikely(builder, status.is_error):
-            convention.return_status_propagate(builder, status)
-        return impl_ret_new_ref(context, builder, descriptor.restype, result)
-
-    if is_new:
-        call.signature = descriptor.argtypes  # type: ignore[attr-defined]
-        cpu_target.target_context.insert_func_defn([(call, symbol, descriptor.argtypes)])
-
-
 def type_of_kernel(dispatcher: Any) -> Any:
-    """The type by which compiled code calls a kernel: by its symbol."""
+    """The type by which compiled code calls a kernel that is loaded."""
+    return types.Dispatcher(dispatcher) if _config.DISABLE_JIT else numba_linking.type_of(dispatcher)
+
+
+def type_of_seldom_kernel(kernel: Any) -> Any:
+    """The type by which compiled code calls a kernel that is loaded when it does."""
     if _config.DISABLE_JIT:
-        return types.Dispatcher(dispatcher)
-    (compiled,) = dispatcher.overloads.values()
-    return types.Function(make_concrete_template(dispatcher._symbol, dispatcher._symbol, [compiled.signature]))
+        return types.Dispatcher(kernel.load())
+    name = _name_on_disk(kernel.python, kernel.signature, kernel.fastmath, kernel.tier, kernel.internal)
+    return numba_linking.type_of_seldom(kernel, _digest_in(name))
 
 
 def type_of_vector_operation(name: str) -> Any:
     """The type by which compiled code calls an operation of `arcgrad.runtime.kernels.vectors`."""
     return cpu_target.typing_context.resolve_value_type(vector_code.INTRINSICS[name])
-
-
-def _load_exported(kernels: list[tuple[str, str, str, str]]) -> None:
-    """Load the kernels that machine code from disk calls.
-
-    Raises:
-        LookupError: a kernel is no longer the one that was called.
-    """
-    for symbol, module, name, signature in kernels:
-        if symbol not in _exported:
-            for value in list(vars(importlib.import_module(module)).values()):
-                python = getattr(value, "python", None)
-                if getattr(python, "__qualname__", None) == name and getattr(value, "signature", None) == signature:
-                    value.load()
-        if symbol not in _exported:
-            raise LookupError(symbol)
 
 
 def admit_read_only(dispatcher: Any, arguments: tuple[Any, ...]) -> bool:
@@ -214,6 +174,10 @@ def _name_on_disk(
     return f"kernels/{function.__module__}.{function.__qualname__}-{digest}.code"
 
 
+def _digest_in(name: str) -> str:
+    return name.rpartition("-")[2].partition(".")[0]
+
+
 @functools.cache
 def _identity_of_platform() -> tuple[Any, ...]:
     """Whatever else decides the machine code: versions, CPU and its features, numba's settings."""
@@ -249,7 +213,7 @@ class _DiskCache:
             return None
         try:
             symbols, kernels, parts = pickle.loads(content)
-            _load_exported(kernels)
+            numba_linking.load_called(kernels)
             _make_known(symbols, target_context)
             compiled = _compiled_code._rebuild(target_context, *parts)
         except Exception:
@@ -264,10 +228,10 @@ class _DiskCache:
         module = compiled.library._final_module
         symbols = [each.name for each in (*module.functions, *module.global_variables) if each.is_declaration]
         symbols = sorted(name for name in symbols if not name.startswith("llvm."))
-        self.symbols = [name for name in symbols if name.startswith(_SYMBOL)]
+        self.symbols = [name for name in symbols if name.startswith(numba_linking.SYMBOLS)]
         # Code that holds addresses of this process cannot be kept.
         if not compiled.library.has_dynamic_globals and not compiled.lifted:
-            kernels = [(symbol, *_exported[symbol][1:]) for symbol in self.symbols]
+            _, kernels = numba_linking.called_by(self.symbols)
             symbols = [name for name in symbols if name not in self.symbols]
             cache.directory.write_code(self._name, _serialize.dumps((symbols, kernels, compiled._reduce())))
 

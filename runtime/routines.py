@@ -94,6 +94,7 @@ class Kernel(Generic[P, R]):
         tier: under which tier it is counted.
         fastmath: LLVM's flags.
         internal: whether only compiled code calls it; from Python, it runs as plain Python.
+        seldom: whether compiled code that calls it has it loaded when it does, not before.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Kernel(Generic[P, R]):
         fastmath: frozenset[str],
         tier: Tier,
         internal: bool = False,
+        seldom: bool = False,
     ) -> None:
         functools.update_wrapper(self, python)
         self.python = python
@@ -110,6 +112,7 @@ class Kernel(Generic[P, R]):
         self.fastmath = fastmath
         self.tier = tier
         self.internal = internal
+        self.seldom = seldom
         self._compiled: Any = None
         _every_kernel.add(self)
 
@@ -127,6 +130,11 @@ class Kernel(Generic[P, R]):
             # Raised before anything ran where the types are not the signature's, as read-only arrays' are not.
             if kwargs or not numba_compiler.admit_read_only(compiled, args):
                 raise
+        except RuntimeError:
+            from arcgrad.runtime import numba_linking
+
+            numba_linking.raise_what_stopped()
+            raise
         return compiled(*args)  # type: ignore[no-any-return]
 
     def load(self) -> Any:
@@ -149,6 +157,8 @@ class Kernel(Generic[P, R]):
         """Asked for by numba where compiled code refers to this object."""
         from arcgrad.runtime import numba_compiler
 
+        if self.seldom:
+            return numba_compiler.type_of_seldom_kernel(self)
         return numba_compiler.type_of_kernel(self.load())
 
     @property
@@ -222,7 +232,7 @@ def vector_operation(function: Callable[P, R]) -> VectorOperation[P, R]:
 
 
 def kernel(
-    signature: str, *, fastmath: Iterable[str] = (), internal: bool = False
+    signature: str, *, fastmath: Iterable[str] = (), internal: bool = False, seldom: bool = False
 ) -> Callable[[Callable[P, R]], Kernel[P, R]]:
     """Declare a function of the kernel library: compiled for the signature, kept on disk, loaded at its first call.
 
@@ -230,6 +240,7 @@ def kernel(
         signature: return type and argument types in numba's notation, such as ``"float64(int32[::1], float64)"``.
         fastmath: LLVM's floating-point licences, such as ``{"reassoc", "contract"}``; none by default.
         internal: called by other kernels only, which spares the code by which Python would call it.
+        seldom: most runs of its callers do without it: it is compiled or loaded when one calls it, not with them.
 
     Example (compiled when first called)::
 
@@ -242,7 +253,7 @@ def kernel(
     """
 
     def declare(function: Callable[P, R]) -> Kernel[P, R]:
-        return Kernel(function, signature, frozenset(fastmath), "kernels", internal)
+        return Kernel(function, signature, frozenset(fastmath), "kernels", internal, seldom)
 
     return declare
 

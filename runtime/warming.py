@@ -14,7 +14,7 @@ from arcgrad.runtime.operators import KERNELS
 from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.routines import Kernel
 
-__all__ = ["load_symbolic_kernels", "symbolic_kernels"]
+__all__ = ["load_seldom_kernels", "load_symbolic_kernels", "symbolic_kernels"]
 
 
 def symbolic_kernels(prepared: Prepared) -> list[Kernel[..., object]]:
@@ -37,3 +37,10 @@ def load_symbolic_kernels(prepared: Prepared) -> None:
     """Load or compile them."""
     for kernel in symbolic_kernels(prepared):
         kernel.load()
+
+
+def load_seldom_kernels() -> None:
+    """Load or compile what routines loaded so far would ask for with other graphs or scores."""
+    from arcgrad.runtime import numba_linking
+
+    numba_linking.load_seldom()

@@ -196,12 +196,13 @@ def _seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
     return score
 
 
+# Where their gradient is written at once, forward and backward are not called.
 _FLOAT64, _FLOAT32 = "float64[:, ::1]", "float32[:, ::1]"
 clear_rows = kernel(f"void({_FLOAT64}, int64, int64)")(_clear_rows)
 clear_rows_float32 = kernel(f"void({_FLOAT32}, int64, int64)")(_clear_rows)
-frames_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT64))(_forward)
-frames_log_forward_float32 = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT32))(_forward)
-frames_log_backward = kernel(FRAMES_BACKWARD.replace("FRAMES", _FLOAT64))(_backward)
-frames_log_backward_float32 = kernel(FRAMES_BACKWARD.replace("FRAMES", _FLOAT32))(_backward)
+frames_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT64), seldom=True)(_forward)
+frames_log_forward_float32 = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT32), seldom=True)(_forward)
+frames_log_backward = kernel(FRAMES_BACKWARD.replace("FRAMES", _FLOAT64), seldom=True)(_backward)
+frames_log_backward_float32 = kernel(FRAMES_BACKWARD.replace("FRAMES", _FLOAT32), seldom=True)(_backward)
 frames_log_seeded = kernel(FRAMES_SEEDED.replace("FRAMES", _FLOAT64))(_seeded)
 frames_log_seeded_float32 = kernel(FRAMES_SEEDED.replace("FRAMES", _FLOAT32))(_seeded)

@@ -15,7 +15,7 @@ from arcgrad.runtime.routines import kernel
 __all__ = ["matrix_back", "matrix_forward"]
 
 
-@kernel(FORWARD, internal=True)
+@kernel(FORWARD, internal=True, seldom=True)
 def matrix_forward(ints, base, work, work0, columns, count, start, rows):
     """As ``steps.strips_forward``."""
     _, stride, _, _ = vector_places(ints, base, work0)
@@ -51,7 +51,7 @@ def matrix_forward(ints, base, work, work0, columns, count, start, rows):
         columns += width
 
 
-@kernel(BACK, internal=True)
+@kernel(BACK, internal=True, seldom=True)
 def matrix_back(ints, base, work, work0, columns, count, rows, want_weights):
     """As ``steps.strips_back``; posteriors of arcs are summed over the block's frames first, and multiplied once."""
     vectors, stride, _, _ = vector_places(ints, base, work0)

@@ -149,7 +149,7 @@ def own_exponents(ints, base, work, work0, uniform):
             store(work, at, highest)
 
 
-@kernel(f"void({PLACE}, int64)", internal=True)
+@kernel(f"void({PLACE}, int64)", internal=True, seldom=True)
 def spread_over_strips(ints, base, work, work0, count):
     """Raise exponents to what a state's sources may send there within so many frames."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
@@ -182,7 +182,7 @@ def spread_over_strips(ints, base, work, work0, count):
             break
 
 
-@kernel(f"void({PLACE}, int64)", internal=True)
+@kernel(f"void({PLACE}, int64)", internal=True, seldom=True)
 def spread_over_arcs(ints, base, work, work0, count):
     """As `spread_over_strips`, arc by arc, ε arcs among them."""
     vectors, stride, slots, _ = vector_places(ints, base, work0)

@@ -85,7 +85,7 @@ def slow_step(ints, base, work, weights, columns, before, after, emits, mantissa
             work[exponents + state] = top + whole
 
 
-@kernel(f"void({PLACE}, int64, int64, int64, int64)", internal=True)
+@kernel(f"void({PLACE}, int64, int64, int64, int64)", internal=True, seldom=True)
 def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
     """So many frames in the log domain, from the row and the exponents at ``start``: rows, and exponents beside them.
 
@@ -112,7 +112,7 @@ def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
         )
 
 
-@kernel(f"void({PLACE}, int64, int64, int64)", internal=True)
+@kernel(f"void({PLACE}, int64, int64, int64)", internal=True, seldom=True)
 def slow_back(ints, base, work, work0, n_frames, frame, count):
     """The gradient of `slow_forward`, which was just called again: from posteriors of states after to those before.
 

@@ -50,7 +50,7 @@ def three(work, cell0, from0, cell1, from1, cell2, from2):
     return total + load(work, cell2) * load(work, from2)
 
 
-@kernel(FORWARD, internal=True)
+@kernel(FORWARD, internal=True, seldom=True)
 def strips_forward(ints, base, work, work0, columns, count, start, rows):
     """So many frames, with columns from that place on, from the row at ``start``; it and the others go to ``rows``."""
     _, stride, _, _ = vector_places(ints, base, work0)
@@ -116,7 +116,7 @@ def strips_forward(ints, base, work, work0, columns, count, start, rows):
         columns += width
 
 
-@kernel(BACK, internal=True)
+@kernel(BACK, internal=True, seldom=True)
 def strips_back(ints, base, work, work0, columns, count, rows, want_weights):
     """The gradient of `strips_forward`: from β after the frames to β before; columns become their posteriors."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
@@ -195,7 +195,7 @@ def strips_back(ints, base, work, work0, columns, count, rows, want_weights):
         copy(work, beta - pad, earlier - pad, stride)
 
 
-@kernel(FORWARD, fastmath=("contract", "reassoc"), internal=True)
+@kernel(FORWARD, fastmath=("contract", "reassoc"), internal=True, seldom=True)
 def arcs_forward(ints, base, work, work0, columns, count, start, rows):
     """As `strips_forward`, arc by arc, ε arcs within each frame."""
     _, stride, _, _ = vector_places(ints, base, work0)
@@ -232,7 +232,7 @@ def arcs_forward(ints, base, work, work0, columns, count, start, rows):
             work[after + state] = total
 
 
-@kernel(BACK, fastmath=("contract",), internal=True)
+@kernel(BACK, fastmath=("contract",), internal=True, seldom=True)
 def arcs_back(ints, base, work, work0, columns, count, rows, want_weights):
     """As `strips_back`, arc by arc."""
     vectors, stride, used_at, _ = vector_places(ints, base, work0)

@@ -59,7 +59,7 @@ def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, wan
         store(work, row + k, where_greater(mantissas, zero, posteriors, zero))
 
 
-@kernel(f"void({PLACE}, int64)", internal=True)
+@kernel(f"void({PLACE}, int64)", internal=True, seldom=True)
 def starts_back(ints, base, work, work0, n_frames):
     """The gradient of the ε arcs before the first frame."""
     _, stride, _, _ = vector_places(ints, base, work0)

@@ -41,8 +41,8 @@ __all__ = [
 BUDGET = 450.0
 """Bits between the columns of a frame beyond which it is computed in the log domain."""
 
-GROWTH = 250.0
-DEPTH = 700.0
+GROWTH = 300.0
+DEPTH = 660.0
 """Their sum, and 60 bits for what is negligible, is within float64's range."""
 
 TOLERANCE = 5.0

@@ -151,17 +151,23 @@ def own_exponents(ints, base, work, work0, uniform):
 
 @kernel(f"void({PLACE}, int64)", internal=True, seldom=True)
 def spread_over_strips(ints, base, work, work0, count):
-    """Raise exponents to what a state's sources may send there within so many frames."""
+    """Raise exponents to what a state's sources may send there within so many frames.
+
+    One sweep for each frame. After these, states at the rim have exponents of the first paths that reach them, which
+    are seldom the best: further sweeps raise those, and reach no more states. They see what they have just raised.
+    """
     vectors, stride, _, _ = vector_places(ints, base, work0)
     _, scales, _, _ = weight_places(ints, base, work0)
     table, _, strips, forward, _, odd = strip_places(ints, base)
     old = vectors + 2 * stride
     units = old + ints[base + 20]
-    for _ in range(count):
+    unknown = broadcast(UNKNOWN)
+    for sweep in range(2 * count):
         for at in range(old, old + stride, 8):
             store(work, at + stride, load(work, at))
+        sources = units if sweep < count else units + stride
         for strip in range(strips + 4, forward, 4):
-            source = units - ints[strip]
+            source = sources - ints[strip]
             scale = scales + ints[strip + 1]
             for state in range(ints[strip + 2], ints[strip + 3], 8):
                 sent = load(work, source + state) + load(work, scale + state)
@@ -170,13 +176,16 @@ def spread_over_strips(ints, base, work, work0, count):
         for k in range(odd, odd + ints[table + 1]):
             arc = ints[k]
             state = ints[base + ints[base + 10] + arc]
-            sent = work[units + ints[base + ints[base + 9] + arc]] + work[units + 2 * stride + state] - TOLERANCE
+            sent = work[sources + ints[base + ints[base + 9] + arc]] + work[units + 2 * stride + state] - TOLERANCE
             sent += work[scales + ints[base + ints[base + 22] + arc]]
             work[units + stride + state] = max(sent, work[units + stride + state])
         raised = broadcast(0.0)
         for at in range(old, old + stride, 8):
             new = load(work, at + stride)
-            raised = raised + where_greater(new, load(work, at), broadcast(1.0), broadcast(0.0))
+            before = load(work, at)
+            if sweep >= count:
+                new = where_greater(before, unknown, new, unknown)
+            raised = raised + where_greater(new, before, broadcast(1.0), broadcast(0.0))
             store(work, at, new)
         if sum_of(raised) == 0.0:
             break

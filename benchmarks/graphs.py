@@ -14,6 +14,7 @@ __all__ = [
     "backoff_model",
     "chain_crf",
     "ctc_target",
+    "ctc_targets",
     "dense_model",
     "lattice",
     "lexicon",
@@ -33,26 +34,36 @@ def log_softmax(scores: Array) -> Array:
 
 
 def ctc_target(labels: Array) -> ag.Graph:
-    """All alignments of a target (n,), blank 0: what a training step has to build for each new target.
+    """All alignments of a target (n,), blank 0; see `ctc_targets`."""
+    return ctc_targets(labels[None])[0]
+
+
+def ctc_targets(labels: Array) -> list[ag.Graph]:
+    """All alignments of each of some targets (B, n), blank 0: what a training step has to build for new targets.
 
     State 0 is the start; state i + 1 says that symbol i of ``blank l1 blank l2 … blank`` was read last.
     """
-    n = 2 * len(labels) + 1
-    symbols = np.zeros(n + 1, dtype=np.int32)
-    symbols[2::2] = labels
-    src, dst, skip = _alignment_arcs(n)
-    if len(labels):
-        # A label is entered from the one before it, or from the start, unless that is the same label.
-        skip = skip[np.append(True, labels[1:] != labels[:-1])]
-    src, dst = np.concatenate([src, skip - 2]), np.concatenate([dst, skip])
-    return ag.Graph(src, dst, symbols[dst], accept=[n - 1, n])
+    batch, length = labels.shape
+    n = 2 * length + 1
+    symbols = np.zeros((batch, n + 1), dtype=np.int32)
+    symbols[:, 2::2] = labels
+    src, dst, n_always = _alignment_arcs(n)
+    # A label is entered from the one before it, or from the start, unless that is the same label.
+    exists = np.ones((batch, len(src)), dtype=np.bool_)
+    np.not_equal(labels[:, 1:], labels[:, :-1], out=exists[:, n_always + 1 :])
+    read = symbols.take(dst, axis=1)
+    accept = [n - 1, n]
+    return [
+        ag.Graph(src[kept], dst[kept], label[kept], accept=accept) for kept, label in zip(exists, read, strict=True)
+    ]
 
 
 @cache
-def _alignment_arcs(n: int) -> tuple[Array, Array, Array]:
-    """The arcs that all targets of a length have, and the states of labels."""
+def _alignment_arcs(n: int) -> tuple[Array, Array, int]:
+    """The arcs of a target of n symbols whose labels all differ, and how many there are before those to skip blanks."""
     stay = np.arange(n, dtype=np.int32)
-    return np.concatenate([stay + 1, stay]), np.concatenate([stay, stay]) + np.int32(1), stay[1::2] + np.int32(1)
+    skip = stay[1::2] + np.int32(1)
+    return np.concatenate([stay + 1, stay, skip - 2]), np.concatenate([stay + 1, stay + 1, skip]), 2 * n
 
 
 def tokens(n_labels: int) -> ag.Graph:

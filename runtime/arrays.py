@@ -157,6 +157,9 @@ def _plain_arcs(src: Any, dst: Any, ilabel: Any, bound: int) -> tuple[IntArray, 
     return narrow[0], narrow[1], narrow[2], largest
 
 
+_FIRST: IntArray = freeze(np.zeros(1, dtype=np.int32))
+
+
 def _few_states(value: Any, bound: int) -> IntArray | None:
     """Distinct states in order, where these are given as a few of Python's own numbers and exist; None for others."""
     if type(value) not in (tuple, list) or not 0 < len(value) <= 16 or set(map(type, value)) != {int}:
@@ -181,6 +184,8 @@ def states_array(
         InputError: a wrong shape or dtype, or a state that cannot exist.
     """
     if unique:
+        if type(value) is tuple and len(value) == 1 and type(value[0]) is int and value[0] == 0 and n_states != 0:
+            return _FIRST  # as most graphs have
         few = _few_states(value, LARGEST if n_states is None else n_states)
         if few is not None:
             return few

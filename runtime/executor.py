@@ -26,7 +26,7 @@ from arcgrad.runtime.interpreter import Interpretation, graph_cotangent, name_it
 from arcgrad.runtime.memory import zero_floats
 from arcgrad.runtime.prepared import Prepared
 from arcgrad.runtime.routines import load_routine
-from arcgrad.runtime.threads import run_slices
+from arcgrad.runtime.threads import run_slices, threads_for
 
 __all__ = ["Execution", "load"]
 
@@ -35,6 +35,8 @@ FloatArray = NDArray[np.float64]
 
 # Memory fresh from the system costs a page fault every 4 kB, which is much beside what a routine does with it.
 _MOST_KEPT = 1 << 23
+# Arc-frames, a tenth of a second's at most, that may run in one go, without a chance for Ctrl-C between slices.
+_MOST_AT_ONCE = 1e7
 _kept = threading.local()
 
 
@@ -193,14 +195,14 @@ class Execution:
         hidden = self._bound.unchecked - prepared.shown if self._bound.unchecked else ()
         unchecked = [self._dense(name) for name in hidden]
 
-        def call(k: int) -> None:
+        def call(k: int, end: int) -> None:
             for found in unchecked:
-                for item in range(bounds[k], bounds[k + 1]):
+                for item in range(bounds[k], bounds[end]):
                     if not are_legal(found.scores(item)):
                         self._bound.check_scores()  # raises
             work = _take_workspace(floats)
             routine(
-                bounds[k], bounds[k + 1], with_gradient, ints, bases, self._weights, layout.n_shared, layout.shifts,
+                bounds[k], bounds[end], with_gradient, ints, bases, self._weights, layout.n_shared, layout.shifts,
                 prepared.entries, self._values, seeds, gradient, k * layout.n_shared, prepared.gradient_shifts,
                 work, float_places, np.empty(numbers, dtype=np.int32), number_places,
                 self._status, wants, *dense,
@@ -211,16 +213,26 @@ class Execution:
         if self._tier != "fused":
             with np.errstate(all="ignore"):  # as plain Python a routine's scalars are numpy's, which warn of 0 × inf
                 for k in range(self._n_slices):
-                    call(k)
-        elif self._n_slices == 1:
-            call(0)
+                    call(k, k + 1)
+        elif self._n_slices == 1 or self._may_run_at_once():
+            call(0, self._n_slices)
         else:
-            run_slices([partial(call, k) for k in range(self._n_slices)], prepared.work)
+            run_slices([partial(call, k, k + 1) for k in range(self._n_slices)], prepared.work)
         if self._bound.unchecked:
             if self._status.any():
                 self._bound.check_scores()  # raises where it was these that failed
             self._bound.unchecked = frozenset()
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
+
+    def _may_run_at_once(self) -> bool:
+        """Whether one call may do for all slices: one thread, nothing that they add up, and nobody waits for Ctrl-C."""
+        prepared = self._prepared
+        return (
+            prepared.work < _MOST_AT_ONCE
+            and prepared.layout.n_shared == 0
+            and not any(self._dense(name).shared for name in prepared.plan.dense)
+            and threads_for(prepared.work) == 1
+        )
 
     def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:
         """Memory for the gradient by a dense input, of the shape of its frames, which the routine writes.

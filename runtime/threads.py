@@ -15,7 +15,7 @@ from typing import Any
 
 from arcgrad.grammar.errors import InputError
 
-__all__ = ["n_threads", "run_slices"]
+__all__ = ["n_threads", "run_slices", "threads_for"]
 
 # Below this many arc-frames, waking threads costs more than they save.
 PARALLEL_THRESHOLD = 200_000.0
@@ -44,9 +44,14 @@ def n_threads() -> int:
     return os.cpu_count() or 1
 
 
+def threads_for(work: float) -> int:
+    """How many threads so much work, in arc-frames, is worth, were it cut into slices enough."""
+    return n_threads() if work >= PARALLEL_THRESHOLD else 1
+
+
 def run_slices(calls: list[Callable[[], Any]], work: float) -> None:
     """Run every call; in parallel where ``work`` (in arc-frames) is worth it. The first exception raised passes on."""
-    threads = min(n_threads(), len(calls)) if work >= PARALLEL_THRESHOLD and len(calls) > 1 else 1
+    threads = min(threads_for(work), len(calls))
     if threads == 1:
         for call in calls:
             call()

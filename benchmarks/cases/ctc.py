@@ -11,7 +11,7 @@ import numpy as np
 
 import arcgrad as ag
 from benchmarks.case import Array, Case, Contender, Outcome, Setting, Target
-from benchmarks.graphs import ctc_target, log_softmax, tokens
+from benchmarks.graphs import ctc_targets, log_softmax, tokens
 from benchmarks.peers import gtn_trellis, k2_ctc, torch_ctc
 from benchmarks.reference import log_normaliser, trellis_score
 
@@ -53,7 +53,7 @@ def ctc(size: Size, setting: Setting, new_targets: bool = True, blank_bonus: flo
     equation = ag.compile("LSE[X] - LSE[X ∘ Y]", mode="fused")
 
     def graphs(step: int) -> list[ag.Graph]:
-        return [ctc_target(row) for row in targets(step)]
+        return ctc_targets(targets(step))
 
     ag.warmup(equation, X=log_probs, Y=graphs(0))
     gradient = {"X": np.empty_like(log_probs)}
@@ -79,7 +79,7 @@ def composed_ctc(setting: Setting) -> Case:
         return equation.value_and_grad(X=log_probs, T=token_graph, Y=lines, wrt="X", out=gradient)
 
     def graphs(step: int) -> list[ag.Graph]:
-        return [ctc_target(row) for row in targets(step)]
+        return ctc_targets(targets(step))
 
     return _case(call, size, log_probs, targets, graphs, setting, Target("ratio", 8.0))
 

@@ -119,4 +119,5 @@ def split_exponential(x):
     """m and a whole k with exp(x) = m · 2^k, m in [0.7, 1.42]."""
     k = np.floor(x * LOG2E + 0.5)
     # Where x has no digits left for the rest (beyond 1e15), any rest is as good.
-    return polynomial(min(max((x - k * _LN2_HIGH) - k * _LN2_LOW, -0.35), 0.35)), k
+    r = (x - k * _LN2_HIGH) - k * _LN2_LOW
+    return polynomial(-0.35 if r < -0.35 else 0.35 if r > 0.35 else r), k

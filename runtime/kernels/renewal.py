@@ -63,7 +63,7 @@ UNIFORM, LEAST, GROWN, GROWTH_OF_FRAME = 1, 2, 3, 4
 @helper
 def power_of_two(exponent):
     """As `powers_of_two`, of one number."""
-    whole = np.int64(min(max(exponent, -1022.0), 1023.0))
+    whole = np.int64(-1022.0 if exponent < -1022.0 else 1023.0 if exponent > 1023.0 else exponent)
     return np.int64((whole + 1023) << 52).view(np.float64) if exponent > -1e299 else 0.0
 
 
@@ -178,7 +178,8 @@ def spread_over_strips(ints, base, work, work0, count):
             state = ints[base + ints[base + 10] + arc]
             sent = work[sources + ints[base + ints[base + 9] + arc]] + work[units + 2 * stride + state] - TOLERANCE
             sent += work[scales + ints[base + ints[base + 22] + arc]]
-            work[units + stride + state] = max(sent, work[units + stride + state])
+            if sent > work[units + stride + state]:
+                work[units + stride + state] = sent
         raised = broadcast(0.0)
         for at in range(old, old + stride, 8):
             new = load(work, at + stride)
@@ -258,7 +259,7 @@ def fill_cells(ints, base, work, work0, units, uniform):
         cell = ints[base + ints[base + 22] + arc]
         shift = work[scales + cell] + work[units + pad + ints[base + ints[base + 9] + arc]] - own
         if shift > UNKNOWN / 2:
-            least = min(least, shift)
+            least = shift if shift < least else least
         work[cells + cell] = work[linear + cell] * power_of_two(shift) if own > UNKNOWN else 0.0
     work[score + UNIFORM] = 1.0 if uniform else 0.0
     work[score + LEAST] = least
@@ -313,7 +314,7 @@ def growth_of_frame(ints, base, work, work0, uniform):
         state = ints[base + ints[base + 10] + arc]
         total = work[cells + arc] + (total if state == previous else 0.0)
         previous = state
-        silent = max(silent, total)
+        silent = total if total > silent else silent
         work[sums + state] += work[cells + arc]
     growth = log2(greatest_of(most)) + ints[base + 17] * log2(1.0 + silent)
     work[score + GROWN] = 1.0 if uniform else 0.0

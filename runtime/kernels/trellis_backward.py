@@ -5,6 +5,8 @@ Called by ``trellis_log``; ``blocks`` explains how it computes, ``steps`` and ``
 
 from __future__ import annotations
 
+import numpy as np
+
 from arcgrad.runtime.kernels.blocks import KEPT, block_rows, columns_width, frame_places, row_places, vector_places
 from arcgrad.runtime.kernels.matrix_steps import matrix_back
 from arcgrad.runtime.kernels.renewal import PLACE, fill_cells
@@ -29,7 +31,7 @@ def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, wan
     row, stride, _, _ = vector_places(ints, base, work0)
     columns, _, _, starts = frame_places(ints, base, n_frames, work0)
     zero = broadcast(0.0)
-    frame = iwork[iwork0 + 2 + 2 * block]
+    frame = np.int64(iwork[iwork0 + 2 + 2 * block])
     how = iwork[iwork0 + 3 + 2 * block]
     start = starts + 2 * stride * block
     count = end - frame

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from math import inf, log
 
+import numpy as np
+
 from arcgrad.runtime.kernels.blocks import (
     FEWEST,
     GROWTH,
@@ -78,7 +80,8 @@ def try_block(ints, base, work, work0, n_frames, frame, most, start, rows, unifo
     """Compute a block of at most so many frames; how many it got, 0 where something was or may be lost."""
     _, stride, _, _ = vector_places(ints, base, work0)
     columns, _, ranges, _ = frame_places(ints, base, n_frames, work0)
-    fewest = min(FEWEST, n_frames - frame)
+    left = n_frames - frame
+    fewest = FEWEST if left > FEWEST else left
     count = fitting_frames(ints, base, work, work0, n_frames, frame, most)
     swept = count + 1
     lowest = least = 0.0
@@ -116,7 +119,8 @@ def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
     row, stride, _, _ = vector_places(ints, base, work0)
     slow_rows, _, slow_exponents = row_places(ints, base, work0)
     _, _, _, starts = frame_places(ints, base, n_frames, work0)
-    n_blocks = iwork[iwork0]
+    left = n_frames - frame
+    n_blocks = np.int64(iwork[iwork0])
     rows = block_rows(ints, base, n_frames, work0, n_blocks, frame)
     most = iwork[iwork0 + 1]
     start = starts + 2 * stride * n_blocks
@@ -126,18 +130,19 @@ def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
     how = FAST
     count = 0
     while True:
-        count = try_block(ints, base, work, work0, n_frames, frame, min(most, n_frames - frame), start, rows, uniform)
+        tried = most if most < left else left
+        count = try_block(ints, base, work, work0, n_frames, frame, tried, start, rows, uniform)
         how = UNIFORMLY if uniform else FAST
         if count > 0:
             break
         if uniform:
             uniform = False
         elif most > FEWEST:
-            most = max(FEWEST, most // 2)
+            most = most // 2 if most > 2 * FEWEST else FEWEST
             uniform = may_be_uniform
         else:
             how = SLOWLY
-            count = min(SLOW, n_frames - frame)
+            count = SLOW if left > SLOW else left
             copy(work, row, start, 2 * stride)
             slow_forward(ints, base, work, work0, n_frames, frame, count, start)
             rows = slow_rows
@@ -146,7 +151,8 @@ def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
     copy(work, rows + count * stride, row, stride)
     copy(work, exponents, row + stride, stride)
     iwork[iwork0] = n_blocks + 1
-    iwork[iwork0 + 1] = min(LONGEST, count + max(2, count // 2))  # not far more than went well
+    more = count + (count // 2 if count > 4 else 2)  # not far more than went well
+    iwork[iwork0 + 1] = more if more < LONGEST else LONGEST
     iwork[iwork0 + 2 + 2 * n_blocks] = frame
     iwork[iwork0 + 3 + 2 * n_blocks] = how
     return frame + count
@@ -166,7 +172,7 @@ def finish_blocks(ints, base, work, work0, n_frames):
     for k in range(ints[base + 4]):
         state = ints[accepts + k]
         if work[last + state] != 0.0:
-            top = max(top, work[row + stride + state])
+            top = work[row + stride + state] if work[row + stride + state] > top else top
     total = 0.0
     for k in range(ints[base + 4]):
         state = ints[accepts + k]

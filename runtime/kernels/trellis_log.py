@@ -138,9 +138,9 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
         return -inf
     begin_blocks(ints, base, work, work0, iwork, iwork0)
     frame = 0
-    loaded = 0
+    loaded = np.int64(0)  # of that type from the first, or `load_frames` would be compiled for 0 as well
     while frame < n_frames:
-        needed = min(frame + LONGEST, n_frames)
+        needed = frame + LONGEST if frame + LONGEST < n_frames else n_frames
         if loaded < needed:
             load_frames(ints, base, frames, frame0, n_frames, work, work0, loaded, needed)
         loaded = needed

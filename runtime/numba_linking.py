@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import llvmlite.binding
 from llvmlite import ir
 from numba.core import cgutils as _cgutils
-from numba.core import sigutils, types
+from numba.core import sigutils as _sigutils
+from numba.core import types
 from numba.core.imputils import impl_ret_new_ref as _impl_ret_new_ref
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import make_concrete_template as _make_concrete_template
@@ -39,6 +40,7 @@ cgutils: Any = _cgutils
 impl_ret_new_ref: Any = _impl_ret_new_ref
 make_concrete_template: Any = _make_concrete_template
 make_signature: Any = _make_signature
+sigutils: Any = _sigutils
 
 _KERNEL = "arcgrad.kernel."
 _CELL = "arcgrad.cell."
@@ -126,7 +128,6 @@ def _call_by_cell(context: Any, builder: Any, symbol: str, returns: Any, takes: 
     return convention.call_function(builder, callee, returns, takes, arguments)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 def _load(cell: int) -> None:
     """Called by compiled code, in whichever thread runs it, without Python's lock, which ctypes takes."""
     try:
@@ -135,7 +136,9 @@ def _load(cell: int) -> None:
         _stopped.append(error)
 
 
-llvmlite.binding.add_symbol(_LOAD, ctypes.cast(_load, ctypes.c_void_p).value)
+# Kept, since compiled code has no more than its address.
+_load_for_code = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_load)
+llvmlite.binding.add_symbol(_LOAD, ctypes.cast(_load_for_code, ctypes.c_void_p).value)
 
 
 def raise_what_stopped() -> None:

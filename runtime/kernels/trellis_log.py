@@ -143,7 +143,7 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
         needed = frame + LONGEST if frame + LONGEST < n_frames else n_frames
         if loaded < needed:
             load_frames(ints, base, frames, frame0, n_frames, work, work0, loaded, needed)
-        loaded = needed
+        loaded = np.int64(needed)
         frame = next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame)
     return finish_blocks(ints, base, work, work0, n_frames)
 

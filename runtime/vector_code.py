@@ -71,15 +71,18 @@ def _spread(builder: Any, type_: Any, number: Any) -> Any:
     """A float64 or number of the vector's kind in all its places."""
     if number.type != type_.llvm.element:
         number = builder.fptrunc(number, type_.llvm.element)
-    nothing = ir.Constant(type_.llvm, ir.Undefined)
+    return _repeated(builder, type_.llvm, number)
+
+
+def _repeated(builder: Any, llvm: Any, number: Any) -> Any:
+    """A vector of LLVM's that has one number in all its places."""
+    nothing = ir.Constant(llvm, ir.Undefined)
     one = builder.insert_element(nothing, number, ir.Constant(_int, 0))
-    return builder.shuffle_vector(
-        one, nothing, ir.Constant(ir.VectorType(_int, type_.llvm.count), [0] * type_.llvm.count)
-    )
+    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(_int, llvm.count), [0] * llvm.count))
 
 
 def _element(builder: Any, vector: Any, lane: int) -> Any:
-    return builder.extract_element(vector, ir.Constant(ir.IntType(32), lane))
+    return builder.extract_element(vector, ir.Constant(_int, lane))
 
 
 # -- arithmetic signs --------------------------------------------------------------------------------------------------
@@ -281,13 +284,9 @@ def _store_row(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 def _mask(builder: Any, type_: Any, count: Any) -> Any:
     """Which places are among the first so many."""
-    lanes = type_.llvm.count
-    numbers = ir.VectorType(_long, lanes)
-    one = builder.insert_element(ir.Constant(numbers, ir.Undefined), count, ir.Constant(_int, 0))
-    counts = builder.shuffle_vector(
-        one, ir.Constant(numbers, ir.Undefined), ir.Constant(ir.VectorType(_int, lanes), [0] * lanes)
-    )
-    return builder.icmp_signed("<", ir.Constant(numbers, list(range(lanes))), counts)
+    numbers = ir.VectorType(_long, type_.llvm.count)
+    places = ir.Constant(numbers, list(range(numbers.count)))
+    return builder.icmp_signed("<", places, _repeated(builder, numbers, count))
 
 
 def _masked(builder: Any, name: str, type_: Any, returns: Any, takes: list[Any]) -> Any:

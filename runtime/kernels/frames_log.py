@@ -123,6 +123,9 @@ def _clear_rows(rows, first, count):
             rows[row, k] = 0.0
 
 
+_clear = helper(_clear_rows)
+
+
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
     """Forward score; 0 without frames, −inf where a frame has no finite column."""
     score = 0.0
@@ -190,9 +193,7 @@ def _seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
         score, product = add_frame(score, product, best, total)
     score += log(product)
     if score == -inf:
-        for row in range(gframe0, gframe0 + n_frames):
-            for k in range(frames_gradient.shape[1]):
-                frames_gradient[row, k] = 0.0
+        _clear(frames_gradient, gframe0, n_frames)
     return score
 
 

@@ -157,10 +157,12 @@ def trellis_region(ints: IntArray, semiring: str) -> Region:
         # As ``arcgrad.runtime.kernels.blocks`` lays it out: by arc, cell and slot; rows of states; for each frame its
         # columns, and a share of the row, with its exponents, that a block begins with.
         stride, width = _eights(n_states) + 2 * pad, _eights(n_slots + 7)
-        floats = _eights(n_arcs) + 4 * _eights(n_cells) + width + 8 + (9 + 2 * LONGEST + 1 + SLOW) * stride
+        floats = (
+            _eights(n_arcs) + 4 * _eights(n_cells) + 3 * width + 16 + (8 + 2 * LONGEST + 1 + 2 * (SLOW + 1)) * stride
+        )
         # Rows that are kept, one more for each block.
         floats += KEPT + KEPT // FEWEST + 4 * stride
-        fixed, frame = (floats + 16 + 4 * stride, 16), (width + 2 + -(-2 * stride // FEWEST), 1)
+        fixed, frame = (floats + 16 + 6 * stride, 16), (width + 2 + -(-3 * stride // FEWEST), 1)
     elif semiring == "count":
         fixed, frame = (2 * n_states, 0), (0, 0)
     else:

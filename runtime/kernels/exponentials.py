@@ -19,6 +19,7 @@ __all__ = [
     "exponential",
     "exponentials",
     "exponentials_float32",
+    "polynomial",
     "short_exponentials",
     "split_exponential",
 ]

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from arcgrad.runtime.kernels.blocks import columns_width, row_places, vector_places, weight_places
 from arcgrad.runtime.kernels.steps import BACK, FORWARD, clear, copy
-from arcgrad.runtime.kernels.vectors import broadcast, load, store, sum_of
+from arcgrad.runtime.kernels.vectors import broadcast, load, store, sum_of, where_greater
 from arcgrad.runtime.routines import kernel
 
 __all__ = ["matrix_back", "matrix_forward"]
+
+_COUNTS = 2.0**-1000
+"""Cells below this carry nothing that counts; what they are multiplied by may be beyond float64's range."""
 
 
 @kernel(FORWARD, internal=True, seldom=True)
@@ -56,7 +59,7 @@ def matrix_back(ints, base, work, work0, columns, count, rows, want_weights):
     """As ``steps.strips_back``; posteriors of arcs are summed over the block's frames first, and multiplied once."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
     _, _, cells, sums = weight_places(ints, base, work0)
-    _, flows, _ = row_places(ints, base, work0)
+    _, flows, _, _ = row_places(ints, base, work0)
     table = base + ints[base + 19]
     first, n_rows, source, length = ints[table], ints[table + 1], ints[table + 2], ints[table + 4]
     state_slots = base + ints[base + 23] + first
@@ -99,4 +102,6 @@ def matrix_back(ints, base, work, work0, columns, count, rows, want_weights):
                     before += 2 * stride
                     flow += 2 * stride
                 at = row * length + k
-                store(work, sums + at, load(work, sums + at) + load(work, cells + at) * (total + other))
+                cell = load(work, cells + at)
+                share = where_greater(cell, broadcast(_COUNTS), cell * (total + other), broadcast(0.0))
+                store(work, sums + at, load(work, sums + at) + share)

@@ -5,14 +5,21 @@ Called by ``trellis_forward`` for each block; ``blocks`` explains what for.
 
 from __future__ import annotations
 
-from math import inf, log2
-
-import numpy as np
+from math import inf
 
 from arcgrad.runtime.kernels.blocks import (
     BUDGET,
-    DEPTH,
+    COARSE_ORIGIN,
+    FAR,
+    HAS_FAR,
+    LARGEST,
+    LEAST,
+    LIMITED,
+    NEAR,
+    ORIGIN,
+    SMALLEST,
     TOLERANCE,
+    UNIFORM,
     UNKNOWN,
     columns_width,
     frame_places,
@@ -20,6 +27,7 @@ from arcgrad.runtime.kernels.blocks import (
     weight_places,
 )
 from arcgrad.runtime.kernels.exponentials import split_exponential
+from arcgrad.runtime.kernels.scaled import COARSE, LARGE, behind, exponent_of, power_of_two
 from arcgrad.runtime.kernels.vectors import (
     broadcast,
     exponents,
@@ -40,8 +48,7 @@ __all__ = [
     "fill_cells",
     "fitting_frames",
     "greatest_columns",
-    "growth_of_frame",
-    "nothing_is_lost",
+    "move_origin",
     "own_exponents",
     "renew_row",
     "split_weights",
@@ -52,19 +59,6 @@ __all__ = [
 
 PLACE = "int32[::1], int64, float64[::1], int64"
 """Types of the packed array, where the region begins in it, the workspace, and where the region's begins."""
-
-_LEAST = 2.0**-DEPTH
-
-# Behind the score, what is known of the cells: whether they are those of one unit for all states, the exponent of the
-# least, whether a frame's growth is known, and that.
-UNIFORM, LEAST, GROWN, GROWTH_OF_FRAME = 1, 2, 3, 4
-
-
-@helper
-def power_of_two(exponent):
-    """As `powers_of_two`, of one number."""
-    whole = np.int64(-1022.0 if exponent < -1022.0 else 1023.0 if exponent > 1023.0 else exponent)
-    return np.int64((whole + 1023) << 52).view(np.float64) if exponent > -1e299 else 0.0
 
 
 @helper
@@ -80,7 +74,7 @@ def strip_places(ints, base):
 
 @kernel(f"void({PLACE})", internal=True)
 def split_weights(ints, base, work, work0):
-    """Arcs' weights as mantissas and exponents, by cell."""
+    """Arcs' weights as mantissas and exponents, by cell; `FAR`, with the weight's sign, for exponents of two parts."""
     linear, scales, cells, sums = weight_places(ints, base, work0)
     for cell in range(linear, scales, 8):
         store(work, cell, broadcast(0.0))
@@ -90,12 +84,17 @@ def split_weights(ints, base, work, work0):
         store(work, cell, broadcast(0.0))
     _, _, _, score = vector_places(ints, base, work0)
     store(work, score, broadcast(0.0))
+    store(work, score + 8, broadcast(0.0))
     place = base + ints[base + 22]
     for arc in range(ints[base + 1]):
         weight = work[work0 + arc]
         if weight > -inf:
             cell = ints[place + arc]
-            work[linear + cell], work[scales + cell] = split_exponential(weight)
+            if abs(weight) < LARGE:
+                work[linear + cell], work[scales + cell] = split_exponential(weight)
+            else:
+                work[linear + cell] = 1.0
+                work[scales + cell] = FAR if weight > 0.0 else -FAR
 
 
 @helper
@@ -130,6 +129,50 @@ def greatest_columns(ints, base, work, work0, n_frames, frame, count):
         slot = ints[state_slots + state]
         if slot >= 0:
             work[to + state] = work[slots + slot]
+
+
+@kernel(f"void({PLACE})", internal=True)
+def move_origin(ints, base, work, work0):
+    """Count the present row's exponents from that of its best state; what they counted from moves by as much.
+
+    Finds, too, whether states are so far apart that some have a coarse exponent of their own.
+    """
+    row, stride, _, score = vector_places(ints, base, work0)
+    if work[score + HAS_FAR] == 0.0:
+        highest = broadcast(UNKNOWN)
+        for at in range(row, row + stride, 8):
+            mantissas = load(work, at)
+            own = exponents(mantissas) + load(work, at + stride)
+            highest = greater(highest, where_greater(mantissas, broadcast(0.0), own, broadcast(UNKNOWN)))
+        top = greatest_of(highest)
+        if top > UNKNOWN:
+            for at in range(row + stride, row + 2 * stride, 8):
+                store(work, at, load(work, at) - top)
+            work[score + ORIGIN] += top
+        return
+    coarse = row + 6 * stride
+    top = top_coarse = 0.0
+    found = False
+    for k in range(stride):
+        if work[row + k] > 0.0:
+            own = exponent_of(work[row + k]) + work[row + stride + k]
+            if not found or behind(own, work[coarse + k], top, top_coarse) > 0.0:
+                top, top_coarse = own, work[coarse + k]
+            found = True
+    work[score + HAS_FAR] = 0.0
+    for k in range(stride):
+        if work[row + k] > 0.0:
+            work[row + stride + k] -= top
+            work[coarse + k] -= top_coarse
+            if abs(work[coarse + k]) * COARSE <= NEAR:
+                work[row + stride + k] += work[coarse + k] * COARSE
+                work[coarse + k] = 0.0
+            else:
+                work[score + HAS_FAR] = 1.0
+        else:
+            work[coarse + k] = 0.0
+    work[score + ORIGIN] += top
+    work[score + COARSE_ORIGIN] += top_coarse
 
 
 @kernel(f"void({PLACE}, boolean)", internal=True)
@@ -215,16 +258,24 @@ def spread_over_arcs(ints, base, work, work0, count):
 
 @kernel(f"float64({PLACE}, int64)", internal=True)
 def renew_row(ints, base, work, work0, start):
-    """Write the present row in the new units, and these, where the block begins; the exponent of its least mantissa."""
+    """Write the present row in the new units, and these, where the block begins; the exponent of its least mantissa.
+
+    `UNKNOWN` where units are too far apart for a block.
+    """
     row, stride, _, _ = vector_places(ints, base, work0)
-    least = broadcast(0.0)
+    least = nearest = furthest = broadcast(0.0)
+    unknown = broadcast(UNKNOWN)
     for k in range(0, stride, 8):
         unit = load(work, row + 2 * stride + k)
+        furthest = greater(furthest, unit)
+        nearest = lesser(nearest, where_greater(unit, unknown, unit, nearest))
         mantissas = load(work, row + k)
         shift = load(work, row + stride + k) - unit
         store(work, start + k, mantissas * powers_of_two(shift))
         store(work, start + stride + k, unit)
         least = lesser(least, where_greater(mantissas, broadcast(0.0), exponents(mantissas) + shift, least))
+    if greatest_of(furthest) > NEAR or least_of(nearest) < -NEAR:
+        return UNKNOWN
     return least_of(least)
 
 
@@ -235,7 +286,8 @@ def fill_cells(ints, base, work, work0, units, uniform):
     _, _, _, score = vector_places(ints, base, work0)
     if uniform and work[score + UNIFORM] == 1.0:
         return work[score + LEAST]
-    lowest = broadcast(0.0)
+    lowest = zero = broadcast(0.0)
+    unknown, absent = broadcast(UNKNOWN), broadcast(UNKNOWN / 2)
     pad = ints[base + 20]
     first = 0
     n_arcs = ints[base + 1]
@@ -247,9 +299,12 @@ def fill_cells(ints, base, work, work0, units, uniform):
             for state in range(ints[strip + 2], ints[strip + 3], 8):
                 own = load(work, units + pad + state)
                 shift = load(work, scales + cell + state) + load(work, source + state) - own
-                lowest = lesser(lowest, where_greater(shift, broadcast(UNKNOWN / 2), shift, lowest))
-                factor = load(work, linear + cell + state) * powers_of_two(shift)
-                store(work, cells + cell + state, where_greater(own, broadcast(UNKNOWN), factor, broadcast(0.0)))
+                # Where the state cannot be reached, that is beyond everything: the cell is 0 all the same.
+                lowest = lesser(lowest, where_greater(shift, absent, shift, lowest))
+                clamped = greater(lesser(shift, broadcast(LARGEST)), broadcast(SMALLEST))
+                factor = load(work, linear + cell + state) * powers_of_two(clamped)
+                factor = where_greater(shift, absent, factor, zero)
+                store(work, cells + cell + state, where_greater(own, unknown, factor, zero))
         first = odd
         n_arcs = ints[table + 1]
     least = least_of(lowest)
@@ -258,83 +313,12 @@ def fill_cells(ints, base, work, work0, units, uniform):
         own = work[units + pad + ints[base + ints[base + 10] + arc]]
         cell = ints[base + ints[base + 22] + arc]
         shift = work[scales + cell] + work[units + pad + ints[base + ints[base + 9] + arc]] - own
-        if shift > UNKNOWN / 2:
+        factor = 0.0
+        if shift > UNKNOWN / 2 and own > UNKNOWN:
             least = shift if shift < least else least
-        work[cells + cell] = work[linear + cell] * power_of_two(shift) if own > UNKNOWN else 0.0
+            factor = work[linear + cell] * power_of_two(min(max(shift, SMALLEST), LARGEST))
+        work[cells + cell] = factor
     work[score + UNIFORM] = 1.0 if uniform else 0.0
     work[score + LEAST] = least
-    work[score + GROWN] = 0.0
+    work[score + LIMITED] = 0.0
     return least
-
-
-@kernel(f"float64({PLACE}, boolean)", internal=True)
-def growth_of_frame(ints, base, work, work0, uniform):
-    """By how many bits a frame may let mantissas grow.
-
-    From each state's sum of cells times its columns' bound, which is left for the check after the block. With one unit
-    for all states, columns are bounded by 1, so that this, too, stays the same.
-    """
-    vectors, stride, slots, score = vector_places(ints, base, work0)
-    if work[score + GROWN] == 1.0:
-        return work[score + GROWTH_OF_FRAME]
-    _, _, cells, _ = weight_places(ints, base, work0)
-    bounds = vectors + 4 * stride
-    sums = bounds + stride
-    pad = ints[base + 20]
-    first = 0
-    n_emitting = ints[base + 8]
-    for at in range(sums, sums + stride, 8):
-        store(work, at, broadcast(0.0))
-    if ints[base + 18] == 1:
-        table, _, strips, forward, _, odd = strip_places(ints, base)
-        for strip in range(strips + 4, forward, 4):
-            cell = cells + ints[strip + 1]
-            for state in range(ints[strip + 2], ints[strip + 3], 8):
-                at = sums + pad + state
-                store(work, at, load(work, at) + load(work, cell + state))
-        for at in range(sums, sums + stride, 8):
-            store(work, at, load(work, at) * powers_of_two(load(work, at - stride)))
-        first = odd
-        n_emitting = ints[table + 1]
-    sums += pad
-    for k in range(n_emitting):
-        arc = ints[first + k] if ints[base + 18] == 1 else k
-        factor = work[cells + ints[base + ints[base + 22] + arc]]
-        if not uniform:
-            factor *= power_of_two(work[slots + ints[base + ints[base + 12] + arc]])
-        work[sums + ints[base + ints[base + 10] + arc]] += factor
-    most = broadcast(1.0)
-    for at in range(sums - pad, sums - pad + stride, 8):
-        most = greater(most, load(work, at))
-    # A frame multiplies by no more than that, and its ε arcs by no more than this, as often as they follow one another.
-    silent = 0.0
-    total = 0.0
-    previous = -1
-    for arc in range(ints[base + 8], ints[base + 1]):
-        state = ints[base + ints[base + 10] + arc]
-        total = work[cells + arc] + (total if state == previous else 0.0)
-        previous = state
-        silent = total if total > silent else silent
-        work[sums + state] += work[cells + arc]
-    growth = log2(greatest_of(most)) + ints[base + 17] * log2(1.0 + silent)
-    work[score + GROWN] = 1.0 if uniform else 0.0
-    work[score + GROWTH_OF_FRAME] = growth
-    return growth
-
-
-@kernel(f"boolean({PLACE}, int64, boolean)", internal=True)
-def nothing_is_lost(ints, base, work, work0, row, zeros_are_true):
-    """Whether the mantissas of a block's last row tell that nothing fell below float64's range on the way.
-
-    A state with an arc from one that was reached should have a mantissa; ``zeros_are_true`` where even the least that
-    a path may multiply to is in range.
-    """
-    vectors, stride, _, _ = vector_places(ints, base, work0)
-    zero, one = broadcast(0.0), broadcast(1.0)
-    true_zero = one if zeros_are_true else zero
-    lost = zero
-    for k in range(0, stride, 8):
-        mantissas = load(work, row + k)
-        kept = where_greater(mantissas, broadcast(_LEAST), one, where_greater(mantissas, zero, zero, true_zero))
-        lost = lost + where_greater(load(work, vectors + 5 * stride + k), zero, one - kept, zero)
-    return sum_of(lost) == 0.0

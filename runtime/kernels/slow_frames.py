@@ -1,115 +1,154 @@
-"""Frames of a trellis in the log domain, and their gradient: what blocks in linear arithmetic fall back on.
+"""Frames of a trellis with an exponent for each number, and their gradient: what blocks of frames fall back on.
 
-Called by ``trellis_forward`` and ``trellis_backward``; ``blocks`` says when, and what mantissas and exponents are.
+Called by ``trellis_forward`` and ``trellis_backward``; ``blocks`` says when. Exponents have two parts (``scaled``), so
+nothing is lost however far apart scores lie. An arc's share in the posterior of the state where it ends is taken from
+all that comes in there: shares can neither exceed 1 nor be NaN.
 """
 
 from __future__ import annotations
-
-from math import exp, inf, log
 
 import numpy as np
 
 from arcgrad.runtime.kernels.blocks import (
     BUDGET,
+    FAR,
+    HAS_FAR,
+    LEAST_PRODUCT,
     columns_width,
     frame_places,
     row_places,
     vector_places,
     weight_places,
 )
-from arcgrad.runtime.kernels.exponentials import LN2, LOG2E
 from arcgrad.runtime.kernels.renewal import PLACE
+from arcgrad.runtime.kernels.scaled import behind, carried, exponent_of, power_of_two, split_weight
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["slow_back", "slow_forward"]
 
 
 @helper
-def write_logs(work, mantissas, exponents, count, to):
-    """log(m · 2^e) − top · ln 2 of each state; returns top, the greatest exponent of a state that is reached."""
-    top = -inf
-    for state in range(count):
-        if work[mantissas + state] != 0.0:
-            top = max(top, work[exponents + state])
-    top = max(top, -1e300)
-    for state in range(count):
-        mantissa = work[mantissas + state]
-        work[to + state] = log(mantissa) + (work[exponents + state] - top) * LN2 if mantissa != 0.0 else -inf
-    return top
-
-
-@helper
-def write_column_logs(ints, base, work, work0, n_frames, frame):
-    """The logarithms of a frame's columns: what a frame of wide range holds anyway."""
+def split_columns(ints, base, work, work0, n_frames, frame):
+    """A frame's columns as mantissas and exponents, one array behind the other; behind the columns a 1, for ε arcs."""
     _, _, slots, _ = vector_places(ints, base, work0)
     columns, _, ranges, _ = frame_places(ints, base, n_frames, work0)
+    width = columns_width(ints, base)
     n_slots = ints[base + 13]
-    wide = abs(work[ranges + frame]) > BUDGET
+    wide = abs(work[ranges + frame]) > BUDGET  # then they are logarithms
     for slot in range(n_slots):
-        column = work[columns + frame * columns_width(ints, base) + slot]
-        work[slots + slot] = column if wide else (log(column) if column > 0.0 else -inf)
+        column = work[columns + frame * width + slot]
+        m = e = coarse = 0.0
+        if wide and column > -np.inf:
+            m, e, coarse = split_weight(column)
+        elif not wide and column > 0.0:
+            e = exponent_of(column)
+            m = column * power_of_two(-e)
+        work[slots + slot], work[slots + width + slot], work[slots + 2 * width + slot] = m, e, coarse
 
 
 @helper
-def slow_step(ints, base, work, weights, columns, before, after, emits, mantissas, exponents, top):
-    """One frame, or only the ε arcs before the first: from logs ``before`` to a fresh row, normalised, and its logs."""
-    sources = base + ints[base + 9]
-    slots = base + ints[base + 12]
-    emitting = base + ints[base + 15]
-    silent = base + ints[base + 16]
-    for state in range(ints[base]):
-        low = ints[emitting + state]
-        high = ints[emitting + state + 1] if emits else low
-        own = -inf if emits else work[before + state]
-        best = own
-        for arc in range(low, high):
-            gain = work[weights + arc] + work[columns + ints[slots + arc]]
-            best = max(best, work[before + ints[sources + arc]] + gain)
-        for arc in range(ints[silent + state], ints[silent + state + 1]):
-            best = max(best, work[after + ints[sources + arc]] + work[weights + arc])
-        work[after + state] = -inf
-        work[mantissas + state] = 0.0
-        work[exponents + state] = 0.0
-        if best > -inf:
-            total = exp(own - best)
-            for arc in range(low, high):
-                gain = work[weights + arc] + work[columns + ints[slots + arc]]
-                total += exp(work[before + ints[sources + arc]] + gain - best)
-            for arc in range(ints[silent + state], ints[silent + state + 1]):
-                total += exp(work[after + ints[sources + arc]] + work[weights + arc] - best)
-            score = best + log(total)
-            work[after + state] = score
-            whole = np.floor(score * LOG2E)
-            # Where scores are beyond 1e15, the rest has no digits left.
-            work[mantissas + state] = exp(min(max(score - whole * LN2, 0.0), 1.0))
-            work[exponents + state] = top + whole
+def put_silent_column(ints, base, work, work0):
+    """The column of ε arcs, behind all others: 1."""
+    _, _, slots, _ = vector_places(ints, base, work0)
+    width = columns_width(ints, base)
+    at = slots + ints[base + 13]
+    work[at], work[at + width], work[at + 2 * width] = 1.0, 0.0, 0.0
+
+
+@helper
+def term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse):
+    """What an arc brings from its source in ``row`` with a slot's column: mantissa, exponent, coarse exponent."""
+    linear, scales, _, _ = weight_places(ints, base, work0)
+    _, _, slots, _ = vector_places(ints, base, work0)
+    width = columns_width(ints, base)
+    cell = ints[base + ints[base + 22] + arc]
+    source = row + ints[base + ints[base + 9] + arc]
+    column = slots + slot
+    m, e, coarse = work[linear + cell], work[scales + cell], 0.0
+    if m != 0.0 and abs(e) >= FAR:
+        m, e, coarse = split_weight(work[work0 + arc])
+    m *= work[source] * work[column]
+    e += work[source + to_exponents] + work[column + width]
+    coarse += work[source + to_coarse] + work[column + 2 * width]
+    return m, e, coarse
+
+
+@helper
+def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse):
+    """The sum of what comes into a state, in units of the greatest term, and that one's exponents; 0 for nothing.
+
+    Where no frame is read, what the state itself held counts, too.
+    """
+    n_emitting = ints[base + 8]
+    low = ints[base + ints[base + 15] + state]
+    high = ints[base + ints[base + 15] + state + 1]
+    begin = ints[base + ints[base + 16] + state]
+    end = ints[base + ints[base + 16] + state + 1]
+    top = top_coarse = total = 0.0
+    found = False
+    if not emits:
+        high = low
+        if work[before + state] != 0.0:
+            top, top_coarse = work[before + state + to_exponents], work[before + state + to_coarse]
+            found = True
+    for k in range(low, high + end - begin):
+        arc = k if k < high else begin + k - high
+        row = before if arc < n_emitting else after
+        slot = ints[base + ints[base + 12] + arc] if arc < n_emitting else ints[base + 13]
+        m, e, coarse = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
+        if m != 0.0 and (not found or behind(e, coarse, top, top_coarse) > 0.0):
+            top, top_coarse = e, coarse
+            found = True
+    if not emits and work[before + state] != 0.0:
+        own = before + state
+        shift = behind(work[own + to_exponents], work[own + to_coarse], top, top_coarse)
+        total = work[own] * power_of_two(shift) if shift > LEAST_PRODUCT else 0.0
+    for k in range(low, high + end - begin):
+        arc = k if k < high else begin + k - high
+        row = before if arc < n_emitting else after
+        slot = ints[base + ints[base + 12] + arc] if arc < n_emitting else ints[base + 13]
+        m, e, coarse = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
+        shift = behind(e, coarse, top, top_coarse)
+        if m != 0.0 and shift > LEAST_PRODUCT:
+            total += m * power_of_two(shift)
+    return total, top, top_coarse
 
 
 @kernel(f"void({PLACE}, int64, int64, int64, int64)", internal=True, seldom=True)
 def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
-    """So many frames in the log domain, from the row and the exponents at ``start``: rows, and exponents beside them.
+    """So many frames from the row, its exponents and coarse exponents at ``start``: rows, with theirs beside them.
 
     With ``count`` 0: the ε arcs before the first frame.
     """
-    vectors, stride, column_logs, _ = vector_places(ints, base, work0)
-    rows, _, exponents = row_places(ints, base, work0)
+    _, stride, _, score = vector_places(ints, base, work0)
+    rows, _, exponents, coarse = row_places(ints, base, work0)
     pad = ints[base + 20]
-    before = vectors + 6 * stride
     for k in range(stride):
         work[rows + k] = work[start + k]
         work[exponents + k] = work[start + stride + k]
+        work[coarse + k] = work[start + 2 * stride + k]
+    put_silent_column(ints, base, work, work0)
+    to_exponents, to_coarse = exponents - rows, coarse - rows
+    emits = count > 0
+    far = 0.0
     for step in range(max(count, 1)):
-        row = rows + step * stride + pad
-        scale = exponents + step * stride + pad
-        top = write_logs(work, row, scale, ints[base], before)
-        for k in range(stride):
-            work[row + stride - pad + k] = 0.0
-            work[scale + stride - pad + k] = 0.0
-        if count > 0:
-            write_column_logs(ints, base, work, work0, n_frames, frame + step)
-        slow_step(
-            ints, base, work, work0, column_logs, before, before + stride, count > 0, row + stride, scale + stride, top
-        )
+        before = rows + step * stride + pad
+        after = before + stride
+        for k in range(after - pad, after - pad + stride):
+            work[k] = work[k + to_exponents] = work[k + to_coarse] = 0.0
+        if emits:
+            split_columns(ints, base, work, work0, n_frames, frame + step)
+        far = 0.0
+        for state in range(ints[base]):
+            total, e, c = all_terms(ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse)
+            if total > 0.0:
+                own = exponent_of(total)
+                e, c = carried(e + own, c)
+                at = after + state
+                work[at], work[at + to_exponents], work[at + to_coarse] = total * power_of_two(-own), e, c
+                far += abs(c)
+    if emits:
+        work[score + HAS_FAR] = 1.0 if far > 0.0 else 0.0
 
 
 @kernel(f"void({PLACE}, int64, int64, int64)", internal=True, seldom=True)
@@ -118,53 +157,55 @@ def slow_back(ints, base, work, work0, n_frames, frame, count):
 
     Posteriors stand in the present row. Columns become their posteriors.
     """
-    vectors, stride, column_logs, _ = vector_places(ints, base, work0)
+    vectors, stride, _, _ = vector_places(ints, base, work0)
     _, _, _, sums = weight_places(ints, base, work0)
-    rows, _, exponents = row_places(ints, base, work0)
+    rows, _, exponents, coarse = row_places(ints, base, work0)
     columns, _, _, _ = frame_places(ints, base, n_frames, work0)
     pad = ints[base + 20]
-    n_states = ints[base]
+    n_states, n_emitting, n_slots = ints[base], ints[base + 8], ints[base + 13]
     posteriors = vectors + pad
     earlier = vectors + 3 * stride
-    before = vectors + 6 * stride
-    after = before + stride
-    sources = base + ints[base + 9]
-    slots = base + ints[base + 12]
     emitting = base + ints[base + 15]
     silent = base + ints[base + 16]
-    place = base + ints[base + 22]
+    to_exponents, to_coarse = exponents - rows, coarse - rows
+    emits = count > 0
     for step in range(max(count, 1) - 1, -1, -1):
-        row = rows + step * stride + pad
-        scale = exponents + step * stride + pad
-        shift = write_logs(work, row, scale, n_states, before)
-        shift = (shift - write_logs(work, row + stride, scale + stride, n_states, after)) * LN2
-        for back in range(n_states):
-            state = n_states - 1 - back
-            own = work[posteriors + state]
-            if own != 0.0:
-                for arc in range(ints[silent + state], ints[silent + state + 1]):
-                    source = ints[sources + arc]
-                    share = own * exp(work[after + source] + work[work0 + arc] - work[after + state])
-                    work[posteriors + source] += share
-                    work[sums + ints[place + arc]] += share
-        if count == 0:
-            return
-        write_column_logs(ints, base, work, work0, n_frames, frame + step)
+        before = rows + step * stride + pad
+        after = before + stride
         used = columns + (frame + step) * columns_width(ints, base)
-        for slot in range(ints[base + 13]):
-            work[used + slot] = 0.0
+        if emits:
+            split_columns(ints, base, work, work0, n_frames, frame + step)
+            for slot in range(n_slots):
+                work[used + slot] = 0.0
         for state in range(n_states):
             work[earlier + state] = 0.0
-        for state in range(n_states):
+        for back in range(n_states):
+            state = n_states - 1 - back  # whatever is entered from it by ε arcs came before
             own = work[posteriors + state]
-            if own != 0.0:
-                for arc in range(ints[emitting + state], ints[emitting + state + 1]):
-                    source = ints[sources + arc]
-                    slot = ints[slots + arc]
-                    gain = work[before + source] + shift + (work[work0 + arc] + work[column_logs + slot])
-                    share = own * exp(gain - work[after + state])
-                    work[earlier + source] += share
-                    work[used + slot] += share
-                    work[sums + ints[place + arc]] += share
-        for state in range(n_states):
-            work[posteriors + state] = work[earlier + state]
+            if own == 0.0:
+                continue
+            total, top, top_coarse = all_terms(
+                ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse
+            )
+            own /= total
+            low, high = ints[emitting + state], ints[emitting + state + 1] if emits else ints[emitting + state]
+            begin, end = ints[silent + state], ints[silent + state + 1]
+            for k in range(low, high + end - begin):
+                arc = k if k < high else begin + k - high
+                reads = arc < n_emitting
+                row = before if reads else after
+                slot = ints[base + ints[base + 12] + arc] if reads else n_slots
+                m, e, c = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
+                shift = behind(e, c, top, top_coarse)
+                if m != 0.0 and shift > LEAST_PRODUCT:
+                    share = own * (m * power_of_two(shift))
+                    source = ints[base + ints[base + 9] + arc]
+                    work[sums + ints[base + ints[base + 22] + arc]] += share
+                    if reads:
+                        work[earlier + source] += share
+                        work[used + slot] += share
+                    else:
+                        work[posteriors + source] += share
+        if emits:
+            for state in range(n_states):
+                work[posteriors + state] = work[earlier + state]

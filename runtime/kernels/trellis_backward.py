@@ -33,7 +33,7 @@ def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, wan
     zero = broadcast(0.0)
     frame = np.int64(iwork[iwork0 + 2 + 2 * block])
     how = iwork[iwork0 + 3 + 2 * block]
-    start = starts + 2 * stride * block
+    start = starts + 3 * stride * block
     count = end - frame
     if how == SLOWLY:
         slow_forward(ints, base, work, work0, n_frames, frame, count, start)
@@ -65,9 +65,9 @@ def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, wan
 def starts_back(ints, base, work, work0, n_frames):
     """The gradient of the ε arcs before the first frame."""
     _, stride, _, _ = vector_places(ints, base, work0)
-    rows, _, _ = row_places(ints, base, work0)
+    rows, _, _, _ = row_places(ints, base, work0)
     start = rows + 4 * stride
-    clear(work, start, 2 * stride)
+    clear(work, start, 3 * stride)
     for k in range(ints[base + 2]):
         work[start + ints[base + ints[base + 3] + k]] = 1.0
     slow_forward(ints, base, work, work0, n_frames, 0, 0, start)

@@ -10,9 +10,12 @@ from math import inf, log
 import numpy as np
 
 from arcgrad.runtime.kernels.blocks import (
+    COARSE_ORIGIN,
     FEWEST,
-    GROWTH,
+    HAS_FAR,
+    LEAST_PRODUCT,
     LONGEST,
+    ORIGIN,
     SLOW,
     UNKNOWN,
     block_rows,
@@ -21,21 +24,21 @@ from arcgrad.runtime.kernels.blocks import (
     row_places,
     vector_places,
 )
-from arcgrad.runtime.kernels.exponentials import LN2
+from arcgrad.runtime.kernels.guard import most_frames, nothing_is_lost
 from arcgrad.runtime.kernels.matrix_steps import matrix_forward
 from arcgrad.runtime.kernels.renewal import (
     PLACE,
     fill_cells,
     fitting_frames,
     greatest_columns,
-    growth_of_frame,
-    nothing_is_lost,
+    move_origin,
     own_exponents,
     renew_row,
     split_weights,
     spread_over_arcs,
     spread_over_strips,
 )
+from arcgrad.runtime.kernels.scaled import behind, power_of_two, score_of
 from arcgrad.runtime.kernels.slow_frames import slow_forward
 from arcgrad.runtime.kernels.steps import FORWARD, arcs_forward, clear, copy, strips_forward
 from arcgrad.runtime.routines import kernel
@@ -61,18 +64,20 @@ def run_block(ints, base, work, work0, columns, count, start, rows):
 def begin_blocks(ints, base, work, work0, iwork, iwork0):
     """The present row before the first frame: starts, and what ε arcs reach from them."""
     row, stride, _, score = vector_places(ints, base, work0)
-    rows, _, exponents = row_places(ints, base, work0)
+    rows, _, exponents, coarse = row_places(ints, base, work0)
     split_weights(ints, base, work, work0)
     work[score] = -inf
     iwork[iwork0] = 0
     iwork[iwork0 + 1] = LONGEST
-    clear(work, row, 2 * stride)
+    clear(work, row, 3 * stride)
+    clear(work, row + 6 * stride, stride)
     for k in range(ints[base + 2]):
         work[row + ints[base + 20] + ints[base + ints[base + 3] + k]] = 1.0
     if ints[base + 17] > 0:
         slow_forward(ints, base, work, work0, 0, 0, 0, row)
         copy(work, rows + stride, row, stride)
         copy(work, exponents + stride, row + stride, stride)
+        copy(work, coarse + stride, row + 6 * stride, stride)
 
 
 @kernel(f"int64({PLACE}, int64, int64, int64, int64, int64, boolean)", internal=True)
@@ -98,55 +103,62 @@ def try_block(ints, base, work, work0, n_frames, frame, most, start, rows, unifo
             else:
                 spread_over_arcs(ints, base, work, work0, count)
         lowest = renew_row(ints, base, work, work0, start)
+        if lowest == UNKNOWN:
+            return 0
         least = fill_cells(ints, base, work, work0, start + stride, uniform)
-        growth = growth_of_frame(ints, base, work, work0, uniform)
-        if growth * count > GROWTH:
-            count = int(GROWTH / growth)
+        limit = most_frames(ints, base, work, work0, uniform)
+        if limit < count:
+            count = int(limit)
         if uniform:
             break
     if count < fewest:
         return 0
     run_block(ints, base, work, work0, columns + frame * columns_width(ints, base), count, start, rows)
-    for k in range(count):
-        lowest += least * (1 + ints[base + 17]) - abs(work[ranges + frame + k]) - 1.0
-    safe = nothing_is_lost(ints, base, work, work0, rows + count * stride, lowest > -1000.0)
+    for k in range(count):  # less one bit for each arc's mantissa
+        lowest += (least - 1.0) * (1 + ints[base + 17]) - abs(work[ranges + frame + k])
+    safe = nothing_is_lost(ints, base, work, work0, rows + count * stride, lowest > LEAST_PRODUCT)
     return count if safe else 0
 
 
 @kernel(f"int64({PLACE}, int32[::1], int64, int64, int64)", internal=True)
 def next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame):
     """Compute a block from this frame on, of at most `LONGEST` frames, whose columns are there; where it ends."""
-    row, stride, _, _ = vector_places(ints, base, work0)
-    slow_rows, _, slow_exponents = row_places(ints, base, work0)
+    row, stride, _, score = vector_places(ints, base, work0)
+    slow_rows, _, slow_exponents, slow_coarse = row_places(ints, base, work0)
     _, _, _, starts = frame_places(ints, base, n_frames, work0)
     left = n_frames - frame
     n_blocks = np.int64(iwork[iwork0])
     rows = block_rows(ints, base, n_frames, work0, n_blocks, frame)
     most = iwork[iwork0 + 1]
-    start = starts + 2 * stride * n_blocks
+    start = starts + 3 * stride * n_blocks
     exponents = start + stride
     may_be_uniform = ints[base + 18] != 1
     uniform = may_be_uniform
     how = FAST
     count = 0
+    move_origin(ints, base, work, work0)
+    is_far = work[score + HAS_FAR] != 0.0
     while True:
-        tried = most if most < left else left
-        count = try_block(ints, base, work, work0, n_frames, frame, tried, start, rows, uniform)
-        how = UNIFORMLY if uniform else FAST
-        if count > 0:
-            break
+        if not is_far:
+            tried = most if most < left else left
+            count = try_block(ints, base, work, work0, n_frames, frame, tried, start, rows, uniform)
+            how = UNIFORMLY if uniform else FAST
+            if count > 0:
+                break
         if uniform:
             uniform = False
-        elif most > FEWEST:
+        elif most > FEWEST and not is_far:
             most = most // 2 if most > 2 * FEWEST else FEWEST
             uniform = may_be_uniform
         else:
             how = SLOWLY
             count = SLOW if left > SLOW else left
             copy(work, row, start, 2 * stride)
+            copy(work, row + 6 * stride, start + 2 * stride, stride)
             slow_forward(ints, base, work, work0, n_frames, frame, count, start)
             rows = slow_rows
             exponents = slow_exponents + count * stride
+            copy(work, slow_coarse + count * stride, row + 6 * stride, stride)
             break
     copy(work, rows + count * stride, row, stride)
     copy(work, exponents, row + stride, stride)
@@ -167,23 +179,29 @@ def finish_blocks(ints, base, work, work0, n_frames):
     last = row + 2 * stride + ints[base + 20]
     copy(work, row, row + 2 * stride, stride)
     clear(work, row, stride)
+    coarse = row + 6 * stride + ints[base + 20]
     row += ints[base + 20]
-    top = UNKNOWN
+    own = row + stride
+    top = top_coarse = 0.0
+    found = False
     for k in range(ints[base + 4]):
         state = ints[accepts + k]
         if work[last + state] != 0.0:
-            top = work[row + stride + state] if work[row + stride + state] > top else top
+            if not found or behind(work[own + state], work[coarse + state], top, top_coarse) > 0.0:
+                top, top_coarse = work[own + state], work[coarse + state]
+            found = True
+    if not found:
+        return -inf
     total = 0.0
     for k in range(ints[base + 4]):
         state = ints[accepts + k]
-        if work[last + state] != 0.0:
-            work[row + state] = work[last + state] * 2.0 ** (work[row + stride + state] - top)
+        shift = behind(work[own + state], work[coarse + state], top, top_coarse)
+        if work[last + state] != 0.0 and shift > LEAST_PRODUCT:
+            work[row + state] = work[last + state] * power_of_two(shift)
             total += work[row + state]
-    if total == 0.0:
-        return -inf
     for k in range(ints[base + 4]):
         work[row + ints[accepts + k]] /= total
-    score = log(total) + top * LN2
+    score = score_of(top + work[score_at + ORIGIN], top_coarse + work[score_at + COARSE_ORIGIN]) + log(total)
     for k in range(n_frames):
         score += work[shifts + k]
     work[score_at] = score

@@ -10,7 +10,15 @@ from math import inf
 
 import numpy as np
 
-from arcgrad.runtime.kernels.blocks import BUDGET, LONGEST, columns_width, frame_places, vector_places, weight_places
+from arcgrad.runtime.kernels.blocks import (
+    BUDGET,
+    LONGEST,
+    TOUCHED,
+    columns_width,
+    frame_places,
+    vector_places,
+    weight_places,
+)
 from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
 from arcgrad.runtime.kernels.exponentials import LOG2E, exponentials, short_exponentials
 from arcgrad.runtime.kernels.steps import clear
@@ -125,7 +133,7 @@ def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
             put(work, to + slot, frames[np.uint64(row), np.uint64(ints[used + slot])])
         to += width
     _, _, _, score = vector_places(ints, base, work0)
-    work[score + 7] = touched  # or it would not be done
+    work[score + TOUCHED] = touched  # or it would not be done
     first = columns + begin * width
     short = frames.itemsize == 4
     exponentiate_frames(work, first, end - begin, ints[base + 13], width, shifts + begin, ranges + begin, short)
@@ -214,7 +222,7 @@ def _backward(
             row = gframe0 + frame
             touched += add_columns(ints, base, work, columns + frame * width, seed, frames_gradient, row)
         end = begin
-    work[score + 7] = touched
+    work[score + TOUCHED] = touched
     if ints[base + 17] > 0:
         starts_back(ints, base, work, work0, n_frames)
     if want_weights:

@@ -158,6 +158,6 @@ def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.
     packing.array(
         23, np.concatenate([row_pointers(outer_src, n_states), n_inner + np.argsort(outer_src, kind="stable")])
     )
-    # Arc weights; slots; stars, forward and backward scores; the total. Integers: marks of states.
-    work = (n_arcs + len(slots) + 3 * n_states + 1, 2 * n_states)
+    # Arc weights; slots; stars, forward and backward scores; the total; potentials. Integers: marks of states.
+    work = (n_arcs + len(slots) + 5 * n_states + 1, 2 * n_states)
     return Region("cyclic", "log", packing.ints(), n_states, n_arcs, work)

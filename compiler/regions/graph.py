@@ -148,8 +148,8 @@ def pack_graph(
     elif semiring == "count":
         work = (n_states, 0)
     else:
-        # Terms of arcs; mantissas and exponents of states, inverses, posteriors; the score.
-        work = (n_arcs + 4 * n_states + 1, 0)
+        # Terms of arcs; mantissas and exponents of states, inverses, posteriors, coarse exponents; the score.
+        work = (n_arcs + 5 * n_states + 1, 0)
         packing.array(15, _furthest(part.dst, rows))
     packing.number(13, int(has_cycle))
     packing.number(14, int(in_line))

@@ -4,7 +4,8 @@ The score is summed from the accepts to the starts, in linear numbers: a state's
 is m · 2^e. States share their exponent e as long as their mantissas keep within 2^±256 of 1, so that most arcs cost one
 multiplication and one addition (block floating point): states are taken in blocks, and a block is summed *plainly*
 where all states that its arcs enter have the present exponent. What a guard finds too wide for that (steep weights,
-sums that drifted away, arcs to states of another exponent) is summed *exactly*: each arc with an exponent of its own.
+sums that drifted away, arcs to states of another exponent) is summed *exactly*: each arc with an exponent of its own,
+which has two parts (``scaled``), the states' coarse exponents being kept only once there are any.
 
 Either way an arc keeps its term in its source's sum, in that sum's scale, so that the way back from the starts needs no
 exponents: an arc's share in its source's posterior is its term over the sum.
@@ -19,6 +20,7 @@ import numpy as np
 from arcgrad.compiler.regions.graph import LATTICE_BLOCK
 from arcgrad.runtime.kernels.common import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, first_in_line, gather_arcs
 from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, exponential
+from arcgrad.runtime.kernels.scaled import LARGE, behind, carried, power_of_two, score_of, split_weight
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["lattice_log_backward", "lattice_log_forward"]
@@ -89,36 +91,56 @@ def sum_plainly(first, state, rows, ends, terms, mantissas, inverses, accepts, a
 
 
 @helper
-def power_of_two(exponent):
+def power_within(exponent):
     """2^exponent, of exponents beyond ±1000 that of ±1000."""
-    return np.int64((np.int64(min(max(exponent, -1000.0), 1000.0)) + 1023) << 52).view(np.float64)
+    return power_of_two(min(max(exponent, -1000.0), 1000.0))
 
 
 @helper
-def sum_exactly(low, high, ends, terms, mantissas, exponents, accept):
-    """The sum over the arcs out of one state as (mantissa, exponent).
+def split(weight):
+    """Whole exponent, coarse exponent, and the rest in nats of a finite weight."""
+    if abs(weight) < LARGE:
+        k = np.floor(weight * LOG2E)
+        # Where a weight has few digits left for the rest, any rest is as good.
+        return k, 0.0, min(max((weight - k * LN2_HIGH) - k * LN2_LOW, 0.0), LN2)
+    m, k, coarse = split_weight(weight)
+    return k, coarse, log(m)
+
+
+@helper
+def sum_exactly(low, high, ends, terms, mantissas, exponents, coarse, has_coarse, accept):
+    """The sum over the arcs out of one state as mantissa, exponent and coarse exponent.
 
     ``terms`` are weights, and become the arcs' terms in the scale of the sum.
     """
-    top = 0.0 if accept > 0.0 else -inf
+    top = top_coarse = 0.0
+    found = accept > 0.0
     for arc in range(low, high):
         end = ends[arc]
         if terms[arc] > -inf and mantissas[end] > 0.0:
-            top = max(top, np.floor(terms[arc] * LOG2E) + exponents[end])
-    total = accept * power_of_two(-top) if top < _TOO_FAR else 0.0
+            k, c, _ = split(terms[arc])
+            k += exponents[end]
+            if has_coarse:
+                c += coarse[end]
+            if not found or behind(k, c, top, top_coarse) > 0.0:
+                top, top_coarse = k, c
+            found = True
+    shift = behind(0.0, 0.0, top, top_coarse)
+    total = accept * power_of_two(shift) if shift > -_TOO_FAR else 0.0
     for arc in range(low, high):
         end = ends[arc]
         term = 0.0
         if terms[arc] > -inf and mantissas[end] > 0.0:
-            k = np.floor(terms[arc] * LOG2E)
-            behind = top - (k + exponents[end])
-            if behind < _TOO_FAR:
-                # Where a weight has no digits left for the rest (beyond 1e15), any rest is as good.
-                rest = min(max((terms[arc] - k * LN2_HIGH) - k * LN2_LOW, 0.0), LN2)
-                term = exponential(rest) * mantissas[end] * power_of_two(-behind)
+            k, c, rest = split(terms[arc])
+            k += exponents[end]
+            if has_coarse:
+                c += coarse[end]
+            shift = behind(k, c, top, top_coarse)
+            if shift > -_TOO_FAR:
+                term = exponential(rest) * mantissas[end] * power_of_two(shift)
         terms[arc] = term
         total += term
-    return total, top
+    return total, top, top_coarse
 
 
 @kernel(GRAPH_FORWARD)
@@ -135,13 +157,15 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
     exponents = work[at + n_states : at + 2 * n_states]
     inverses = work[at + 2 * n_states : at + 3 * n_states]
     posteriors = work[at + 3 * n_states : at + 4 * n_states]
-    score_at = at + 4 * n_states
+    coarse = work[at + 4 * n_states : at + 5 * n_states]
+    score_at = at + 5 * n_states
+    has_coarse = False
     for state in range(n_states):
         posteriors[state] = 0.0  # until the sums are there: 1 for accepts
     for k in range(ints[base + 4]):
         posteriors[ints[base + ints[base + 5] + k]] = 1.0
 
-    exponent = 0.0  # of the states from the present one up to `common`
+    exponent = exponent_coarse = 0.0  # of the states from the present one up to `common`
     common = n_states
     accept_scale = 1.0
     furthest = base + ints[base + 15]
@@ -162,22 +186,33 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
                 exponentiate_plainly(given, terms[ready:high])
             for k in range(first, last):
                 exponents[k] = exponent
+            for k in range(first if has_coarse else last, last):
+                coarse[k] = exponent_coarse
             state = sum_plainly(first, state, rows, ends, terms, mantissas, inverses, posteriors, accept_scale)
         while state >= first:
             low = rows[state]
             high = rows[state + 1]
             gather_arcs(ints, base, low, weights, n_shared, shift, 1.0, terms[low:high])
-            total, top = sum_exactly(low, high, ends, terms, mantissas, exponents, posteriors[state])
+            total, top, top_coarse = sum_exactly(
+                low, high, ends, terms, mantissas, exponents, coarse, has_coarse, posteriors[state]
+            )
             inverses[state] = 1.0 / total
             if total > 0.0:
-                total, behind = frexp(total)
-                top += behind
-                if abs(top - exponent) >= 256.0:
+                total, more = frexp(total)
+                top, top_coarse = carried(top + more, top_coarse)
+                if top_coarse != 0.0 and not has_coarse:
+                    has_coarse = True
+                    for k in range(state + 1, n_states):
+                        coarse[k] = 0.0
+                if abs(behind(top, top_coarse, exponent, exponent_coarse)) >= 256.0:
                     # Sums mostly drift on in the direction in which they left: most room is left there.
-                    exponent = top + (192.0 if top > exponent else -192.0)
+                    upwards = behind(top, top_coarse, exponent, exponent_coarse) > 0.0
+                    exponent, exponent_coarse = top + (192.0 if upwards else -192.0), top_coarse
                     common = state + 1
-                    accept_scale = power_of_two(-exponent)
-                total *= power_of_two(top - exponent)
+                    accept_scale = power_within(behind(0.0, 0.0, exponent, exponent_coarse))
+                total *= power_of_two(behind(top, top_coarse, exponent, exponent_coarse))
+            if has_coarse:
+                coarse[state] = exponent_coarse
             mantissas[state] = total
             exponents[state] = exponent
             state -= 1
@@ -187,20 +222,24 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
     for state in range(n_states):
         posteriors[state] = 0.0
     starts = ints[base + ints[base + 3] : base + ints[base + 3] + ints[base + 2]]
-    top = -inf
+    top = top_coarse = 0.0
+    found = False
     for state in starts:
-        if mantissas[state] > 0.0:
-            top = max(top, exponents[state])
+        c = coarse[state] if has_coarse else 0.0
+        if mantissas[state] > 0.0 and (not found or behind(exponents[state], c, top, top_coarse) > 0.0):
+            top, top_coarse = exponents[state], c
+            found = True
     score = -inf
-    if top > -inf:
+    if found:
         total = 0.0
         for state in starts:
-            if mantissas[state] > 0.0 and top - exponents[state] < _TOO_FAR:
-                posteriors[state] = mantissas[state] * power_of_two(exponents[state] - top)
+            shift = behind(exponents[state], coarse[state] if has_coarse else 0.0, top, top_coarse)
+            if mantissas[state] > 0.0 and shift > -_TOO_FAR:
+                posteriors[state] = mantissas[state] * power_of_two(shift)
                 total += posteriors[state]
         for state in starts:
             posteriors[state] /= total
-        score = log(total) + top * LN2
+        score = log(total) + score_of(top, top_coarse)
     work[score_at] = score
     return score
 
@@ -219,7 +258,7 @@ def lattice_log_backward(
     at = work0 + n_arcs
     inverses = work[at + 2 * n_states : at + 3 * n_states]
     posteriors = work[at + 3 * n_states : at + 4 * n_states]
-    if work[at + 4 * n_states] == -inf:
+    if work[at + 5 * n_states] == -inf:
         return
     for state in range(n_states):
         flow = posteriors[state]

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from kernel_harness import all_paths, lse, random_graph, random_selection, run, unroll
+from support.magnitudes import with_penalties
 
 from arcgrad.compiler.regions import pack_frames, pack_graph, pack_trellis
 from arcgrad.compiler.regions.order import topological_order
@@ -34,6 +35,7 @@ def trellis_case(seed: int, dtype=np.float64):
     frames, local = scale * frames, scale * local
     if seed % 2:
         frames, local = np.round(frames), np.round(local)
+    frames, local = with_penalties(rng, frames), with_penalties(rng, local)
     frames[rng.random(frames.shape) < 0.1] = -math.inf
     local[rng.random(n_entries) < 0.05] = -math.inf
     frames = frames.astype(dtype)

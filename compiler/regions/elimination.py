@@ -159,5 +159,5 @@ def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.
         23, np.concatenate([row_pointers(outer_src, n_states), n_inner + np.argsort(outer_src, kind="stable")])
     )
     # Arc weights; slots; stars, forward and backward scores; the total; potentials. Integers: marks of states.
-    work = (n_arcs + len(slots) + 5 * n_states + 1, 2 * n_states)
+    work = (n_arcs + len(slots) + 6 * n_states + 1, 2 * n_states)
     return Region("cyclic", "log", packing.ints(), n_states, n_arcs, work)

@@ -158,7 +158,11 @@ def trellis_region(ints: IntArray, semiring: str) -> Region:
         # columns, and a share of the row, with its exponents, that a block begins with.
         stride, width = _eights(n_states) + 2 * pad, _eights(n_slots + 7)
         floats = (
-            _eights(n_arcs) + 4 * _eights(n_cells) + 3 * width + 16 + (8 + 2 * LONGEST + 1 + 2 * (SLOW + 1)) * stride
+            2 * _eights(n_arcs)
+            + 4 * _eights(n_cells)
+            + 3 * width
+            + 16
+            + (8 + 2 * LONGEST + 1 + 2 * (SLOW + 1)) * stride
         )
         # Rows that are kept, one more for each block.
         floats += KEPT + KEPT // FEWEST + 4 * stride

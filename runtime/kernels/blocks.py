@@ -21,14 +21,14 @@ vectors seldom cross the cache's lines.
    2^(`GROWTH` + 1), and an error made on the way is multiplied by at most 2^`GROWTH` until the block ends.
 5. No column of M sums to more than 2^h, and n · h ≤ `GROWTH_BACK`: β, at most 2^`DEPTH` at the end, stays finite.
 
-**Why what passes is exact.** What is lost on the way is what falls below 2^−1022, be it by a product or by a clamp of a
-cell or of a first mantissa: each time at most 2^−1020 · 2^(`GROWTH` + 1) in a mantissa at the end of the block, by 4.
-The guard accepts a last mantissa above 2^−`DEPTH`, of which that is less than 2^−58. It accepts a last mantissa of 0 in
-two cases only: no arc with a cell and a column enters the state (then nothing was lost: this is judged by what is
-present, never by a product that might be 0 by underflow), or no product along any path within the block can fall below
-2^−1000, the least first mantissa, the least cells and the least columns supposed. Anything else is tried again with
-fewer frames, and in the end slowly. The same bound, turned around, holds for posteriors: what forward scores have lost
-is less than 2^−58 of them.
+**Why what passes is exact.** What is lost on the way is what falls below 2^−1022, be it by a product, the first
+mantissas' among them, or by a clamp of a cell: each time at most 2^−1020 · 2^(`GROWTH` + 1) in a mantissa at the end of
+the block, by 4. The guard accepts a last mantissa above 2^−`DEPTH`, of which that is less than 2^−58. It accepts a last
+mantissa of 0 in two cases only: no arc with a cell and a column enters the state (then nothing was lost: this is judged
+by what is present, never by a product that might be 0 by underflow), or no product along any path within the block can
+fall below 2^−1000, the least first mantissa, the least cells and the least columns supposed. Anything else is tried
+again with fewer frames, and in the end slowly. The same bound, turned around, holds for posteriors: what forward scores
+have lost is less than 2^−58 of them.
 """
 
 from __future__ import annotations
@@ -119,10 +119,10 @@ SCALARS = 16
 def weight_places(ints, base, work0):
     """Places of exponentials of the arcs' weights, mantissas and exponents; of the block's factors; of posteriors.
 
-    All by cell; before them, from ``work0`` on, the arcs' weights in nats.
+    All by cell; before them, from ``work0`` on, the arcs' weights in nats, and what their rounding left off.
     """
     size = (ints[base + 21] + 7) // 8 * 8
-    linear = work0 + (ints[base + 1] + 7) // 8 * 8
+    linear = work0 + 2 * ((ints[base + 1] + 7) // 8 * 8)
     return linear, linear + size, linear + 2 * size, linear + 3 * size
 
 
@@ -134,7 +134,7 @@ def vector_places(ints, base, work0):
     one of scratch. For slots three times as many numbers as a frame has columns.
     """
     stride = (ints[base] + 7) // 8 * 8 + 2 * ints[base + 20]
-    rows = work0 + (ints[base + 1] + 7) // 8 * 8 + 4 * ((ints[base + 21] + 7) // 8 * 8)
+    rows = work0 + 2 * ((ints[base + 1] + 7) // 8 * 8) + 4 * ((ints[base + 21] + 7) // 8 * 8)
     slots = rows + 8 * stride
     return rows, stride, slots, slots + 3 * columns_width(ints, base)
 

@@ -6,6 +6,9 @@ batch; any other belongs to the item and lies ``shift`` further.
 
 from __future__ import annotations
 
+from math import inf
+
+from arcgrad.runtime.kernels.scaled import two_sum
 from arcgrad.runtime.routines import helper
 
 __all__ = [
@@ -14,11 +17,16 @@ __all__ = [
     "FRAMES_SEEDED",
     "GRAPH_BACKWARD",
     "GRAPH_FORWARD",
+    "ORDINARY",
     "add_to_entries",
     "first_in_line",
     "gather_arcs",
     "gather_weights",
+    "rounded_off",
 ]
+
+ORDINARY = 1024.0
+"""Sums of entries up to this are rounded like ordinary numbers; what the rounding of larger ones leaves off counts."""
 
 _REGION = "int32[::1], int64, float64[::1], int64, int64"
 _WORK = "float64[::1], int64, int32[::1], int64, float64"
@@ -58,6 +66,24 @@ def gather_arcs(ints, base, first, weights, n_shared, shift, sign, result):
                     entry += shift
                 total += weights[entry]
             result[k] = sign * total
+
+
+@helper
+def rounded_off(ints, base, arc, weights, n_shared, shift, found):
+    """What is left of the sum of an arc's entries after rounding, where that was ``found`` and is large."""
+    rest = 0.0
+    if ints[base + 6] != 0 and abs(found) > ORDINARY and found > -inf:
+        entries = base + ints[base + 7]
+        pointers = base + ints[base + 6] + arc
+        total = 0.0
+        for e in range(ints[pointers], ints[pointers + 1]):
+            entry = ints[entries + e]
+            if entry >= n_shared:
+                entry += shift
+            total, more = two_sum(total, weights[entry])
+            rest += more
+        rest += total - found
+    return rest
 
 
 @helper

@@ -4,27 +4,22 @@ All in the log domain and without subtraction but for a pivot's star, −log(−
 keeps its digits. Layout and method: ``arcgrad.compiler.regions.elimination``. A pivot ≥ 0 means spectral radius ≥ 1
 (pivots of an M-matrix are positive), reported as NaN.
 
-Large weights would hide small ones in sums. So where there are any, each state gets a *potential*, the weight of its
-best way to an accept, and an arc from s to d the weight w + potential(d) − potential(s), which is about 0 where a path
-that counts takes it, whatever the weights. The score is then the best start's potential plus an ordinary number.
-Potentials have two parts, multiples of 1024 and rests, since a sum of them would hide the small ones as well.
+Large weights would hide small ones in sums, so where there are any, ``potentials`` are taken off first. The score is
+then the best start's potential plus an ordinary number.
 """
 
 from __future__ import annotations
 
 from math import exp, expm1, inf, log, log1p, nan
 
-import numpy as np
-
 from arcgrad.runtime.kernels.common import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, gather_weights
+from arcgrad.runtime.kernels.potentials import difference, find_potentials, move_weights
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["cyclic_log_backward", "cyclic_log_forward"]
 
 _ORDINARY = 1e3
 """Weights up to this lose nothing that counts in sums: potentials stay 0."""
-
-_STEP = 1024.0
 
 
 @helper
@@ -66,89 +61,12 @@ def keep_useful(ints, base, n_states, n_arcs, work, work0, iwork, iwork0):
 
 
 @helper
-def split(weight):
-    """A multiple of 1024, and the rest; of large weights, the rest is 0."""
-    whole = round_to_steps(weight)
-    return whole, weight - whole
-
-
-@helper
-def round_to_steps(x):
-    """The nearest multiple of 1024."""
-    return np.floor(x / _STEP + 0.5) * _STEP
-
-
-@helper
-def raise_potential(work, whole, rest, state, end, weight):
-    """Raise a state's potential to what an arc to ``end`` gives; whether that was more."""
-    if weight == -inf or work[rest + end] == -inf:
-        return False
-    high, low = split(weight)
-    high += work[whole + end]
-    low += work[rest + end]
-    if work[rest + state] > -inf and not (high - work[whole + state]) + (low - work[rest + state]) > 0.0:
-        return False
-    more = round_to_steps(low)
-    if (high + more) - high == more:
-        high += more
-        low -= more
-    work[whole + state] = high
-    work[rest + state] = low
-    return True
-
-
-@helper
-def find_potentials(ints, base, n_states, n_arcs, work, work0, whole, rest):
-    """Potentials of all states, −inf where no finite way leads to an accept: Bellman and Ford's, by component.
-
-    Where a cycle gains, they are whatever they are after as many sweeps as there are states: elimination will see that.
-    """
-    sources = base + ints[base + 8]
-    ends = base + ints[base + 9]
-    begins = base + ints[base + 12]
-    outer = base + ints[base + 23]
-    for state in range(n_states):
-        work[whole + state] = 0.0
-        work[rest + state] = -inf
-    for k in range(ints[base + 4]):
-        work[rest + ints[base + ints[base + 5] + k]] = 0.0
-    high_arc = ints[base + 13]
-    for component in range(ints[base + 11] - 1, -1, -1):
-        low = ints[begins + component]
-        high = ints[begins + component + 1]
-        for state in range(low, high):
-            for k in range(ints[outer + state], ints[outer + state + 1]):
-                arc = ints[outer + n_states + 1 + k]
-                raise_potential(work, whole, rest, state, ints[ends + arc], work[work0 + arc])
-        low_arc = high_arc
-        while low_arc > 0 and ints[sources + low_arc - 1] >= low:
-            low_arc -= 1
-        for sweep in range(high - low):
-            again = False
-            for step in range(high_arc - low_arc):
-                arc = high_arc - 1 - step if sweep % 2 == 0 else low_arc + step
-                if raise_potential(work, whole, rest, ints[sources + arc], ints[ends + arc], work[work0 + arc]):
-                    again = True
-            if not again:
-                break
-        high_arc = low_arc
-
-
-@helper
-def move_weights(ints, base, n_arcs, work, work0, whole, rest):
-    """Give arcs the weights that potentials leave them."""
-    sources = base + ints[base + 8]
-    ends = base + ints[base + 9]
-    for arc in range(n_arcs):
-        source = ints[sources + arc]
-        end = ints[ends + arc]
-        weight = work[work0 + arc]
-        if weight > -inf and work[rest + end] > -inf:
-            high, low = split(weight)
-            high = (high + work[whole + end]) - work[whole + source]
-            work[work0 + arc] = high + ((low + work[rest + end]) - work[rest + source])
-        else:
-            work[work0 + arc] = -inf
+def above(work, potentials, n_states, state, other):
+    """By how much a state's potential exceeds another's."""
+    return difference(
+        work, potentials, n_states, state,
+        work[potentials + other], work[potentials + n_states + other], work[potentials + 2 * n_states + other],
+    )  # fmt: skip
 
 
 @helper
@@ -223,8 +141,7 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
     slots = work0 + n_arcs
     stars = slots + n_slots
     alpha = stars + n_states
-    whole = alpha + 2 * n_states + 1
-    rest = whole + n_states
+    potentials = alpha + 2 * n_states + 1
     gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, 1.0)
     absent = large = False
     for arc in range(n_arcs):
@@ -234,11 +151,11 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
             large = True
     if absent:
         keep_useful(ints, base, n_states, n_arcs, work, work0, iwork, iwork0)
-    for state in range(2 * n_states):
-        work[whole + state] = 0.0
+    for state in range(3 * n_states):
+        work[potentials + state] = 0.0
     if large:
-        find_potentials(ints, base, n_states, n_arcs, work, work0, whole, rest)
-        move_weights(ints, base, n_arcs, work, work0, whole, rest)
+        find_potentials(ints, base, n_states, weights, n_shared, shift, work, work0, potentials)
+        move_weights(ints, base, n_states, n_arcs, weights, n_shared, shift, work, work0, potentials)
     for slot in range(n_slots):
         work[slots + slot] = -inf
     for arc in range(ints[base + 13]):
@@ -250,18 +167,16 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
 
     for state in range(n_states):
         work[alpha + state] = -inf
-    top = top_rest = 0.0
-    found = False
+    top, found = 0, False
     for k in range(ints[base + 2]):
         state = ints[base + ints[base + 3] + k]
-        if work[rest + state] > -inf and (
-            not found or (work[whole + state] - top) + (work[rest + state] - top_rest) > 0.0
-        ):
-            top, top_rest = work[whole + state], work[rest + state]
+        if work[potentials + 2 * n_states + state] > -inf:
+            if not found or above(work, potentials, n_states, state, top) > 0.0:
+                top = state
             found = True
     for k in range(ints[base + 2]):
         state = ints[base + ints[base + 3] + k]
-        work[alpha + state] = (work[whole + state] - top) + (work[rest + state] - top_rest)
+        work[alpha + state] = above(work, potentials, n_states, state, top) if found else 0.0
     pointers = base + ints[base + 16]
     columns = base + ints[base + 17]
     diagonals = base + ints[base + 18]
@@ -288,9 +203,14 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
     score = -inf
     for k in range(ints[base + 4]):
         state = ints[base + ints[base + 5] + k]
-        score = log_add(score, work[alpha + state] - (work[whole + state] + work[rest + state]))
-    work[alpha + 2 * n_states] = score if top + (top_rest + score) > -inf else -inf
-    return top + (top_rest + score)
+        score = log_add(score, work[alpha + state] - difference(work, potentials, n_states, state, 0.0, 0.0, 0.0))
+    shown = score
+    if found:
+        shown = work[potentials + top] + (
+            work[potentials + n_states + top] + (work[potentials + 2 * n_states + top] + score)
+        )
+    work[alpha + 2 * n_states] = score if shown > -inf else -inf
+    return shown
 
 
 @kernel(GRAPH_BACKWARD)
@@ -305,15 +225,14 @@ def cyclic_log_backward(
     alpha = stars + n_states
     beta = alpha + n_states
     total = work[beta + n_states]
-    whole = beta + n_states + 1
-    rest = whole + n_states
+    potentials = beta + n_states + 1
     if not total > -inf:
         return
     for state in range(n_states):
         work[beta + state] = -inf
     for k in range(ints[base + 4]):
         state = ints[base + ints[base + 5] + k]
-        work[beta + state] = -(work[whole + state] + work[rest + state])
+        work[beta + state] = -difference(work, potentials, n_states, state, 0.0, 0.0, 0.0)
     pointers = base + ints[base + 16]
     columns = base + ints[base + 17]
     diagonals = base + ints[base + 18]

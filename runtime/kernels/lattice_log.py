@@ -18,9 +18,16 @@ from math import frexp, inf, log
 import numpy as np
 
 from arcgrad.compiler.regions.graph import LATTICE_BLOCK
-from arcgrad.runtime.kernels.common import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, first_in_line, gather_arcs
+from arcgrad.runtime.kernels.common import (
+    GRAPH_BACKWARD,
+    GRAPH_FORWARD,
+    add_to_entries,
+    first_in_line,
+    gather_arcs,
+    rounded_off,
+)
 from arcgrad.runtime.kernels.exponentials import LN2, LOG2E, exponential
-from arcgrad.runtime.kernels.scaled import LARGE, behind, carried, power_of_two, score_of, split_weight
+from arcgrad.runtime.kernels.scaled import LARGE, added, behind, carried, power_of_two, score_of, split_sum
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["lattice_log_backward", "lattice_log_forward"]
@@ -97,18 +104,20 @@ def power_within(exponent):
 
 
 @helper
-def split(weight):
-    """Whole exponent, coarse exponent, and the rest in nats of a finite weight."""
+def split(weight, more):
+    """Whole exponent, coarse exponent, and the rest in nats, of a finite weight and what its rounding left off."""
     if abs(weight) < LARGE:
         k = np.floor(weight * LOG2E)
         # Where a weight has few digits left for the rest, any rest is as good.
-        return k, 0.0, min(max((weight - k * LN2_HIGH) - k * LN2_LOW, 0.0), LN2)
-    m, k, coarse = split_weight(weight)
+        return k, 0.0, min(max((weight - k * LN2_HIGH) - k * LN2_LOW, 0.0), LN2) + more
+    m, k, coarse = split_sum(weight, more)
     return k, coarse, log(m)
 
 
 @helper
-def sum_exactly(low, high, ends, terms, mantissas, exponents, coarse, has_coarse, accept):
+def sum_exactly(
+    ints, base, weights, n_shared, shift, low, high, ends, terms, mantissas, exponents, coarse, has_coarse, accept
+):
     """The sum over the arcs out of one state as mantissa, exponent and coarse exponent.
 
     ``terms`` are weights, and become the arcs' terms in the scale of the sum.
@@ -118,26 +127,24 @@ def sum_exactly(low, high, ends, terms, mantissas, exponents, coarse, has_coarse
     for arc in range(low, high):
         end = ends[arc]
         if terms[arc] > -inf and mantissas[end] > 0.0:
-            k, c, _ = split(terms[arc])
-            k += exponents[end]
-            if has_coarse:
-                c += coarse[end]
+            more = rounded_off(ints, base, arc, weights, n_shared, shift, terms[arc])
+            k, c, _ = split(terms[arc], more)
+            k, c = added(k, c, exponents[end], coarse[end] if has_coarse else 0.0)
             if not found or behind(k, c, top, top_coarse) > 0.0:
                 top, top_coarse = k, c
             found = True
-    shift = behind(0.0, 0.0, top, top_coarse)
-    total = accept * power_of_two(shift) if shift > -_TOO_FAR else 0.0
+    below = behind(0.0, 0.0, top, top_coarse)
+    total = accept * power_of_two(below) if below > -_TOO_FAR else 0.0
     for arc in range(low, high):
         end = ends[arc]
         term = 0.0
         if terms[arc] > -inf and mantissas[end] > 0.0:
-            k, c, rest = split(terms[arc])
-            k += exponents[end]
-            if has_coarse:
-                c += coarse[end]
-            shift = behind(k, c, top, top_coarse)
-            if shift > -_TOO_FAR:
-                term = exponential(rest) * mantissas[end] * power_of_two(shift)
+            more = rounded_off(ints, base, arc, weights, n_shared, shift, terms[arc])
+            k, c, rest = split(terms[arc], more)
+            k, c = added(k, c, exponents[end], coarse[end] if has_coarse else 0.0)
+            below = behind(k, c, top, top_coarse)
+            if below > -_TOO_FAR:
+                term = exponential(rest) * mantissas[end] * power_of_two(below)
         terms[arc] = term
         total += term
     return total, top, top_coarse
@@ -194,7 +201,20 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
             high = rows[state + 1]
             gather_arcs(ints, base, low, weights, n_shared, shift, 1.0, terms[low:high])
             total, top, top_coarse = sum_exactly(
-                low, high, ends, terms, mantissas, exponents, coarse, has_coarse, posteriors[state]
+                ints,
+                base,
+                weights,
+                n_shared,
+                shift,
+                low,
+                high,
+                ends,
+                terms,
+                mantissas,
+                exponents,
+                coarse,
+                has_coarse,
+                posteriors[state],
             )
             inverses[state] = 1.0 / total
             if total > 0.0:

@@ -14,6 +14,7 @@ from arcgrad.runtime.kernels.blocks import (
     HAS_FAR,
     LARGEST,
     LEAST,
+    LEAST_PRODUCT,
     LIMITED,
     NEAR,
     ORIGIN,
@@ -86,12 +87,14 @@ def split_weights(ints, base, work, work0):
     store(work, score, broadcast(0.0))
     store(work, score + 8, broadcast(0.0))
     place = base + ints[base + 22]
+    rests = work0 + (ints[base + 1] + 7) // 8 * 8
     for arc in range(ints[base + 1]):
         weight = work[work0 + arc]
         if weight > -inf:
             cell = ints[place + arc]
             if abs(weight) < LARGE:
-                work[linear + cell], work[scales + cell] = split_exponential(weight)
+                m, work[scales + cell] = split_exponential(weight)
+                work[linear + cell] = m + m * work[rests + arc]  # a rest below 2^−14
             else:
                 work[linear + cell] = 1.0
                 work[scales + cell] = FAR if weight > 0.0 else -FAR
@@ -271,7 +274,9 @@ def renew_row(ints, base, work, work0, start):
         nearest = lesser(nearest, where_greater(unit, unknown, unit, nearest))
         mantissas = load(work, row + k)
         shift = load(work, row + stride + k) - unit
-        store(work, start + k, mantissas * powers_of_two(shift))
+        # In two steps: a mantissa that grew in its block may be in range where the power alone is not.
+        first = greater(shift, broadcast(LEAST_PRODUCT))
+        store(work, start + k, mantissas * powers_of_two(first) * powers_of_two(shift - first))
         store(work, start + stride + k, unit)
         least = lesser(least, where_greater(mantissas, broadcast(0.0), exponents(mantissas) + shift, least))
     if greatest_of(furthest) > NEAR or least_of(nearest) < -NEAR:

@@ -15,6 +15,7 @@ __all__ = [
     "exp_",
     "first_is_larger",
     "has_path",
+    "in_range",
     "larger",
     "log_",
     "logadd",
@@ -28,6 +29,7 @@ __all__ = [
 
 # The largest float64 whose exponential is finite.
 _LARGEST_EXPONENT = 709.782712893384
+_LARGEST = 1.7976931348623157e308
 
 
 @helper
@@ -59,11 +61,15 @@ def logadd(a: float, b: float) -> float:
 
 
 @helper
-def share(x: float, value: float) -> float:
-    """The part exp(x − value) that a term x has in a sum in the log domain; 0 where x is −inf or the sum infinite."""
-    if x == -math.inf or math.isinf(value):
+def share(x: float, other: float) -> float:
+    """The part that a term x has in ``logadd(x, other)``, at most 1; 0 where x is −inf or the sum infinite."""
+    if math.isinf(x) or other == math.inf:
         return 0.0
-    return math.exp(x - value)
+    # Not exp(x − sum): near −1e30 a sum is rounded to its greater term, and both terms would have all of it.
+    if x >= other:
+        return 1.0 / (1.0 + math.exp(other - x))
+    ratio = math.exp(x - other)
+    return ratio / (1.0 + ratio)
 
 
 @helper
@@ -124,6 +130,12 @@ def path_product(a: float, b: float) -> float:
     if a == -math.inf or b == -math.inf:
         return -math.inf
     return a + b
+
+
+@helper
+def in_range(bar: float) -> float:
+    """A cotangent; the largest or least float where it is beyond these."""
+    return min(max(bar, -_LARGEST), _LARGEST)
 
 
 @helper

@@ -21,7 +21,7 @@ from arcgrad.runtime.kernels.blocks import (
     weight_places,
 )
 from arcgrad.runtime.kernels.renewal import PLACE
-from arcgrad.runtime.kernels.scaled import behind, carried, exponent_of, power_of_two, split_weight
+from arcgrad.runtime.kernels.scaled import added, behind, carried, exponent_of, power_of_two, split_sum, split_weight
 from arcgrad.runtime.routines import helper, kernel
 
 __all__ = ["slow_back", "slow_forward"]
@@ -66,10 +66,10 @@ def term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse):
     column = slots + slot
     m, e, coarse = work[linear + cell], work[scales + cell], 0.0
     if m != 0.0 and abs(e) >= FAR:
-        m, e, coarse = split_weight(work[work0 + arc])
+        m, e, coarse = split_sum(work[work0 + arc], work[work0 + (ints[base + 1] + 7) // 8 * 8 + arc])
     m *= work[source] * work[column]
-    e += work[source + to_exponents] + work[column + width]
-    coarse += work[source + to_coarse] + work[column + 2 * width]
+    e, coarse = added(e, coarse, work[column + width], work[column + 2 * width])
+    e, coarse = added(e, coarse, work[source + to_exponents], work[source + to_coarse])
     return m, e, coarse
 
 

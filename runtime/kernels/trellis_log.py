@@ -19,7 +19,7 @@ from arcgrad.runtime.kernels.blocks import (
     vector_places,
     weight_places,
 )
-from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
+from arcgrad.runtime.kernels.common import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights, rounded_off
 from arcgrad.runtime.kernels.exponentials import LOG2E, exponentials, short_exponentials
 from arcgrad.runtime.kernels.steps import clear
 from arcgrad.runtime.kernels.trellis_backward import block_back, starts_back
@@ -142,6 +142,9 @@ def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
     """Log of the sum over accepting paths of exp(weight of arcs and frames); −inf where there is none."""
     gather_weights(ints, base, ints[base + 1], weights, n_shared, shift, work, work0, 1.0)
+    rests = work0 + (ints[base + 1] + 7) // 8 * 8
+    for arc in range(ints[base + 1]):
+        work[rests + arc] = rounded_off(ints, base, arc, weights, n_shared, shift, work[work0 + arc])
     if ints[base] == 0:
         return -inf
     begin_blocks(ints, base, work, work0, iwork, iwork0)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
-__all__ = ["WHOLE", "Number", "apply_exactly", "as_float", "log_add", "natural_log"]
+__all__ = ["WHOLE", "Number", "apply_exactly", "as_float", "log_add", "natural_log", "softmax"]
 
 Number = int | float
 
@@ -52,9 +52,28 @@ def natural_log(value: Number) -> float:
 
 
 def log_add(values: tuple[Number, ...]) -> float:
-    """log Σ exp(value), without overflow."""
+    """Compute log Σ exp(value), without overflow."""
     floats = [as_float(v) for v in values]
     greatest = max(floats)
     if math.isinf(greatest):
         return greatest
     return greatest + math.log(math.fsum(math.exp(v - greatest) for v in floats))
+
+
+def softmax(values: tuple[Number, ...]) -> tuple[float, ...]:
+    """Compute the derivatives of ``log_add``: each value's share of the sum, zeros where that is infinite.
+
+    From differences of the values, as near −1e30 the sum in the log domain is rounded to the greatest of them.
+
+    Example:
+        >>> from arcgrad.compiler.score_values import softmax
+        >>> softmax((-1e30, -1e30))
+        (0.5, 0.5)
+    """
+    floats = [as_float(v) for v in values]
+    greatest = max(floats)
+    if math.isinf(greatest):
+        return (0.0,) * len(floats)
+    terms = [math.exp(v - greatest) for v in floats]
+    total = math.fsum(terms)
+    return tuple(term / total for term in terms)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from arcgrad.compiler.operators.base import Category, Law, Operator
-from arcgrad.compiler.score_values import Number, as_float, log_add
+from arcgrad.compiler.score_values import Number, log_add, softmax
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]
@@ -16,9 +14,7 @@ def _evaluate(*operands: Number) -> float:
 
 
 def _derivatives(value: float, *operands: Number) -> tuple[float, ...]:
-    if math.isinf(value):
-        return (0.0,) * len(operands)
-    return tuple(math.exp(as_float(a) - value) for a in operands)
+    return softmax(operands)
 
 
 OPERATOR = Operator(
@@ -32,7 +28,7 @@ OPERATOR = Operator(
     evaluate=_evaluate,
     derivatives=_derivatives,
     code="logadd({0}, {1})",
-    gradient_code=("scaled({bar}, share({0}, {value}))", "scaled({bar}, share({1}, {value}))"),
+    gradient_code=("scaled({bar}, share({0}, {1}))", "scaled({bar}, share({1}, {0}))"),
     laws=(
         Law("logadd[LSE[A], LSE[B]]", "logadd[LSE[B], LSE[A]]", (), "sums have no order"),
         Law("logadd[LSE[A], LSE[B], LSE[C]]", "LSE[A + B + C]", (), "the sum over three sets of paths"),

@@ -305,7 +305,7 @@ def _call_forward(
         gradient = f"frames_gradient_{k}, gradient_starts_{k}[item]"
         bar = f"b{value[1:]}"
         writer.write(2, f"if fresh_{k} != 0:")
-        writer.write(3, f"{value} = {seeded}({frames[1:]} {bar}, {gradient})")
+        writer.write(3, f"{value} = {seeded}({frames[1:]} {_in_range(writer, bar)}, {gradient})")
         writer.write(2, "else:")
         depth = 3
     writer.write(
@@ -315,6 +315,16 @@ def _call_forward(
         f"    work, work_places[{number}], numbers, number_places[{number}], {sign},",
         ")",
     )
+
+
+def _is_finite(value: str) -> str:
+    """The test for a score below which derivatives pass: none does where it is infinite."""
+    return f"abs({value}) <= {_LARGEST_FLOAT!r}"
+
+
+def _in_range(writer: _Writer, bar: str) -> str:
+    """A cotangent as kernels take it: finite, so that its product with a share of 0 is 0."""
+    return f"{writer.call(_SCALARS, 'in_range')}({bar})"
 
 
 def _suffix(dtype: str) -> str:
@@ -338,6 +348,12 @@ def _backward(
 ) -> None:
     plan = writer.plan
     write = writer.write
+    for number, k in writer.seeded.items():  # what was written before the equation's value was known to be infinite
+        infinite = " or ".join(f"not abs({writer.values[output]}) <= {_LARGEST_FLOAT!r}" for output in plan.outputs)
+        name = str(plan.regions[number].meeting.dense.parameters[0])
+        clear = writer.call(_FRAMES, f"clear_rows{_suffix(dtypes[name])}")
+        write(2, f"if fresh_{k} != 0 and ({infinite}):")
+        write(3, f"{clear}(frames_gradient_{k}, gradient_starts_{k}[item], counts_{k}[item])")
     write(2, "g_shift = g_shifts[item]")
     bars = {step: f"b{numbers[step]}" for step in plan.steps}
     inputs = {node: f"d{writer.entry(node)}" for node in writer.values if node.is_input}
@@ -352,13 +368,13 @@ def _backward(
         if step in plan.leaf_numbers:
             write(2, f"{bar} += gradient[entries[{writer.entry(step)}] + g_shift]")
         if step in regions:
-            _call_backward(writer, kernels[regions[step]], regions[step], bar, dense, dtypes)
+            _call_backward(writer, kernels[regions[step]], regions[step], bar, writer.values[step], dense, dtypes)
             continue
         operands = [writer.values[o] for o in step.operands]
         templates = step.definition.gradient_code
         wanted = [(o, t) for o, t in zip(step.operands, templates, strict=True) if o in bars]
         if wanted:
-            write(2, f"if {bar} != 0.0:")
+            write(2, f"if {bar} != 0.0 and {_is_finite(writer.values[step])}:")
         for operand, template in wanted:
             _import_scalars(writer, template, scalar_functions)
             code = template.format(*operands, bar=bar, value=writer.values[step])
@@ -373,6 +389,7 @@ def _call_backward(
     names: KernelChoice,
     number: int,
     bar: str,
+    value: str,
     dense: Mapping[str, int],
     dtypes: Mapping[str, str],
 ) -> None:
@@ -381,7 +398,7 @@ def _call_backward(
     region = writer.plan.regions[number]
     sign = "-1.0" if region.semiring == "min" else "1.0"
     kernel, frames, frames_gradient = names.backward, "", ""
-    condition = f"{bar} != 0.0 and wants[{number}, 0]"
+    condition = f"{bar} != 0.0 and {_is_finite(value)} and wants[{number}, 0]"
     if region.meeting is not None:
         name = str(region.meeting.dense.parameters[0])
         k = dense[name]
@@ -390,7 +407,7 @@ def _call_backward(
         frames_gradient = (
             f"\n                frames_gradient_{k}, gradient_starts_{k}[item], wants[{number}, 0], wants[{number}, 1],"
         )
-        condition = f"{bar} != 0.0 and (wants[{number}, 0] or wants[{number}, 1])"
+        condition = f"{bar} != 0.0 and {_is_finite(value)} and (wants[{number}, 0] or wants[{number}, 1])"
         if number in writer.seeded:
             condition = f"fresh_{k} == 0 and {condition}"
     writer.write(
@@ -399,6 +416,6 @@ def _call_backward(
         f"    {writer.call(names.module, kernel)}(",
         f"        ints, bases[item, {number}], weights, n_shared, shift,{frames}",
         f"        work, work_places[{number}], numbers, number_places[{number}], {sign},",
-        f"        {bar}, gradient, g_shared, g_shift,{frames_gradient}",
+        f"        {_in_range(writer, bar)}, gradient, g_shared, g_shift,{frames_gradient}",
         "    )",
     )

@@ -16,21 +16,27 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.ir import Node, Program, describe
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators import Category
+from arcgrad.compiler.operators import Built, Category
 from arcgrad.compiler.score_values import as_float
 from arcgrad.compiler.topology import LARGEST_WEIGHT, IntArray, Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, LimitError, UndefinedError
 from arcgrad.runtime import reference
 from arcgrad.runtime.binding import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.exact_weights import Units, has_large, in_units
 from arcgrad.runtime.graph import Graph
-from arcgrad.runtime.kernels.scalar import scaled
+from arcgrad.runtime.kernels.scalar import in_range, scaled
 from arcgrad.runtime.layout import too_heavy
 from arcgrad.runtime.symbolic import EMPTY_TOPOLOGY, build_node, not_there_yet, path_topology
 
 __all__ = ["Interpretation", "Trace", "TraceNode", "graph_cotangent", "interpret", "name_item", "trace"]
 
 FloatArray = NDArray[np.float64]
+
+# What a weight in units takes, as a Python integer of up to 2,100 bits; ordinary ones take half of it.
+_BYTES_OF_UNITS = 300
+
+_NO_ARCS = np.zeros(0)
 
 
 @dataclass(eq=False)
@@ -74,22 +80,27 @@ class Trace:
 
 @dataclass(eq=False)
 class _Value:
-    """Value and gradient of a node during one evaluation of one item."""
+    """Value and gradient of a node during one evaluation of one item.
+
+    ``exact`` are a built graph's weights in units, where they may be sums that floats round too much.
+    """
 
     topology: Topology | None = None
-    weights: FloatArray = field(default_factory=lambda: np.zeros(0))
+    weights: FloatArray = field(default_factory=lambda: _NO_ARCS)
+    exact: Units | None = None
     number: float = 0.0
     selections: tuple[IntArray, ...] = ()
     arc_gradient: FloatArray | None = None
     bar: float = 0.0
-    bars: FloatArray = field(default_factory=lambda: np.zeros(0))
+    bars: FloatArray = field(default_factory=lambda: _NO_ARCS)
 
     @property
     def nbytes(self) -> int:
         """Bytes of a built graph: what the inputs hold is not counted."""
         if self.topology is None or not self.selections:
             return 0
-        return self.topology.nbytes + self.weights.nbytes + sum(s.nbytes for s in self.selections)
+        floats = self.weights.nbytes + (0 if self.exact is None else _BYTES_OF_UNITS * len(self.exact))
+        return self.topology.nbytes + floats + sum(s.nbytes for s in self.selections)
 
 
 @dataclass(eq=False)
@@ -158,16 +169,19 @@ class Interpretation:
         place = self.program.places.get(node)
         built = build_node(node, topologies, self.bound.mappings, self.limits, place)
         weights = np.zeros(built.topology.n_arcs)
-        for value, selection in zip(operands, built.selections, strict=False):
-            chosen = np.flatnonzero(selection >= 0)
-            if value.topology is not None:
-                with np.errstate(over="ignore"):  # what is too small for a float is −inf
+        large = False
+        with np.errstate(over="ignore"):  # what is too small for a float is −inf
+            for value, selection in zip(operands, built.selections, strict=False):
+                chosen = np.flatnonzero(selection >= 0)
+                if value.topology is not None:
                     weights[chosen] += value.weights[selection[chosen]]
-            else:
-                if len(chosen) and not value.number <= LARGEST_WEIGHT:
-                    raise too_heavy(as_float(value.number))
-                weights[chosen] += as_float(value.number)
-        return _Value(topology=built.topology, weights=weights, selections=built.selections)
+                    large = large or value.exact is not None or has_large(value.weights.tolist())
+                else:
+                    if len(chosen) and not value.number <= LARGEST_WEIGHT:
+                        raise too_heavy(as_float(value.number))
+                    weights[chosen] += as_float(value.number)
+        exact = _exact_sums(operands, built) if large else None
+        return _Value(topology=built.topology, weights=weights, exact=exact, selections=built.selections)
 
     def _arithmetic(self, node: Node, operands: list[_Value]) -> _Value:
         entry = node.definition
@@ -182,16 +196,18 @@ class Interpretation:
     def backward(self, cotangent: float | FloatArray) -> None:
         """Give every node its gradient, in reverse topological order."""
         for value in self.values.values():
-            value.bars = np.zeros(len(value.weights))
+            if value.topology is not None:
+                value.bars = np.zeros(len(value.weights))
             value.bar = 0.0
         result = self.values[self.program.result]
         if result.topology is None:
             result.bar = float(cotangent)
         else:
             result.bars = np.array(cotangent, dtype=np.float64)
-        for node in reversed(self.program.nodes):
-            if node.operands and node.type is not Type.MAPPING:
-                self._pull_back(node)
+        with np.errstate(over="ignore", invalid="ignore"):  # derivatives beyond floats, as of a product of huge scores
+            for node in reversed(self.program.nodes):
+                if node.operands and node.type is not Type.MAPPING:
+                    self._pull_back(node)
 
     def _pull_back(self, node: Node) -> None:
         value = self.values[node]
@@ -202,14 +218,15 @@ class Interpretation:
                 if operand.topology is not None:
                     operand.bars += np.bincount(
                         selection[chosen], weights=value.bars[chosen], minlength=len(operand.bars)
-                    ).astype(np.float64)
+                    ).astype(np.float64, copy=False)
                 else:
                     operand.bar += float(value.bars[chosen].sum())
+        elif value.bar == 0 or math.isinf(value.number):
+            return  # no derivative passes below an infinite score
         elif node.definition.category is Category.REDUCTION:
-            if value.arc_gradient is not None and value.bar != 0:
-                used = value.arc_gradient != 0  # an infinite bar leaves alone what it does not depend on
-                operands[0].bars[used] += value.bar * value.arc_gradient[used]
-        elif value.bar != 0:
+            if value.arc_gradient is not None:
+                operands[0].bars += in_range(value.bar) * value.arc_gradient
+        else:
             derivatives = node.definition.derivatives
             assert derivatives is not None
             for operand, d in zip(operands, derivatives(value.number, *(o.number for o in operands)), strict=True):
@@ -220,11 +237,24 @@ def _plain(number: float) -> str:
     return {math.inf: "inf", -math.inf: "(-inf)"}.get(number, repr(number) if number >= 0 else f"({number!r})")
 
 
+def _exact_sums(operands: list[_Value], built: Built) -> Units:
+    """Add in units what each arc of a built graph takes from its operands."""
+    exact = np.zeros(built.topology.n_arcs, dtype=object)
+    for value, selection in zip(operands, built.selections, strict=False):
+        chosen = np.flatnonzero(selection >= 0)
+        given = value.exact
+        if given is None:
+            given = in_units([as_float(value.number)] if value.topology is None else value.weights.tolist())
+        exact[chosen] += given[selection[chosen]]
+    return exact
+
+
 def _best_path(operand: _Value) -> _Value:
     assert operand.topology is not None
     _, arcs = reference.best_path(operand.topology, operand.weights)
     topology, chosen = path_topology(operand.topology, arcs)
-    return _Value(topology=topology, weights=operand.weights[chosen], selections=(chosen,))
+    exact = None if operand.exact is None else operand.exact[chosen]
+    return _Value(topology=topology, weights=operand.weights[chosen], exact=exact, selections=(chosen,))
 
 
 def _reduce(node: Node, operand: _Value, want_gradient: bool) -> _Value:
@@ -235,10 +265,12 @@ def _reduce(node: Node, operand: _Value, want_gradient: bool) -> _Value:
         return _Value(number=reference.count_paths(topology))
     if semiring == "log":
         if not want_gradient:
-            return _Value(number=reference.log_score(topology, weights))
-        score, gradient = reference.log_score_and_gradient(topology, weights)
+            return _Value(number=reference.log_score(topology, weights, operand.exact))
+        score, gradient = reference.log_score_and_gradient(topology, weights, operand.exact)
         return _Value(number=score, arc_gradient=gradient)
     score, arcs = reference.best_path(topology, weights, {"max": 1.0, "min": -1.0}[semiring or ""])
+    if semiring == "max" and score == -math.inf:
+        arcs = None  # no path, or none whose weight is within floats
     gradient = np.bincount(np.array(arcs or (), dtype=np.intp), minlength=topology.n_arcs).astype(np.float64)
     return _Value(number=score, arc_gradient=gradient)
 
@@ -331,7 +363,8 @@ def _collect(bound: Bound, name: str, parts: list[Any]) -> Any:
         b = 0 if found.shared else item
         rows = slice(found.starts[b], found.starts[b] + found.counts[b])
         gradient[rows] += part.reshape(int(found.counts[b]), found.n_columns)
-    return found.collect(gradient.astype(found.frames.dtype))
+    with np.errstate(over="ignore"):  # float32 holds less
+        return found.collect(gradient.astype(found.frames.dtype))
 
 
 def trace(program: Program, bound: Bound, limits: Limits, cotangent: Any = None) -> Trace:

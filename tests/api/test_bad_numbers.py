@@ -87,16 +87,16 @@ def test_undefined_arithmetic_names_place_and_item(mode: str) -> None:
 def test_infinite_scores_are_legal_where_they_are_defined(mode: str) -> None:
     one = weighing(0.5)
     for text, a, b, expected, gradient in [
-        ("LSE[A] - LSE[B]", one, NOTHING, INF, [1.0]),
+        ("LSE[A] - LSE[B]", one, NOTHING, INF, [0.0]),
         ("LSE[A] - LSE[B]", NOTHING, one, -INF, []),
         ("LSE[A] / LSE[B]", one, NOTHING, 0.0, [0.0]),
         ("logadd[LSE[A], LSE[B]]", one, NOTHING, 0.5, [1.0]),
         ("logadd[LSE[A], LSE[B]]", NOTHING, NOTHING, -INF, []),
         ("max[MAX[A], MAX[B]]", NOTHING, NOTHING, -INF, []),
         ("exp[LSE[A] + 0 LSE[B]]", NOTHING, one, 0.0, []),
-        ("LSE[A] + exp[1000 LSE[B]]", one, weighing(5.0), INF, [1.0]),
-        ("MIN[A + B]", weighing(-INF), one, -INF, [1.0]),
-        ("MIN[A B]", weighing(-INF), one, -INF, [1.0]),
+        ("LSE[A] + exp[1000 LSE[B]]", one, weighing(5.0), INF, [0.0]),
+        ("MIN[A + B]", weighing(-INF), one, -INF, [0.0]),
+        ("MIN[A B]", weighing(-INF), one, -INF, [0.0]),
         ("MAX[A + B]", weighing(-INF), one, 0.5, [0.0]),
         ("LSE[A B]", weighing(-INF), one, -INF, [0.0]),
         ("LSE[A⟨LSE[B]⟩]", one, NOTHING, -INF, [0.0]),
@@ -154,11 +154,11 @@ def test_the_largest_weights_add_up_without_overflow(mode: str, text: str) -> No
 def test_sums_below_all_floats_are_minus_infinity(mode: str) -> None:
     a = ag.linear([1], [-1.5e308])
     x = np.array([[0.0, -1.5e308]])
-    for text, used in [("LSE[A A]", 0), ("LSE[A ∘ A]", 0), ("LSE[A ∘ X]", 0), ("MIN[A ∘ A]", 2)]:
+    for text in ("LSE[A A]", "LSE[A ∘ A]", "LSE[A ∘ X]", "MIN[A ∘ A]"):
         equation = ag.compile(text, mode=mode)
         value, gradient = equation.value_and_grad({"A": a, **({"X": x} if "X" in equation.inputs else {})})
         assert value == -INF, text
-        assert gradient["A"].tolist() == [used], text
+        assert gradient["A"].tolist() == [0.0], text
     assert ag.compile("MAX[A A]", mode=mode)(A=a) == -INF
     assert ag.compile("A ∘ A", mode=mode)(A=a).weight.tolist() == [-INF]
 

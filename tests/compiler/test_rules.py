@@ -22,7 +22,8 @@ CASES = 40
 
 
 def graph(rng: random.Random, minimised: bool) -> ag.Graph:
-    style = Style(3, grid=rng.random() < 0.3, cycles=0.4, minimised=minimised, infinite=0.1, spread=1.0, long=False)
+    penalties = rng.choice([0.0, 0.0, 0.3])
+    style = Style(3, rng.random() < 0.3, 0.4, minimised, infinite=0.1, spread=1.0, penalties=penalties, long=False)
     return convert(draw_graph(rng, style, acceptor=False))
 
 
@@ -36,7 +37,7 @@ def inputs(rule: Rule, seed: int) -> dict[str, object]:
         elif type_ is Type.SCORE:
             given[name] = rng.choice([-np.inf, rng.gauss(0, 1), rng.gauss(0, 1)])
         elif rule.splits and rng.random() < 0.5:  # split rows are used where a dense input is met
-            style = Style(3, False, 0.0, False, 0.1, 1.0, long=False)
+            style = Style(3, False, 0.0, False, 0.1, 1.0, penalties=rng.choice([0.0, 0.2]), long=False)
             given[name] = convert(draw_dense(rng, style, rng.randrange(4)))
         else:
             given[name] = graph(rng, minimised="MIN" in rule.left)
@@ -165,7 +166,7 @@ def test_each_operators_example_has_the_gradient_of_finite_differences(entry: ob
             elif name == "X":
                 given[name] = np.random.default_rng(rng.randrange(99)).normal(size=(rng.randrange(1, 5), 120))[:, :110]
             else:
-                style = Style(3, False, 0.3, False, 0.05, 1.0, long=False)
+                style = Style(3, False, 0.3, False, 0.05, 1.0, penalties=0.0, long=False)
                 given[name] = convert(draw_graph(rng, style, acceptor="∩" in entry.example))
         if "X" in given:  # moving each of many columns is slow: shrink the alphabet, keep what literals name
             labels = 110 if '"' in entry.example else 8

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from support.magnitudes import draw_penalty
 
 from oracle.leaves import DenseLeaf, GraphLeaf
 from oracle.paths import components
@@ -28,6 +29,7 @@ class Style:
         minimised: the case takes a minimum, so cycles must gain instead of lose.
         infinite: how likely a weight is −inf.
         spread: weights are this many times a probability's size; large ones under- and overflow in linear arithmetic.
+        penalties: how likely a weight is a penalty, or another of the sizes that people use.
         long: dense inputs have tens of steps, so that routines renew their exponents.
     """
 
@@ -37,6 +39,7 @@ class Style:
     minimised: bool
     infinite: float
     spread: float
+    penalties: float
     long: bool
 
     @classmethod
@@ -49,12 +52,15 @@ class Style:
             minimised=minimised,
             infinite=rng.choice([0.0, 0.0, 0.05, 0.2] if best else [0.0, 0.0, 0.02, 0.1]),
             spread=rng.choices([1.0, 20.0, 400.0], [90, 6, 4])[0],
+            penalties=rng.choices([0.0, 0.1, 0.7], [80, 12, 8])[0],
             long=rng.random() < 0.06,
         )
 
     def weight(self, rng: random.Random) -> float:
         """A finite weight, mostly of a probability's size."""
         drawn = rng.gauss(-0.7, 0.9) * self.spread
+        if rng.random() < self.penalties:
+            drawn = draw_penalty(rng)
         if self.grid:
             drawn = round(drawn * 2) / 2
         return -drawn if self.minimised else drawn

@@ -136,6 +136,8 @@ class Evaluator:
         self.n_finite_paths.append(reduced.n_finite_paths)
         self.cyclic |= reduced.cyclic
         choices: list[Sparse] = []
+        if math.isinf(reduced.value):  # no derivative passes below an infinite score
+            return Score(reduced.value, reduced.scale)
         for by_arc in reduced.gradients:
             sparse: Sparse = {}
             for k in np.flatnonzero(by_arc).tolist():
@@ -164,6 +166,8 @@ class Evaluator:
         if math.isnan(value):
             raise UndefinedScoreError(tree.text())
         scale = sum(x.scale for x in operands)
+        if math.isinf(value):
+            return Score(value, scale)
         for factors in factor_choices:
             finite = [abs(f) for f in factors if math.isfinite(f)]
             scale = max(scale, sum(x.scale * f for x, f in zip(operands, finite, strict=False)))

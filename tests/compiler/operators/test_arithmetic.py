@@ -102,6 +102,31 @@ def test_edges() -> None:
     assert operator("path_product").derivatives(-math.inf, -math.inf, 3.0) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("score", [-1e16, -1e20, -1e30, -3.4028234663852886e38, -1e300, 1e300])
+def test_huge_scores_share_a_sum(score: float) -> None:
+    """The logarithm of 2 is lost in the value, which must not be given out twice."""
+    entry = operator("logadd")
+    assert entry.derivatives(entry.evaluate(score, score), score, score) == (0.5, 0.5)
+    assert entry.derivatives(score, score, score, -math.inf, score) == (1 / 3, 1 / 3, 0.0, 1 / 3)
+    less = math.nextafter(score, -math.inf)  # by 2 and more
+    assert entry.derivatives(score, score, less) == pytest.approx(
+        (1 / (1 + math.exp(less - score)), 1 - 1 / (1 + math.exp(less - score)))
+    )
+    for first, second in ((score, score), (score, less), (less, score)):
+        shares = [run(t, (first, second), bar=3.0, value=score) for t in entry.gradient_code]
+        assert shares == pytest.approx([3.0 * d for d in entry.derivatives(score, first, second)], rel=1e-15)
+        assert sum(shares) == pytest.approx(3.0, rel=1e-15)
+
+
+def test_shares_are_at_most_one() -> None:
+    entry = operator("logadd")
+    for operands in itertools.product(FLOATS, repeat=2):
+        value = entry.evaluate(*operands)
+        shares = entry.derivatives(value, *operands)
+        assert all(0.0 <= share <= 1.0 for share in shares)
+        assert sum(shares) == (0.0 if math.isinf(value) else pytest.approx(1.0, rel=1e-15))
+
+
 def test_counts_stay_exact() -> None:
     huge = 10**400 + 1
     assert evaluate("add", huge, 1) == 10**400 + 2

@@ -4,6 +4,7 @@
 #   make test     the test-suite
 #   make check    lint, formatting, types, and the wheel: its types and its docstrings' examples
 #   make fuzz     the parser's fuzz test at full length
+#   make hunt     a million small trellises with extreme scores, twice; HUNT="--count 10000000 --seed 1", HUNT="--help"
 #   make bench    the benchmarks beside torch and OpenFst; BENCH="--quick", BENCH="--only ctc-*", see docs/benchmarks.md
 #   make docs     write the pages that are made from the source (docs/operators.md)
 #   make format   let ruff mend formatting and imports
@@ -14,7 +15,7 @@ VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
 
-.PHONY: demo test check fuzz bench docs format clean
+.PHONY: demo test check fuzz hunt bench docs format clean
 
 demo: $(VENV)/test-installed
 	$(BIN)/python examples/handwriting_ctc.py
@@ -24,6 +25,11 @@ test: $(VENV)/test-installed
 
 fuzz: $(VENV)/test-installed
 	ARCGRAD_FUZZ=50000 $(BIN)/python -m pytest tests/grammar -k fuzz
+
+# Once more with blocks so short that small trellises have many, none of whose rows is kept.
+hunt: $(VENV)/test-installed
+	cd tests && $(abspath $(BIN))/python -m hunts.trellises $(HUNT)
+	cd tests && $(abspath $(BIN))/python -m hunts.trellises --set LONGEST=8 --set KEPT=0 $(HUNT)
 
 bench: $(VENV)/bench-installed
 	@mkdir -p build

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
         UndefinedError,
         UnsupportedError,
     )
-    from arcgrad.runtime.cache import cache
-    from arcgrad.runtime.compare import equal, isomorphic
-    from arcgrad.runtime.dense import Dense, dense
-    from arcgrad.runtime.files import load, save
-    from arcgrad.runtime.graph import Graph, linear
-    from arcgrad.runtime.symbols import SymbolTable
+    from arcgrad.runtime.data.dense import Dense, dense
+    from arcgrad.runtime.data.files import load, save
+    from arcgrad.runtime.data.graph import Graph, linear
+    from arcgrad.runtime.data.isomorphism import equal, isomorphic
+    from arcgrad.runtime.data.symbols import SymbolTable
+    from arcgrad.runtime.jit.cache import cache
 
     __version__: str
 
@@ -67,26 +67,26 @@ __all__ = [
 # Where each public name lives: "module", or "module:name" where it has another name there.
 _HOMES = {
     "ArcgradError": "arcgrad.grammar.errors",
-    "Dense": "arcgrad.runtime.dense",
+    "Dense": "arcgrad.runtime.data.dense",
     "DivergenceError": "arcgrad.grammar.errors",
     "Equation": "arcgrad.equation",
     "EquationError": "arcgrad.grammar.errors",
     "FormatError": "arcgrad.grammar.errors",
-    "Graph": "arcgrad.runtime.graph",
+    "Graph": "arcgrad.runtime.data.graph",
     "InputError": "arcgrad.grammar.errors",
     "LimitError": "arcgrad.grammar.errors",
     "Limits": "arcgrad.compiler.limits",
-    "SymbolTable": "arcgrad.runtime.symbols",
+    "SymbolTable": "arcgrad.runtime.data.symbols",
     "UndefinedError": "arcgrad.grammar.errors",
     "UnsupportedError": "arcgrad.grammar.errors",
-    "cache": "arcgrad.runtime.cache",
+    "cache": "arcgrad.runtime.jit.cache",
     "compile": "arcgrad.equation:compile_equation",
-    "dense": "arcgrad.runtime.dense",
-    "equal": "arcgrad.runtime.compare",
-    "isomorphic": "arcgrad.runtime.compare",
-    "linear": "arcgrad.runtime.graph",
-    "load": "arcgrad.runtime.files",
-    "save": "arcgrad.runtime.files",
+    "dense": "arcgrad.runtime.data.dense",
+    "equal": "arcgrad.runtime.data.isomorphism",
+    "isomorphic": "arcgrad.runtime.data.isomorphism",
+    "linear": "arcgrad.runtime.data.graph",
+    "load": "arcgrad.runtime.data.files",
+    "save": "arcgrad.runtime.data.files",
     "warmup": "arcgrad.equation",
 }
 

@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _compile(arguments: argparse.Namespace) -> Equation:
     from arcgrad.equation import compile_equation
-    from arcgrad.runtime.symbols import SymbolTable
+    from arcgrad.runtime.data.symbols import SymbolTable
 
     definitions = None
     if arguments.definitions is not None:
@@ -164,7 +164,7 @@ def _repl(_: argparse.Namespace) -> int:
 
 
 def _cache(arguments: argparse.Namespace) -> int:
-    from arcgrad.runtime.cache import cache
+    from arcgrad.runtime.jit.cache import cache
 
     if arguments.action == "clear":
         cache.clear()

@@ -15,11 +15,11 @@ from arcgrad.grammar.errors import EquationError, InputError
 if TYPE_CHECKING:
     from arcgrad.compiler.ir import Program
     from arcgrad.compiler.limits import Limits
-    from arcgrad.runtime.evaluate import Evaluator
-    from arcgrad.runtime.gradient_check import GradientReport
-    from arcgrad.runtime.interpreter import Trace
-    from arcgrad.runtime.jacobian import Jacobian
-    from arcgrad.runtime.report import Explanation
+    from arcgrad.runtime.call.evaluator import Evaluator
+    from arcgrad.runtime.inspect.explain import Explanation
+    from arcgrad.runtime.inspect.gradient_check import GradientReport
+    from arcgrad.runtime.inspect.jacobian import Jacobian
+    from arcgrad.runtime.reference.interpreter import Trace
 
 __all__ = ["Equation", "compile_equation", "warmup"]
 
@@ -51,7 +51,7 @@ class Equation:
         self, text: str, symbols: Any, definitions: str | None, mode: Mode, limits: Limits, program: Program
     ) -> None:
         from arcgrad.compiler.types import Type
-        from arcgrad.runtime.evaluate import Evaluator
+        from arcgrad.runtime.call.evaluator import Evaluator
 
         self.text = text
         self.mode: Mode = mode
@@ -154,7 +154,10 @@ class Equation:
             ((5, 2), [0, 1], [0, 1])
         """
         names = self._names(wrt)
-        found = self._evaluator.jacobian(self._given(inputs, named), names)
+        from arcgrad.runtime.inspect.jacobian import jacobians
+
+        evaluator = self._evaluator
+        found = jacobians(self._program, evaluator.bind(self._given(inputs, named)), evaluator.limits, names)
         return found[names[0]] if isinstance(wrt, str) and names else found
 
     def trace(self, inputs: Mapping[str, Any] | None = None, /, *, cotangent: Any = None, **named: Any) -> Trace:
@@ -212,7 +215,7 @@ class Equation:
             >>> ag.compile("LSE[A]").check_grad(A=ag.linear([1, 2])).ok
             True
         """
-        from arcgrad.runtime.gradient_check import check_gradient
+        from arcgrad.runtime.inspect.gradient_check import check_gradient
 
         return check_gradient(self._evaluator, self._given(inputs, named), self._names(wrt), step, tolerance)
 
@@ -232,8 +235,10 @@ class Equation:
             LSE[rev[A]]
             ...
         """
+        from arcgrad.runtime.inspect.explain import explain
+
         given = self._given(inputs, named) if inputs is not None or named else None
-        return self._evaluator.explain(given)
+        return explain(self._evaluator, None if given is None else self._evaluator.bind(given))
 
     def source(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> str:
         """The text of the routine that is generated for these inputs.
@@ -276,7 +281,7 @@ class Equation:
     def _given(self, inputs: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
         if inputs is None and named.keys() == self._program.inputs.keys():
             return {name: named[name] for name in self.inputs}
-        from arcgrad.runtime.binding import resolve_names
+        from arcgrad.runtime.data.inputs import resolve_names
 
         if inputs is None:
             return resolve_names(self._program.inputs, named, self.text)
@@ -362,7 +367,7 @@ def compile_equation(
     if not isinstance(limits, (Limits, type(None))):
         raise InputError(f"limits are ag.Limits(…), not {limits!r}")
     if symbols is not None:
-        from arcgrad.runtime.symbols import SymbolTable
+        from arcgrad.runtime.data.symbols import SymbolTable
 
         if not isinstance(symbols, SymbolTable):
             symbols = SymbolTable(symbols)
@@ -443,6 +448,6 @@ def warmup(
             equation.value_and_grad(own)
         else:
             equation(own)
-    from arcgrad.runtime.warming import load_seldom_kernels
+    from arcgrad.runtime.call.warmup import load_seldom_kernels
 
     load_seldom_kernels()

@@ -38,7 +38,7 @@ def read_input(word: str, format: str | None = None) -> Any:
     suffix = os.path.splitext(word)[1].lower()
     if suffix == ".npy":
         return _read_array(word)
-    from arcgrad.runtime.files import load
+    from arcgrad.runtime.data.files import load
 
     return load(word, format or ("gtn" if suffix == ".txt" else None))
 
@@ -46,7 +46,7 @@ def read_input(word: str, format: str | None = None) -> Any:
 def _read_array(file: str) -> Any:
     import numpy as np
 
-    from arcgrad.runtime.dense import dense
+    from arcgrad.runtime.data.dense import dense
 
     try:
         array = np.load(file, allow_pickle=False)
@@ -67,7 +67,7 @@ def show_value(value: Any, format: str = "gtn") -> str:
         value: what an Equation returned.
         format: of graphs.
     """
-    from arcgrad.runtime.graph import Graph
+    from arcgrad.runtime.data.graph import Graph
 
     if isinstance(value, Graph):
         return value.to_text(format).rstrip("\n")
@@ -90,7 +90,7 @@ def show_gradient(inputs: Mapping[str, Any], gradient: Mapping[str, Any]) -> str
 def _gradient_lines(given: Any, values: Any) -> str:
     import numpy as np
 
-    from arcgrad.runtime.graph import Graph
+    from arcgrad.runtime.data.graph import Graph
 
     if isinstance(given, list):
         pairs = zip(given, values, strict=True)

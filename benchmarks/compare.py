@@ -1,8 +1,9 @@
 """``python -m benchmarks.compare COMMIT``: this tree beside another commit of the project, case by case, in turn.
 
 Each side runs in a process of its own, over its own package and its own cache of compiled code, with the cases of this
-tree. The two take turns, repetition by repetition, so that whatever else the machine does meets both alike; the figure
-is the median of the ratios of neighbouring repetitions.
+tree. The two take turns, repetition by repetition, so that whatever else the machine does meets both alike. Memory
+falls to a process well or badly for as long as it lives, so there are several pairs of processes; the ratio is that of
+the fastest tenths of each side's best process, which neighbours and luck disturb least.
 """
 
 from __future__ import annotations
@@ -67,12 +68,11 @@ def serve() -> None:
 
 
 class Side:
-    """A process that runs cases over one tree."""
+    """A process that runs cases over the package in a folder."""
 
-    def __init__(self, tree: Path, folder: Path) -> None:
-        lay_out(tree, folder)
+    def __init__(self, folder: Path) -> None:
         cache = folder / "cache"
-        cache.mkdir(mode=0o700)
+        cache.mkdir(mode=0o700, exist_ok=True)
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
@@ -100,8 +100,8 @@ class Side:
         self._process.wait()
 
 
-def compare(sides: Sequence[Side], name: str, rounds: int) -> str:
-    """Time one case on both sides in turn: a line of the table."""
+def measure(sides: Sequence[Side], name: str, rounds: int) -> tuple[list[list[float]], str]:
+    """Seconds of both sides, repetition by repetition in turn; and what went wrong, if anything did."""
     made = [side.ask(name) for side in sides]
     times: list[list[float]] = [[], []]
     for k in range(rounds):
@@ -109,12 +109,19 @@ def compare(sides: Sequence[Side], name: str, rounds: int) -> str:
         for which in order:
             answer = made[which] if "error" in made[which] else sides[which].ask("")
             if "error" in answer:
-                return f"{name:<18} {answer['error']}"
+                return times, str(answer["error"])
             times[which].append(answer["seconds"])
-    new, old = np.array(times)
+    return times, ""
+
+
+def line(name: str, runs: Sequence[list[list[float]]]) -> str:
+    """A case's line of the table, from runs in several pairs of processes."""
+    medians = [1e3 * float(np.median(np.concatenate([run[side] for run in runs]))) for side in (0, 1)]
+    new, old = (min(float(np.quantile(run[side], 0.1)) for run in runs) for side in (0, 1))
+    pairs = [float(np.quantile(run[1], 0.1) / np.quantile(run[0], 0.1)) for run in runs]
     return (
-        f"{name:<18} {1e3 * np.median(new):10.4f} ms {1e3 * np.median(old):10.4f} ms {np.median(old / new):8.3f}×"
-        f"   quartiles {np.quantile(old / new, 0.25):.3f} to {np.quantile(old / new, 0.75):.3f}"
+        f"{name:<18} {medians[0]:10.4f} ms {medians[1]:10.4f} ms {old / new:8.3f}×"
+        f"   pairs of processes {', '.join(f'{pair:.3f}' for pair in sorted(pairs))}"
     )
 
 
@@ -123,7 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description="This tree beside a commit.")
     parser.add_argument("commit", nargs="?", default="HEAD", help="a commit, or a folder (HEAD)")
     parser.add_argument("--only", nargs="+", metavar="CASE", default=["*"], help="names of cases, or patterns: ctc-*")
-    parser.add_argument("--rounds", type=int, default=31, help="repetitions of each side (31)")
+    parser.add_argument("--rounds", type=int, default=15, help="repetitions of each side in each process (15)")
+    parser.add_argument("--processes", type=int, default=4, help="pairs of processes (4)")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.serve:
@@ -138,15 +146,26 @@ def main(argv: Sequence[str] | None = None) -> int:
             other.mkdir()
             archive = subprocess.run(["git", "archive", options.commit], cwd=ROOT, check=True, capture_output=True)
             subprocess.run(["tar", "-x"], cwd=other, input=archive.stdout, check=True)
-        sides = [Side(ROOT, Path(folder) / "new"), Side(other, Path(folder) / "old")]
-        print(f"{'case':<18} {'this tree':>13} {options.commit[:13]:>13} {'faster by':>9}   (processor time, medians)")
-        try:
-            for name in CASES:
-                if any(fnmatchcase(name, pattern) for pattern in options.only):
-                    print(compare(sides, name, options.rounds), flush=True)
-        finally:
-            for side in sides:
-                side.close()
+        chosen = [name for name in CASES if any(fnmatchcase(name, pattern) for pattern in options.only)]
+        runs: dict[str, list[list[list[float]]]] = {name: [] for name in chosen}
+        failed: dict[str, str] = {}
+        for tree, name in ((ROOT, "new"), (other, "old")):
+            lay_out(tree, Path(folder) / name)
+        for _ in range(options.processes):
+            sides = [Side(Path(folder) / name) for name in ("new", "old")]
+            try:
+                for name in chosen:
+                    if name not in failed:
+                        times, problem = measure(sides, name, options.rounds)
+                        runs[name].append(times)
+                        if problem:
+                            failed[name] = problem
+            finally:
+                for side in sides:
+                    side.close()
+    print(f"{'case':<18} {'this tree':>13} {options.commit[:13]:>13} {'faster by':>9}   (processor time, medians)")
+    for name in chosen:
+        print(f"{name:<18} {failed[name]}" if name in failed else line(name, runs[name]))
     return 0
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arcgrad.compiler.regions import Region, pack_frames, pack_graph, pack_trellis
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
 from arcgrad.runtime.kernels import KERNELS
+from arcgrad.runtime.regions import Region, pack_frames, pack_graph, pack_trellis
 
 OFFSETS = np.zeros(1, dtype=np.int64)
 

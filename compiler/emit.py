@@ -124,6 +124,7 @@ class _Writer:
     """
 
     plan: Plan
+    functions: Mapping[str, str]
     lines: list[str] = field(default_factory=list)
     entries: dict[Node, int] = field(default_factory=dict)
     imports: dict[str, set[str]] = field(default_factory=dict)
@@ -138,18 +139,19 @@ class _Writer:
         self.imports.setdefault(module, set()).add(name)
         return name
 
+    def helper(self, name: str) -> str:
+        return self.call(self.functions[name], name)
+
     def entry(self, node: Node) -> int:
         return self.entries.setdefault(node, len(self.entries))
 
 
 _LARGEST_EXACT = 9007199254740992.0
 _LARGEST_FLOAT = 1.7976931348623157e308
-_SCALARS = "arcgrad.runtime.kernels.scalar"
-_FRAMES = "arcgrad.runtime.kernels.frames_log"
 
 
 def emit(
-    plan: Plan, kernels: Sequence[KernelChoice], dtypes: Mapping[str, str], scalar_functions: Sequence[str]
+    plan: Plan, kernels: Sequence[KernelChoice], dtypes: Mapping[str, str], functions: Mapping[str, str]
 ) -> Emitted:
     """Write the routine of a plan.
 
@@ -157,9 +159,9 @@ def emit(
         plan: what to evaluate.
         kernels: for each of the plan's regions, its kernels.
         dtypes: "float32" or "float64" for each dense input that is met in a region.
-        scalar_functions: names that templates of score operators may call.
+        functions: modules of the functions that templates of score operators and routines may call, by name.
     """
-    writer = _Writer(plan)
+    writer = _Writer(plan, functions)
     dense = {name: k for k, name in enumerate(plan.dense)}
     regions = {region.node: number for number, region in enumerate(plan.regions)}
     writer.early = early_steps(plan, regions)
@@ -169,9 +171,9 @@ def emit(
             if k not in writer.seeded.values():
                 writer.seeded[number] = k
     numbers = {step: number for number, step in enumerate(plan.steps)}
-    _forward(writer, kernels, regions, numbers, dense, dtypes, scalar_functions)
+    _forward(writer, kernels, regions, numbers, dense, dtypes, functions)
     writer.write(2, "if want == 0:", "    continue")
-    _backward(writer, kernels, regions, numbers, dense, dtypes, scalar_functions)
+    _backward(writer, kernels, regions, numbers, dense, dtypes, functions)
     arguments = [name for name, _ in _ARGUMENTS]
     for k in range(len(dense)):
         arguments += [name.format(k=k) for name, _ in _DENSE_ARGUMENTS]
@@ -196,7 +198,7 @@ def _forward(
     numbers: Mapping[Node, int],
     dense: Mapping[str, int],
     dtypes: Mapping[str, str],
-    scalar_functions: Sequence[str],
+    functions: Mapping[str, str],
 ) -> None:
     plan = writer.plan
     write = writer.write
@@ -207,7 +209,7 @@ def _forward(
         write(2, f"entry = entries[{index}]  # {_comment(describe(node))}")
         write(2, f"x{index} = weights[entry if entry < n_shared else entry + shift]")
         writer.values[node] = f"x{index}"
-    _seeds(writer, regions, numbers, scalar_functions)
+    _seeds(writer, regions, numbers, functions)
     _clear_gradients(writer, dense, dtypes)
     whole: set[Node] = set()  # path counts and what whole numbers are made of them: exact below 2^53
     for step in plan.steps:
@@ -223,7 +225,7 @@ def _forward(
             operands = [writer.values[o] for o in step.operands]
             code = step.definition.code
             assert code is not None
-            _import_scalars(writer, code, scalar_functions)
+            _import_scalars(writer, code, functions)
             write(2, f"{name} = {code.format(*operands)}")
         weights_a_graph = step in plan.leaf_numbers
         # A graph's weights have an upper bound, so that no sum of them overflows.
@@ -241,7 +243,7 @@ def _forward(
 
 
 def _seeds(
-    writer: _Writer, regions: Mapping[Node, int], numbers: Mapping[Node, int], scalar_functions: Sequence[str]
+    writer: _Writer, regions: Mapping[Node, int], numbers: Mapping[Node, int], functions: Mapping[str, str]
 ) -> None:
     """Write what the early steps are differentiated with, as far as seeded regions need it."""
     plan = writer.plan
@@ -260,7 +262,7 @@ def _seeds(
                 continue
             for operand, template in zip(consumer.operands, consumer.definition.gradient_code, strict=True):
                 if operand is step:
-                    _import_scalars(writer, template, scalar_functions)
+                    _import_scalars(writer, template, functions)
                     operands = [writer.values.get(o, "") for o in consumer.operands]
                     writer.write(2, f"{bar} += {template.format(*operands, bar=f'b{numbers[consumer]}', value='')}")
 
@@ -269,7 +271,7 @@ def _clear_gradients(writer: _Writer, dense: Mapping[str, int], dtypes: Mapping[
     """Write that fresh gradients begin as zeros, but for those that a seeded region writes."""
     for name, k in dense.items():
         if k not in writer.seeded.values():
-            clear = writer.call(_FRAMES, f"clear_rows{_suffix(dtypes[name])}")
+            clear = writer.helper(f"clear_rows{_suffix(dtypes[name])}")
             rows = f"frames_gradient_{k}, gradient_starts_{k}[item], counts_{k}[item]"
             writer.write(2, f"if fresh_{k} != 0:", f"    {clear}({rows})")
 
@@ -324,17 +326,17 @@ def _is_finite(value: str) -> str:
 
 def _in_range(writer: _Writer, bar: str) -> str:
     """A cotangent as kernels take it: finite, so that its product with a share of 0 is 0."""
-    return f"{writer.call(_SCALARS, 'in_range')}({bar})"
+    return f"{writer.helper('in_range')}({bar})"
 
 
 def _suffix(dtype: str) -> str:
     return "_float32" if dtype == "float32" else ""
 
 
-def _import_scalars(writer: _Writer, code: str, scalar_functions: Sequence[str]) -> None:
-    for name in scalar_functions:
+def _import_scalars(writer: _Writer, code: str, functions: Mapping[str, str]) -> None:
+    for name in functions:
         if f"{name}(" in code:
-            writer.call(_SCALARS, name)
+            writer.helper(name)
 
 
 def _backward(
@@ -344,14 +346,14 @@ def _backward(
     numbers: Mapping[Node, int],
     dense: Mapping[str, int],
     dtypes: Mapping[str, str],
-    scalar_functions: Sequence[str],
+    functions: Mapping[str, str],
 ) -> None:
     plan = writer.plan
     write = writer.write
     for number, k in writer.seeded.items():  # what was written before the equation's value was known to be infinite
         infinite = " or ".join(f"not abs({writer.values[output]}) <= {_LARGEST_FLOAT!r}" for output in plan.outputs)
         name = str(plan.regions[number].meeting.dense.parameters[0])
-        clear = writer.call(_FRAMES, f"clear_rows{_suffix(dtypes[name])}")
+        clear = writer.helper(f"clear_rows{_suffix(dtypes[name])}")
         write(2, f"if fresh_{k} != 0 and ({infinite}):")
         write(3, f"{clear}(frames_gradient_{k}, gradient_starts_{k}[item], counts_{k}[item])")
     write(2, "g_shift = g_shifts[item]")
@@ -376,7 +378,7 @@ def _backward(
         if wanted:
             write(2, f"if {bar} != 0.0 and {_is_finite(writer.values[step])}:")
         for operand, template in wanted:
-            _import_scalars(writer, template, scalar_functions)
+            _import_scalars(writer, template, functions)
             code = template.format(*operands, bar=bar, value=writer.values[step])
             write(3, f"{bars[operand]} += {code}")
     for node, name in inputs.items():

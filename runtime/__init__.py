@@ -1,1 +1,1 @@
-"""The runtime: graphs and dense inputs, kernels, and the execution of plans; bound inputs → values and gradients."""
+"""Runs plans: from what users give to values and gradients. tests/test_layout.py says how the rooms depend."""

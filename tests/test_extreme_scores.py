@@ -15,7 +15,7 @@ import pytest
 from oracle.alignments import alignment_arcs, alignment_score, chain_score, fewest_frames
 
 import arcgrad as ag
-from arcgrad.runtime import executor
+from arcgrad.runtime.call import execute as executor
 
 CTC = "LSE[X] - LSE[X ∘ Y]"
 COLUMNS = 40

@@ -48,6 +48,68 @@ def layer_of(module: str) -> str:
     return parts[1] if len(parts) > 1 and parts[1] in LAYERS[:-1] else "api"
 
 
+# The rooms of the runtime; each may import itself and those before it. "" are the modules at its root.
+ROOMS = ("", "data", "jit", "kernels", "regions", "build", "reference", "call", "inspect")
+
+
+def room_of(module: str) -> str | None:
+    parts = module.split(".")
+    if parts[:2] != ["arcgrad", "runtime"]:
+        return None
+    return parts[2] if len(parts) > 2 and parts[2] in ROOMS else ""
+
+
+@pytest.mark.parametrize("path", sources("runtime"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_rooms_of_the_runtime_depend_one_way(path: Path) -> None:
+    """Imports within functions count, too."""
+    own = path.relative_to(ROOT / "runtime").parts
+    room = own[0] if len(own) > 1 else ""
+    allowed = ROOMS[: ROOMS.index(room) + 1]
+    for module, statement, _ in imports(path):
+        found = room_of(module)
+        where = f"{path.relative_to(ROOT)}:{statement.lineno}"
+        assert found is None or found in allowed, f"{where}: room {room or 'root'} may not import {module}"
+
+
+def test_every_folder_of_the_runtime_is_a_room_and_fits_on_a_screen() -> None:
+    assert {path.name for path in (ROOT / "runtime").iterdir() if path.is_dir() and path.name[0] != "_"} <= set(ROOMS)
+    for layer in ("grammar", "runtime", "api"):
+        for folder in {path.parent for path in sources(layer)}:
+            assert len(list(folder.glob("*.py"))) <= 15, f"{folder.relative_to(ROOT)} has too many files"
+
+
+def modules_within(layer: str) -> dict[str, set[str]]:
+    """Which modules of a layer each of them imports when it is imported, or later."""
+    found = {}
+    for path in sources(layer):
+        name = ".".join(("arcgrad", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+        found[name] = {module for module, _, _ in imports(path)}
+        for module, statement, _ in imports(path):
+            if isinstance(statement, ast.ImportFrom):
+                found[name] |= {f"{module}.{alias.name}" for alias in statement.names}
+    return found
+
+
+@pytest.mark.parametrize("layer", ["compiler", "runtime"])
+def test_no_modules_import_one_another_in_a_circle(layer: str) -> None:
+    graph = modules_within(layer)
+    remaining = {
+        name: {other for other in others if other in graph and other != name} for name, others in graph.items()
+    }
+    while remaining:
+        free = {name for name, others in remaining.items() if not others & remaining.keys()}
+        assert free, f"circle among {sorted(remaining)}"
+        for name in free:
+            del remaining[name]
+
+
+def test_the_compiler_names_no_module_of_the_runtime() -> None:
+    for path in sources("compiler"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "arcgrad.runtime." in node.value:
+                assert " " in node.value, f"{path}:{node.lineno} names a module of the runtime"
+
+
 FILES = [pytest.param(layer, path, id=str(path.relative_to(ROOT))) for layer in LAYERS for path in sources(layer)]
 
 

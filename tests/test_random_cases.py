@@ -15,8 +15,8 @@ from oracle.adapter import arcgrad_inputs, disagreement, routine_of
 from oracle.cases import Case, generate, statistics
 
 import arcgrad as ag
-from arcgrad.runtime import packing
-from arcgrad.runtime.operators import compose, connect
+from arcgrad.runtime.build.operators import compose, connect
+from arcgrad.runtime.call import pack as packing
 
 N_CASES = 2000
 N_NEW_EQUATIONS = 1000

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["KERNELS", "KernelNames"]
+from arcgrad.runtime.kernels.math.scalar import __all__ as scalar_functions
+
+__all__ = ["FUNCTIONS", "KERNELS", "KernelNames"]
 
 
 class KernelNames(NamedTuple):
@@ -46,27 +48,34 @@ def _names(file: str, prefix: str, *, gradient: bool = True, path: bool = False)
     )
 
 
-_GRAPH_MAX = _names("graph_max", "graph_max", path=True)
-_GRAPH_COUNT = _names("graph_count", "graph_count", gradient=False)
-_TRELLIS_MAX = _names("trellis_max", "trellis_max", path=True)
-_FRAMES_MAX = _names("frames_max", "frames_max", path=True)
+_GRAPH_MAX = _names("lattice.graph_max", "graph_max", path=True)
+_GRAPH_COUNT = _names("lattice.graph_count", "graph_count", gradient=False)
+_TRELLIS_MAX = _names("trellis.trellis_max", "trellis_max", path=True)
+_FRAMES_MAX = _names("frames.frames_max", "frames_max", path=True)
 
 KERNELS: dict[tuple[str, str], KernelNames] = {
-    ("lattice", "log"): _names("lattice_log", "lattice_log"),
+    ("lattice", "log"): _names("lattice.lattice_log", "lattice_log"),
     ("lattice", "max"): _GRAPH_MAX,
     ("lattice", "min"): _GRAPH_MAX,
     ("lattice", "count"): _GRAPH_COUNT,
-    ("cyclic", "log"): _names("cyclic_log", "cyclic_log"),
+    ("cyclic", "log"): _names("cyclic.cyclic_log", "cyclic_log"),
     ("cyclic", "max"): _GRAPH_MAX,
     ("cyclic", "min"): _GRAPH_MAX,
     ("cyclic", "count"): _GRAPH_COUNT,
-    ("trellis", "log"): _names("trellis_log", "trellis_log"),
+    ("trellis", "log"): _names("trellis.trellis_log", "trellis_log"),
     ("trellis", "max"): _TRELLIS_MAX,
     ("trellis", "min"): _TRELLIS_MAX,
-    ("trellis", "count"): _names("frames_count", "trellis_count", gradient=False),
-    ("frames", "log"): _names("frames_log", "frames_log")._replace(seeded="frames_log_seeded"),
+    ("trellis", "count"): _names("frames.frames_count", "trellis_count", gradient=False),
+    ("frames", "log"): _names("frames.frames_log", "frames_log")._replace(seeded="frames_log_seeded"),
     ("frames", "max"): _FRAMES_MAX,
     ("frames", "min"): _FRAMES_MAX,
-    ("frames", "count"): _names("frames_count", "frames_count", gradient=False),
+    ("frames", "count"): _names("frames.frames_count", "frames_count", gradient=False),
 }
 """By shape and semiring."""
+
+FUNCTIONS: dict[str, str] = {
+    **dict.fromkeys(scalar_functions, "arcgrad.runtime.kernels.math.scalar"),
+    "clear_rows": "arcgrad.runtime.kernels.frames.frames_log",
+    "clear_rows_float32": "arcgrad.runtime.kernels.frames.frames_log",
+}
+"""Modules of the functions that generated text calls beside regions' kernels, by name."""

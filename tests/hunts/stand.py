@@ -12,10 +12,10 @@ from hunts.draws import Floats
 from hunts.reference import Sums
 from numpy.typing import NDArray
 
-from arcgrad.compiler.regions import pack_trellis, trellis
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
-from arcgrad.runtime.kernels import trellis_log
+from arcgrad.runtime.kernels.trellis import trellis_log
+from arcgrad.runtime.regions import pack_trellis, trellis
 
 __all__ = ["CALLS", "FORMATS", "Call", "Found", "Stand", "set_constant", "wrong"]
 

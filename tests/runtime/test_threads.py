@@ -13,7 +13,8 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.grammar.errors import InputError
-from arcgrad.runtime import executor, threads
+from arcgrad.runtime import threads
+from arcgrad.runtime.call import execute as executor
 
 rng = np.random.default_rng(0)
 GRAPH = ag.Graph(

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from arcgrad.compiler.operators import Category, Operator, operator, operators
-from arcgrad.runtime.kernels import scalar
+from arcgrad.runtime.kernels.math import scalar
 
 ARITHMETIC = [entry for entry in operators().values() if entry.category is Category.ARITHMETIC]
 FLOATS = (-math.inf, -1e308, -800.0, -2.5, -1.0, -0.0, 0.0, 1e-310, 0.5, 1.0, 3.0, 709.0, 800.0, 1e308, math.inf)

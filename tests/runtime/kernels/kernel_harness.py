@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from arcgrad.compiler.regions import Region
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
 from arcgrad.runtime.kernels import KERNELS
+from arcgrad.runtime.regions import Region
 
 N_SHARED = 3
 BASE, WORK0, IWORK0, SHIFT, G_SHARED, G_SHIFT = 5, 3, 2, 7, 2, 11

@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 
-from arcgrad.runtime.kernels.exponentials import (
+from arcgrad.runtime.jit.declare import kernel
+from arcgrad.runtime.kernels.math.exponentials import (
     exponential,
     exponentials,
     exponentials_float32,
     short_exponentials,
     split_exponential,
 )
-from arcgrad.runtime.kernels.vectors import load, load_row, store, store_row
-from arcgrad.runtime.routines import kernel
+from arcgrad.runtime.kernels.math.vectors import load, load_row, store, store_row
 
 
 @kernel("void(float64[::1], float64[:, ::1])")

@@ -9,10 +9,10 @@ import pytest
 from kernel_harness import all_paths, lse, random_graph, random_selection, run, unroll
 from support.magnitudes import with_penalties
 
-from arcgrad.compiler.regions import pack_frames, pack_graph, pack_trellis
-from arcgrad.compiler.regions.order import topological_order
+from arcgrad.compiler.orders import topological_order
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
+from arcgrad.runtime.regions import pack_frames, pack_graph, pack_trellis
 
 OFFSETS = np.zeros(1, dtype=np.int64)
 N_COLUMNS = 3

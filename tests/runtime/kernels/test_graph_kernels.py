@@ -9,11 +9,11 @@ import pytest
 from kernel_harness import all_paths, lse, random_graph, random_selection, run
 from support.magnitudes import with_penalties
 
-from arcgrad.compiler.regions import pack_graph
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
 from arcgrad.grammar.errors import DivergenceError
-from arcgrad.runtime import reference
+from arcgrad.runtime.reference import reductions as reference
+from arcgrad.runtime.regions import pack_graph
 
 OFFSETS = np.zeros(1, dtype=np.int64)
 

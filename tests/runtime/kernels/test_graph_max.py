@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from kernel_harness import run
 
-from arcgrad.compiler.regions import pack_graph
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
-from arcgrad.runtime import reference
-from arcgrad.runtime.kernels import graph_max
+from arcgrad.runtime.kernels.lattice import graph_max
+from arcgrad.runtime.reference import reductions as reference
+from arcgrad.runtime.regions import pack_graph
 
 OFFSETS = np.zeros(1, dtype=np.int64)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from kernel_harness import run, unroll
 
-from arcgrad.compiler.regions import pack_graph, pack_trellis
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
-from arcgrad.runtime.kernels.exponentials import exponential, exponentials
-from arcgrad.runtime.kernels.frames_log import greatest
+from arcgrad.runtime.kernels.frames.frames_log import greatest
+from arcgrad.runtime.kernels.math.exponentials import exponential, exponentials
+from arcgrad.runtime.regions import pack_graph, pack_trellis
 
 OFFSETS = np.zeros(1, dtype=np.int64)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from kernel_harness import run
 
-from arcgrad.compiler.regions import pack_graph
-from arcgrad.compiler.regions.graph import LATTICE_BLOCK
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
+from arcgrad.runtime.regions import pack_graph
+from arcgrad.runtime.regions.graph import LATTICE_BLOCK
 
 OFFSETS = np.zeros(1, dtype=np.int64)
 SEVERAL_BLOCKS = 5 * LATTICE_BLOCK + 7

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arcgrad.runtime.kernels import vectors
-from arcgrad.runtime.kernels.exponentials import MAGIC, MAGIC_FLOAT32
-from arcgrad.runtime.kernels.vectors import (
+from arcgrad.runtime.jit.declare import kernel
+from arcgrad.runtime.jit.vectors import INTRINSICS
+from arcgrad.runtime.kernels.math import vectors
+from arcgrad.runtime.kernels.math.exponentials import MAGIC, MAGIC_FLOAT32
+from arcgrad.runtime.kernels.math.vectors import (
     LANES,
     add_picked,
     add_up,
@@ -38,8 +40,6 @@ from arcgrad.runtime.kernels.vectors import (
     sum_of,
     where_greater,
 )
-from arcgrad.runtime.routines import kernel
-from arcgrad.runtime.vector_code import INTRINSICS
 
 TINY = 5e-324
 NORMAL = 2.0**-1022

@@ -1,0 +1,331 @@
+"""The symbolic half of an evaluation: topologies and selections of graph expressions, without weights.
+
+Bound inputs → (topology, selection) of every graph node that the numeric half needs. Results are remembered by the
+fingerprints of the leaves, so that training on the same graphs repeats nothing, and what a batch shares is built once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NoReturn
+
+import numpy as np
+
+from arcgrad.compiler.ir import INPUT, Node, topological
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.mapping import LabelMapping
+from arcgrad.compiler.operators import Built, Category, Operator
+from arcgrad.compiler.selection import Selection, compose_selections
+from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedError
+from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph
+from arcgrad.runtime.jit.cache import cache
+from arcgrad.runtime.build.operators import BUILDS
+from arcgrad.runtime.build.built_graph import SHARED_CACHE, SymbolicGraph
+
+__all__ = [
+    "SymbolicEvaluator",
+    "build_node",
+    "depends_on_shared_inputs",
+    "has_paths",
+    "not_there_yet",
+    "path_topology",
+    "raise_transducer",
+]
+
+
+def build_node(
+    node: Node,
+    topologies: Sequence[Topology],
+    mappings: Mapping[str, LabelMapping],
+    limits: Limits,
+    place: Place | None,
+) -> Built:
+    """Apply a literal or structural operator to topologies, with its checks.
+
+    Args:
+        node: the operation.
+        topologies: one an operand that is a graph or a score (for a score: an empty one).
+        mappings: label mappings by input name.
+        limits: budget.
+        place: where the node stands in the equation, for errors.
+
+    Raises:
+        InputError: a transducer where an acceptor is required.
+        LimitError: the result exceeds the budget.
+        UnsupportedError: the operator comes in a later version.
+    """
+    entry = node.definition
+    if entry.build is None:
+        raise not_there_yet(node, place)
+    for position, topology in enumerate(topologies):
+        if entry.needs_acceptor(position) and not topology.is_acceptor:
+            side = ("left", "right")[position] if len(node.operands) == 2 else "only"
+            raise_transducer(entry, f"its {side}", topology, place)
+    parameters = node.parameters
+    for operand in node.operands:
+        if operand.type is Type.MAPPING:
+            parameters = (mappings[str(operand.parameters[0])], *parameters)
+    try:
+        return BUILDS.get(entry.name, entry.build)(topologies, parameters, limits)
+    except ArcgradError as error:
+        if error.place is None:
+            error.place = place
+        raise
+
+
+def not_there_yet(node: Node, place: Place | None) -> UnsupportedError:
+    """The error for an operator that a later version evaluates."""
+    return UnsupportedError(
+        f"{node.definition.spelling} is not there yet: this version parses and type-checks it, but cannot evaluate it",
+        place=place,
+    )
+
+
+def raise_transducer(entry: Operator, which: str, topology: Topology, place: Place | None) -> NoReturn:
+    """The error for a transducer where an acceptor is required; names the first arc that makes it one."""
+    arc = int(np.flatnonzero(topology.ilabel != topology.olabel)[0])
+    raise InputError(
+        f"{entry.spelling} needs acceptors, but {which} operand is a transducer: "
+        f"arc {arc} has input label {topology.ilabel[arc]} and output label {topology.olabel[arc]}",
+        place=place,
+        hint="compose transducers with ∘, or take one side with in[…] or out[…]",
+    )
+
+
+# Bytes of intermediate graphs that an evaluation keeps at hand; beyond it, those that nothing needs any more go.
+_HELD_BYTES = 256 << 20
+
+# Leaf and arc number of each entry, and what composing selections holds beside them.
+_BYTES_PER_ENTRY = 64
+
+EMPTY_TOPOLOGY = Topology.make(0, [], [], [])
+
+
+class SymbolicEvaluator:
+    """Builds the graphs of one call.
+
+    Args:
+        bound: the call's inputs.
+        leaves: leaf numbers of graph inputs and of scores that weight graphs.
+        limits: budget.
+        places: where nodes stand in the text.
+        best_arcs: for a PATH node's operand, (node, its built graph, item) → the arcs of its best path, or None.
+    """
+
+    def __init__(
+        self,
+        bound: Bound,
+        leaves: Mapping[Node, int],
+        limits: Limits,
+        places: Mapping[Node, Place],
+        best_arcs: Callable[[Node, SymbolicGraph, int], Sequence[int] | IntArray | None],
+    ) -> None:
+        self._bound = bound
+        self._leaves = leaves
+        self._limits = limits
+        self._budget = repr(limits).encode()  # what one caller's budget allowed is no answer to another's
+        self._places = places
+        self._best_arcs = best_arcs
+        self._shared: dict[Node, SymbolicGraph] = {}
+        self._is_shared: dict[Node, bool] = {}
+        self._operations: dict[Node, bytes] = {}
+        self._held = 0
+        self._allowed = _HELD_BYTES
+
+    def is_shared(self, node: Node) -> bool:
+        """Whether the graph's topology is the same for all items of the batch because only shared inputs enter."""
+        found = self._is_shared.get(node)
+        if found is None:
+            # What is known of the operands mostly settles it: looking through all below at each node is quadratic.
+            known = [self._is_shared.get(o) for o in node.operands]
+            if False in known:
+                found = False
+            elif not known or None in known:
+                found = depends_on_shared_inputs(node, self._bound)
+            else:
+                found = True
+            self._is_shared[node] = found
+        return found
+
+    def evaluate(self, root: Node, item: int) -> SymbolicGraph:
+        """The built graph of ``root`` for one item of the batch."""
+        if root.is_input:
+            return self._input(root, item)
+        if all(operand.is_input for operand in root.operands):  # most of what a batch builds an item
+            built = self._shared.get(root)
+            if built is None:
+                graphs = [self._input(operand, item) for operand in root.operands if operand.type is Type.GRAPH]
+                built = self._evaluate_one(root, graphs, item)
+                if self.is_shared(root):
+                    self._shared[root] = built
+            return built
+        done: dict[Node, SymbolicGraph] = {}
+        finished: set[Node] = set()
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            if node in finished:
+                stack.pop()
+                continue
+            if node in self._shared:
+                done[node] = self._shared[node]
+                finished.add(node)
+                continue
+            missing = [o for o in node.operands if o.type is Type.GRAPH and o not in done]
+            if missing:
+                stack.extend(reversed(missing))
+                continue
+            stack.pop()
+            built = self._evaluate_one(node, [done[o] for o in node.operands if o.type is Type.GRAPH], item)
+            done[node] = built
+            finished.add(node)
+            if self.is_shared(node):
+                self._shared[node] = built
+            self._held += built.nbytes
+            if self._held > self._allowed:
+                self._release(root, done, finished)
+        return done[root]
+
+    def _release(self, root: Node, done: dict[Node, SymbolicGraph], finished: set[Node]) -> None:
+        """Forget what nothing still to be built needs: a chain of n unions makes n graphs of up to n arcs."""
+        needed = {root}
+        for node in topological(root):
+            if node not in finished:
+                needed.update(node.operands)
+        for node in [n for n in done if n not in needed]:
+            del done[node]
+            self._shared.pop(node, None)
+        self._held = sum(graph.nbytes for graph in done.values())
+        self._allowed = max(_HELD_BYTES, 2 * self._held)
+
+    def _evaluate_one(self, node: Node, operands: list[SymbolicGraph], item: int) -> SymbolicGraph:
+        if node.operator == INPUT:
+            return self._input(node, item)
+        if node.definition.category is Category.PATHS and node.operator == "path":
+            try:
+                return _path(operands[0], self._best_arcs(node, operands[0], item))
+            except ArcgradError as error:
+                if error.place is None:
+                    error.place = self._places.get(node)
+                raise
+        key = self._key(node, operands)
+        if key is not None:
+            found = SHARED_CACHE.get(key)
+            if found is not None:
+                cache.count("symbolic hits")
+                return found
+        result = self._build(node, operands, key)
+        cache.count("symbolic built")
+        if key is not None:
+            SHARED_CACHE.put(key, result)
+        return result
+
+    def _input(self, node: Node, item: int) -> SymbolicGraph:
+        bound = self._bound.inputs[str(node.parameters[0])]
+        assert isinstance(bound, (BoundGraph, BoundDense))
+        # Not kept with the topology, which it refers to: what refers to itself waits for Python's garbage collection.
+        return SymbolicGraph(bound.topology(item), leaf=self._leaves[node])
+
+    def _key(self, node: Node, operands: list[SymbolicGraph]) -> bytes | None:
+        operation = self._operations.get(node)
+        if operation is None:
+            operation = self._operations[node] = repr((node.operator, node.parameters)).encode() + self._budget
+        parts = [operation]
+        graphs = iter(operands)
+        of_leaves = True
+        for operand in node.operands:
+            if operand.type is Type.GRAPH:
+                graph = next(graphs)
+                key = graph.key
+                if key is None:
+                    return None
+                if graph.leaf is None:
+                    of_leaves = False
+                    key = len(key).to_bytes(4, "little") + key
+                parts.append(key)
+            elif operand.type is Type.SCORE:
+                parts.append(b"score" + self._leaves[operand].to_bytes(4, "little"))
+            else:
+                parts.append(self._bound.mappings[str(operand.parameters[0])].fingerprint)
+        whole = b"".join(parts)
+        return whole if of_leaves else hashlib.sha256(whole).digest()[:16]
+
+    def _build(self, node: Node, operands: list[SymbolicGraph], key: bytes | None) -> SymbolicGraph:
+        graphs = iter(operands)
+        entering: list[SymbolicGraph] = []
+        for operand in node.operands:
+            if operand.type is Type.GRAPH:
+                entering.append(next(graphs))
+            elif operand.type is Type.SCORE:
+                leaf = self._leaves[operand]
+                entering.append(SymbolicGraph(EMPTY_TOPOLOGY, Selection.identity(leaf, 1), leaf=leaf))
+        place = self._places.get(node)
+        built = build_node(node, [graph.topology for graph in entering], self._bound.mappings, self._limits, place)
+        local = built.selections[: len(entering)]
+        leaves = [graph.leaf for graph in entering if graph.leaf is not None]
+        if len(leaves) == len(entering):
+            taken = tuple(zip(leaves, local, strict=True))
+            self._check_entries(node, len(taken) * built.topology.n_arcs, lambda: _entries_of_leaves(local))
+            return SymbolicGraph(built.topology, taken=taken, built_key=key)
+        parts = [(arcs, graph.selection) for arcs, graph in zip(local, entering, strict=True)]
+        entries = sum(_entries(arcs, selection) for arcs, selection in parts)
+        self._check_entries(node, entries, lambda: entries)
+        return SymbolicGraph(built.topology, compose_selections(built.topology.n_arcs, parts), built_key=key)
+
+    def _check_entries(self, node: Node, at_most: int, exactly: Callable[[], int]) -> None:
+        """A small graph may sum many weights on each arc: A ∘ A, composed with itself forty times over."""
+        if _BYTES_PER_ENTRY * at_most <= self._limits.bytes:
+            return
+        try:
+            self._limits.check("the origin of the arcs' weights", bytes=_BYTES_PER_ENTRY * exactly())
+        except ArcgradError as error:
+            error.place = self._places.get(node)
+            raise
+
+
+def _entries_of_leaves(local: Sequence[IntArray]) -> int:
+    return sum(int(np.count_nonzero(arcs >= 0)) for arcs in local)
+
+
+def _entries(local: IntArray, selection: Selection) -> int:
+    """How many entries arcs have that take those of ``selection`` which ``local`` names."""
+    return int(np.diff(selection.offsets)[local[local >= 0]].sum()) if selection.n_arcs else 0
+
+
+def has_paths(nodes: Iterable[Node]) -> bool:
+    """Whether any of the nodes is PATH, whose topology depends on weights."""
+    return any(node.operator == "path" for node in nodes)
+
+
+def depends_on_shared_inputs(graph: Node, bound: Bound) -> bool:
+    """Whether a graph's topology is the same for all items, since no input of one's own enters it.
+
+    Scores enter topologies only through best paths.
+    """
+    below = topological(graph)
+    with_paths = has_paths(below)
+    return bound.batch is None or all(
+        bound.inputs[str(node.parameters[0])].shared
+        for node in below
+        if node.is_input and (node.type is Type.GRAPH or (node.type is Type.SCORE and with_paths))
+    )
+
+
+def path_topology(topology: Topology, arcs: Sequence[int] | IntArray | None) -> tuple[Topology, IntArray]:
+    """The linear graph of a path that keeps its labels, and (n,) the arcs it takes; ∅ where ``arcs`` is None."""
+    if arcs is None:
+        return EMPTY_TOPOLOGY, np.empty(0, dtype=np.int32)
+    chosen = np.asarray(arcs, dtype=np.int32)
+    states = np.arange(len(chosen) + 1, dtype=np.int32)
+    ilabel = topology.ilabel[chosen]
+    olabel = None if topology.is_acceptor else topology.olabel[chosen]
+    line = Topology.make(len(states), states[:-1], states[1:], ilabel, olabel, [0], [len(chosen)])
+    return line, chosen
+
+
+def _path(operand: SymbolicGraph, arcs: Sequence[int] | IntArray | None) -> SymbolicGraph:
+    topology, chosen = path_topology(operand.topology, arcs)
+    return SymbolicGraph(topology, operand.selection.take(chosen))

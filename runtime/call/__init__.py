@@ -1,0 +1,1 @@
+"""One evaluation, from checked inputs to values and gradients."""

@@ -1,0 +1,199 @@
+"""Packs a plan's regions, item by item, and remembers with each topology how it was packed.
+
+Stage: symbolic part, called by `prepare`. Trellises are packed by a compiled kernel where its code is at hand, else by
+the compiler's packer in numpy: both give the same numbers, and the kernel takes a tenth of the time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.ir import Node
+from arcgrad.compiler.operators import operator
+from arcgrad.compiler.plan import RegionPlan
+from arcgrad.compiler.topology import IntArray
+from arcgrad.grammar.errors import Place
+from arcgrad.runtime.build.builder import SymbolicEvaluator, raise_transducer
+from arcgrad.runtime.build.built_graph import SymbolicGraph
+from arcgrad.runtime.build.weights import Layout
+from arcgrad.runtime.jit.patience import Patience
+from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints, sizes
+from arcgrad.runtime.regions.graph import pack_graph
+from arcgrad.runtime.regions.orders import ORDERS
+from arcgrad.runtime.regions.region import Region
+from arcgrad.runtime.regions.store import RegionStore
+from arcgrad.runtime.regions.trellis import pack_frames, trellis_region
+from arcgrad.runtime.regions.trellis import pack_trellis as pack_by_numpy
+
+__all__ = ["CannotMeet", "RegionPacker", "pack_by_kernel", "pack_trellis", "patience"]
+
+# The kernel takes about five seconds to compile.
+patience = Patience(0.5)
+# The kernel looks at each column, and fills in 32-bit numbers: beyond these sizes numpy's packer decides.
+_MOST_COLUMNS = 1 << 22
+_MOST_NUMBERS = 2**31 - 1
+# Numbers of workspace that a thread keeps for the next region: fresh memory costs much beside what the kernel does.
+_MOST_KEPT = 1 << 22
+# Ways to pack one graph that are remembered with it.
+_MOST_WAYS = 16
+
+_kept = threading.local()
+
+
+class CannotMeet(Exception):  # noqa: N818 - a signal to the caller, who plans anew
+    """A dense input whose partner has a cycle of ε arcs: the composition has to be built."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class RegionPacker:
+    """Packs one region of a plan for the items of one call.
+
+    Args:
+        region: what the plan says of it.
+        symbolic: builds its graphs.
+        layout: where leaves lie.
+        n_columns: width of the dense input that it meets; −1: it meets none.
+        places: where nodes stand in the text.
+        store: gets the regions.
+
+    Attributes:
+        n_packed: regions packed so far.
+        n_reused: regions that were known.
+    """
+
+    def __init__(
+        self,
+        region: RegionPlan,
+        symbolic: SymbolicEvaluator,
+        layout: Layout,
+        n_columns: int,
+        places: Mapping[Node, Place],
+        store: RegionStore,
+    ) -> None:
+        self._region = region
+        self._symbolic = symbolic
+        self._layout = layout
+        self._places = places
+        self._store = store
+        self._key = (region.semiring, region.meeting and region.meeting.side, n_columns)
+        self._n_columns = n_columns
+        self.n_packed = 0
+        self.n_reused = 0
+
+    def pack(self, item: int, as_cyclic: bool = False) -> Region:
+        """The region of that item.
+
+        Args:
+            item: of the batch.
+            as_cyclic: pack a graph without cycles as if it had some.
+
+        Raises:
+            CannotMeet: it cannot be met with the dense input without building it.
+            InputError: a transducer where an acceptor is required.
+            LimitError: it does not fit 32-bit offsets, or building the graph exceeds the budget.
+        """
+        region = self._region
+        if region.graph is None:
+            return pack_frames(region.semiring)
+        graph = self._symbolic.evaluate(region.graph, item)
+        meeting = region.meeting
+        if meeting is not None and meeting.acceptors and not graph.topology.is_acceptor:
+            place = self._places.get(region.node.operands[0])
+            raise_transducer(operator("intersect"), "one", graph.topology, place)
+        offsets = self._layout.leaf_offsets(item)
+        named = graph.selection_key
+        memo = graph.topology.memo("packed")
+        key = (self._key, as_cyclic, named, offsets.tobytes())
+        known: Region | None = memo.get(key) if named is not None else None
+        if known is not None:
+            self.n_reused += 1
+            return known
+        self.n_packed += 1
+        packed: Region | None
+        if meeting is None:
+            packed = pack_graph(
+                graph.topology, graph.make_selection(), offsets, region.semiring, as_cyclic=as_cyclic, orders=ORDERS
+            )
+        else:
+            packed = pack_trellis(graph, offsets, meeting.side, self._n_columns, region.semiring, self._store)
+            if packed is None:
+                raise CannotMeet(str(meeting.dense.parameters[0]))
+        if len(memo) >= _MOST_WAYS:
+            memo.clear()
+        memo[key] = packed
+        return packed
+
+
+def pack_trellis(
+    graph: SymbolicGraph,
+    leaf_offsets: NDArray[np.int64],
+    side: str,
+    n_columns: int,
+    semiring: str,
+    store: RegionStore,
+) -> Region | None:
+    """As `arcgrad.runtime.regions.pack_trellis`, which says what the arguments are, what comes back, and what raises.
+
+    What is packed may be in the store afterwards.
+
+    Example:
+        >>> from arcgrad.compiler.topology import Topology
+        >>> topology = Topology.from_arcs(2, [(0, 0, 0), (0, 1, 2)], [0], [1])
+        >>> graph = SymbolicGraph(topology, leaf=0)
+        >>> pack_trellis(graph, np.zeros(1, dtype=np.int64), "input", 3, "log", RegionStore(1)).n_arcs
+        2
+    """
+    if patience.ends_for(pack_trellis_ints):
+        packed = pack_by_kernel(graph, leaf_offsets, side, n_columns, semiring, store)
+        if packed is not None:
+            return packed
+    with patience.tried():
+        return pack_by_numpy(graph.topology, graph.make_selection(), leaf_offsets, side, n_columns, semiring)
+
+
+def pack_by_kernel(
+    graph: SymbolicGraph,
+    leaf_offsets: NDArray[np.int64],
+    side: str,
+    n_columns: int,
+    semiring: str,
+    store: RegionStore,
+) -> Region | None:
+    """The same region by the kernel; None where numpy's has to decide: a cycle of ε arcs, too large numbers."""
+    topology = graph.topology
+    n_states = topology.n_states
+    pointers, parts, arcs, others = graph.entries()
+    # Without pointers an arc has two entries at most.
+    most, scratch = sizes(n_states, len(topology.src), max(len(arcs), 2 * len(topology.src)), n_columns)
+    if n_columns > _MOST_COLUMNS or most > _MOST_NUMBERS:
+        return None
+    out, room = store.room(most), _take_room(scratch)
+    length = pack_trellis_ints(
+        n_states, n_columns, topology.ilabel if side == "input" else topology.olabel, topology.src, topology.dst,
+        topology.start, topology.accept, pointers, parts, arcs, others, leaf_offsets, semiring == "log", out, room,
+    )  # fmt: skip
+    region = None
+    if length >= 0:
+        ints = out[:length]
+        ints.flags.writeable = False
+        region = trellis_region(ints, semiring)
+        store.add(region)
+    if len(room) <= _MOST_KEPT:
+        _kept.room = room
+    return region
+
+
+def _take_room(size: int) -> IntArray:
+    """At least so many numbers of whatever content, those of this thread's last call if they suffice."""
+    room: IntArray | None = getattr(_kept, "room", None)
+    _kept.room = None  # whoever runs within this call, as a finaliser may, takes another one
+    if room is not None and len(room) >= size:
+        return room
+    return np.empty(size, dtype=np.int32)

@@ -1,0 +1,288 @@
+"""Preparation of a call: bound inputs → plan → built graphs → packed regions → text of the routine.
+
+All that depends on topologies and kinds only; every step is remembered, so a call with known graphs repeats nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from arcgrad.compiler.chains import CHAINS, Meeting
+from arcgrad.compiler.emit import Emitted, emit
+from arcgrad.compiler.ir import Node, Program
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators import Size
+from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
+from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import ArcgradError
+from arcgrad.runtime.build.builder import SymbolicEvaluator, has_paths
+from arcgrad.runtime.build.built_graph import SymbolicGraph
+from arcgrad.runtime.build.weights import FloatArray, Layout
+from arcgrad.runtime.call.best_paths import best_arcs
+from arcgrad.runtime.call.pack import CannotMeet, RegionPacker
+from arcgrad.runtime.call.prepared import Prepared
+from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.jit.cache import cache
+from arcgrad.runtime.kernels import FUNCTIONS, KERNELS
+from arcgrad.runtime.reference.interpreter import Interpretation, name_item
+from arcgrad.runtime.regions.region import Region
+from arcgrad.runtime.regions.store import RegionStore
+
+__all__ = ["Preparer"]
+
+
+class Preparer:
+    """Prepares calls of one program."""
+
+    def __init__(self, program: Program, limits: Limits) -> None:
+        self.program = program
+        self.limits = limits
+        self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
+        self._lock = threading.Lock()
+        # Sizes decide nothing but the order of compositions: one alone has none.
+        self._orders = sum(n.operator in CHAINS for n in program.nodes if not n.is_input and not n.is_number) > 1
+        self._meets_paths = has_paths(program.nodes)
+        # Prepared calls by the topologies' identities; the topologies are kept with them, so that these stay theirs.
+        self._prepared: OrderedDict[tuple[Any, ...], tuple[list[Topology], Prepared]] = OrderedDict()
+
+    def prepare(self, bound: Bound) -> Prepared:
+        """Plan, build, pack and emit, or find again what was prepared for inputs of the same topologies.
+
+        Raises:
+            InputError: a score input that weights a graph's paths is +inf, or a transducer for an acceptor.
+            LimitError: a graph or the workspace exceeds the budget.
+        """
+        topologies: list[Topology] = []
+        key = _identity(bound, topologies)
+        with self._lock:
+            known = self._prepared.get(key)
+            if known is not None:
+                self._prepared.move_to_end(key)
+        if known is not None:
+            cache.count("prepared calls reused")
+            known[1].layout.check_graph_weights(bound)
+            return known[1]
+        prepared = self._prepare(bound)
+        if not self._meets_paths:  # best paths depend on weights
+            with self._lock:
+                self._prepared[key] = topologies, prepared
+                if len(self._prepared) > 32:
+                    self._prepared.popitem(last=False)
+        return prepared
+
+    def _prepare(self, bound: Bound) -> Prepared:
+        built: frozenset[str] = frozenset()
+        while True:
+            preparation = _Preparation(self, self.plan(bound, built), bound)
+            try:
+                return preparation.run()
+            except CannotMeet as signal:
+                built |= {signal.name}
+            finally:
+                preparation.release()
+
+    def plan(self, bound: Bound, built: frozenset[str] = frozenset()) -> Plan:
+        """The plan for inputs of these kinds and rough sizes.
+
+        Args:
+            bound: the inputs.
+            built: dense inputs to be treated as graphs.
+        """
+        kinds: list[Any] = []
+        for name, type_ in self.program.inputs.items():
+            if type_ is Type.MAPPING:
+                kinds.append("mapping")
+                continue
+            found = bound.inputs[name]
+            kinds.append("graph" if name in built else _KINDS[type(found)])
+            if self._orders and not isinstance(found, BoundScore):
+                kinds.append(_rough_size(found))
+        key = tuple(kinds)
+        with self._lock:  # plans make nodes with the program's interner
+            found_plan = self._plans.get(key)
+            if found_plan is None:
+                shapes = dict(zip(self.program.inputs, _shapes(kinds), strict=True))
+                found_plan = self._plans[key] = make_plan(self.program, shapes)
+                if len(self._plans) > 64:
+                    self._plans.popitem(last=False)
+            return found_plan
+
+
+def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
+    """What a prepared call depends on; the topologies that it names by their ids are appended to ``topologies``."""
+    key: list[Any] = [bound.batch]
+    for found in bound.inputs.values():
+        if isinstance(found, BoundGraph):
+            key.append(found.shared)
+            for graph in found.items:
+                topology = graph.topology
+                topologies.append(topology)
+                key.append(id(topology))
+        elif isinstance(found, BoundDense):
+            key += (found.shared, found.counts.tobytes(), found.n_columns, found.frames.dtype.char)
+        else:
+            key.append(found.shared)
+    for mapping in bound.mappings.values():
+        key.append(mapping.fingerprint)
+    return tuple(key)
+
+
+_DTYPES = {"f": "float32", "d": "float64"}
+
+_KINDS = {BoundGraph: "graph", BoundDense: "dense", BoundScore: "score"}
+
+# Numbers of states, arcs and labels, as exponents of four.
+_Rough = tuple[int, int, int]
+
+
+def _rough_size(found: BoundGraph | BoundDense) -> _Rough:
+    """An input's size rounded to powers of four, so that inputs of like sizes share their plans."""
+    if isinstance(found, BoundDense):
+        steps = int(found.counts.max()) if len(found.counts) else 0
+        return _near(steps + 1), _near(steps * found.n_columns), _near(found.n_columns)
+    if not found.items:
+        return -1, -1, -1
+    topology = found.items[0].topology
+    memo = topology.memo("plan")
+    if "size" not in memo:
+        memo["size"] = _near(topology.n_states), _near(topology.n_arcs), _near(topology.n_labels)
+    size: _Rough = memo["size"]
+    return size
+
+
+def _near(count: int) -> int:
+    return round(math.log2(count + 1) / 2)
+
+
+def _shapes(kinds: list[Any]) -> list[InputShape]:
+    """What the planner is told, from kinds, some of them followed by a rough size."""
+    shapes: list[InputShape] = []
+    for entry in kinds:
+        if isinstance(entry, str):
+            shapes.append(InputShape(entry))
+        else:
+            states, arcs, labels = (0.0 if n < 0 else 4.0**n for n in entry)
+            shapes[-1] = replace(shapes[-1], size=Size(states, arcs, labels))
+    return shapes
+
+
+class _Preparation:
+    """One run of the steps that follow planning."""
+
+    def __init__(self, owner: Preparer, plan: Plan, bound: Bound) -> None:
+        self._owner = owner
+        self._plan = plan
+        self._bound = bound
+        self._layout = Layout(plan, bound)
+        self._weights: FloatArray | None = None
+        self._symbolic = SymbolicEvaluator(bound, plan.leaf_numbers, owner.limits, plan.places, self._best_arcs)
+
+    def run(self) -> Prepared:
+        plan, bound = self._plan, self._bound
+        self._layout.check_graph_weights(bound)
+        store = RegionStore(bound.n_items)
+        packers = [self._packer(region, store) for region in plan.regions]
+        regions: list[tuple[Region, ...]] = []
+        graphs: list[SymbolicGraph] = []
+        for item in range(bound.n_items):
+            try:
+                if plan.graph is not None:
+                    graphs.append(self._symbolic.evaluate(plan.graph, item))
+                regions.append(tuple([packer.pack(item) for packer in packers]))
+            except ArcgradError as error:
+                name_item(error, bound, item)
+                raise
+        for number, region in enumerate(plan.regions):
+            # One routine serves a batch of lattices and cyclic graphs; other semirings' kernels take both as they are.
+            if region.semiring == "log" and len({packed[number].kind for packed in regions}) > 1:
+                for item, packed in enumerate(regions):
+                    closed = packers[number].pack(item, as_cyclic=True)
+                    regions[item] = (*packed[:number], closed, *packed[number + 1 :])
+        for counted, n in (
+            ("regions packed", sum(packer.n_packed for packer in packers)),
+            ("regions reused", sum(packer.n_reused for packer in packers)),
+        ):
+            if n:
+                cache.count(counted, n)
+        dtypes = {name: _DTYPES[self._dense(name).frames.dtype.char] for name in plan.dense}
+        emitted, memo = self._emit(regions, dtypes) if plan.steps or plan.graph is None else (None, {})
+        widths = [0 if r.meeting is None else self._met(r.meeting).n_columns for r in plan.regions]
+        prepared = Prepared(
+            plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths, store, memo
+        )
+        floats, _, numbers, _ = prepared.workspace
+        self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
+        return prepared
+
+    def release(self) -> None:
+        """Break a ring of references, which would keep the call's weights until the next garbage collection."""
+        del self._symbolic
+
+    def _packer(self, region: RegionPlan, store: RegionStore) -> RegionPacker:
+        n_columns = -1 if region.meeting is None else self._met(region.meeting).n_columns
+        return RegionPacker(region, self._symbolic, self._layout, n_columns, self._plan.places, store)
+
+    def _frame_counts(self) -> list[list[int]]:
+        """For each item, the frames of each region."""
+        n_items = self._bound.n_items
+        columns: list[list[int]] = []
+        for region in self._plan.regions:
+            counts = [0]
+            if region.meeting is not None:
+                counts = self._met(region.meeting).counts.tolist()
+            columns.append(counts if len(counts) == n_items else counts * n_items)
+        return [[column[item] for column in columns] for item in range(n_items)]
+
+    def _met(self, meeting: Meeting) -> BoundDense:
+        return self._dense(str(meeting.dense.parameters[0]))
+
+    def _dense(self, name: str) -> BoundDense:
+        found = self._bound.inputs[name]
+        assert isinstance(found, BoundDense)
+        return found
+
+    def _emit(self, regions: list[tuple[Region, ...]], dtypes: dict[str, str]) -> tuple[Emitted, dict[Any, Any]]:
+        """The routine's text, and a memo that all calls share which have this text."""
+        if regions:
+            kinds = tuple((r.kind, r.semiring) for r in regions[0])
+        else:
+            kinds = tuple((_expected_kind(r), r.semiring) for r in self._plan.regions)
+        key = (kinds, tuple(dtypes.items()))
+        if key not in self._plan.memo:
+            emitted = emit(self._plan, [KERNELS[kind] for kind in kinds], dtypes, FUNCTIONS)
+            self._plan.memo[key] = emitted, {}
+        found: tuple[Emitted, dict[Any, Any]] = self._plan.memo[key]
+        return found
+
+    def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | IntArray | None:
+        """The best path of a graph that stands under PATH, at the present weights."""
+        if self._weights is None:
+            self._weights = self._layout.weights(self._bound)
+        weights, offsets = self._weights, self._layout.flat_offsets(item)
+        for number in graph.selection.leaves:
+            leaf = self._plan.leaves[number]
+            if not leaf.is_input and not leaf.is_number:
+                weights[offsets[number]] = self._score(leaf, item)
+        line = graph.selection.line
+        if line is None:
+            return best_arcs(graph.topology, graph.selection.weights(weights, offsets))
+        begin = int(offsets[line[0]]) + line[1]
+        return best_arcs(graph.topology, weights[begin : begin + graph.topology.n_arcs])
+
+    def _score(self, node: Node, item: int) -> float:
+        """A score that weights a graph below PATH, by the interpreter."""
+        part = replace(self._owner.program, result=node, places=dict(self._plan.places))
+        return Interpretation(part, self._bound, item, self._owner.limits).forward(want_gradient=False).number
+
+
+def _expected_kind(region: RegionPlan) -> str:
+    """A region's shape where an empty batch gives no graph to look at."""
+    if region.meeting is None:
+        return "lattice"
+    return "frames" if region.graph is None else "trellis"

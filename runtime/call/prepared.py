@@ -1,0 +1,173 @@
+"""A prepared call: everything about it that does not depend on weights, laid out as its routine takes it.
+
+Made by ``prepare``, used by ``executor``. A call on graphs of known topology finds its Prepared again and only fills in
+weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.emit import Emitted, signature
+from arcgrad.compiler.plan import Plan
+from arcgrad.runtime.build.built_graph import SymbolicGraph
+from arcgrad.runtime.build.weights import Layout
+from arcgrad.runtime.jit.cache import cache
+from arcgrad.runtime.kernels import KERNELS, KernelNames
+from arcgrad.runtime.regions.region import Region
+from arcgrad.runtime.regions.store import RegionStore
+
+__all__ = ["Prepared"]
+
+# A batch that is worth threads is cut into at most this many slices, whatever the number of threads, so that sums over
+# the batch are the same for any number of them.
+MAX_SLICES = 16
+# Arc-frames below which a batch stays in one slice.
+SLICING_THRESHOLD = 100_000.0
+# Floats of shared gradient, one copy a slice, that a batch may cost.
+SHARED_GRADIENT_BUDGET = 1 << 25
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The symbolic part of a call (of one that meets PATH, also the best paths).
+
+    Attributes:
+        plan: what the inputs' kinds ask for.
+        layout: where leaf weights lie.
+        regions: for each item, its packed regions.
+        emitted: the routine's text; None for a graph without scores.
+        dtypes: "float32" or "float64" of each dense input met in a region.
+        graphs: for each item, the built graph of a graph-valued equation.
+        frame_counts: for each item, the frames of each region (0 where it meets no dense input).
+        widths: columns of the dense input that each region meets (0: none).
+        store: holds what was packed for this call, and all regions once the routine asks for them.
+        memo: what calls with the same routine share: it, and what they wished.
+    """
+
+    plan: Plan
+    layout: Layout
+    regions: list[tuple[Region, ...]]
+    emitted: Emitted | None
+    dtypes: dict[str, str]
+    graphs: list[SymbolicGraph]
+    frame_counts: list[list[int]]
+    widths: list[int]
+    store: RegionStore
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items of the batch."""
+        return len(self.frame_counts)
+
+    @property
+    def signature(self) -> str:
+        """Numba's signature of the routine."""
+        if "signature" not in self.memo:
+            self.memo["signature"] = signature([self.dtypes[name] for name in self.plan.dense])
+        return str(self.memo["signature"])
+
+    def loaded(self, tier: str) -> Callable[..., Any] | None:
+        """The routine of that tier, where a call had it loaded since the cache was cleared last."""
+        found = self.memo.get(tier)
+        return None if found is None or found[0] != cache.generation else found[1]
+
+    def keep(self, tier: str, routine: Callable[..., Any]) -> None:
+        """Remember the routine of a tier."""
+        self.memo[tier] = cache.generation, routine
+
+    @cached_property
+    def work(self) -> float:
+        """Arc-frames of all regions and items: what a routine's time is about proportional to."""
+        total = 0
+        for packed, frames in zip(self.regions, self.frame_counts, strict=True):
+            for number, region in enumerate(packed):
+                total += (region.n_arcs or self.widths[number]) * (frames[number] or 1)
+        return float(total)
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """Names of the dense inputs of which a region reads every score, so that its value tells if one is none."""
+        return frozenset(
+            str(region.meeting.dense.parameters[0])
+            for region in self.plan.regions
+            if region.meeting is not None and region.graph is None and region.semiring == "log"
+        )
+
+    @cached_property
+    def met(self) -> frozenset[str]:
+        """Dense inputs that the routine reads in regions, and that nothing else reads."""
+        if self.emitted is None:
+            return frozenset()
+        return frozenset(name for name in self.plan.dense if name not in self.layout)
+
+    @property
+    def kernels(self) -> list[KernelNames]:
+        """The kernels of each region."""
+        return [KERNELS[region.kind, region.semiring] for region in self.regions[0]] if self.regions else []
+
+    @cached_property
+    def slices(self) -> list[int]:
+        """Bounds of the slices of the batch: slice k has items ``slices[k]`` to ``slices[k + 1]``."""
+        n = 1
+        if self.work >= SLICING_THRESHOLD:
+            shared = SHARED_GRADIENT_BUDGET // max(1, self.layout.n_shared)
+            n = max(1, min(self.n_items, MAX_SLICES, shared))
+        return [round(self.n_items * k / n) for k in range(n + 1)]
+
+    @cached_property
+    def packed(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """All packed regions in one array, each once, and (B, n_regions) where they begin."""
+        begins = [self.store.place(region) for packed in self.regions for region in packed]
+        bases = np.array(begins, dtype=np.int64).reshape(self.n_items, len(self.plan.regions))
+        return self.store.ints, bases
+
+    @cached_property
+    def workspace(self) -> tuple[int, NDArray[np.int64], int, NDArray[np.int64]]:
+        """Floats of workspace of a slice, and where each region's begin; the same for integers."""
+        floats, numbers = [0], [0]
+        for number in range(len(self.plan.regions)):
+            most_floats = most_numbers = 0
+            for packed, frames in zip(self.regions, self.frame_counts, strict=True):
+                needed = packed[number].work(frames[number])
+                most_floats, most_numbers = max(most_floats, needed[0]), max(most_numbers, needed[1])
+            floats.append(floats[-1] + most_floats)
+            numbers.append(numbers[-1] + most_numbers)
+        float_places, number_places = np.array([floats[:-1], numbers[:-1]], dtype=np.int64)
+        return floats[-1], float_places, numbers[-1], number_places
+
+    @cached_property
+    def entries(self) -> NDArray[np.int64]:
+        """Leaf entries of the scores that arithmetic reads or writes, as the routine takes them."""
+        assert self.emitted is not None
+        return np.array([self.layout.entry(node) for node in self.emitted.entries], dtype=np.int64)
+
+    @cached_property
+    def gradient_shifts(self) -> NDArray[np.int64]:
+        """As the layout's shifts, for the gradient, which holds a copy of the shared part for each slice."""
+        return self.layout.shifts + (len(self.slices) - 2) * self.layout.n_shared
+
+    def wants(self, wrt: Sequence[str]) -> NDArray[np.bool_]:
+        """(n_regions, 2): whether gradients by a region's leaf weights and by its frames are asked for.
+
+        Args:
+            wrt: names of the inputs to differentiate by.
+        """
+        key = ("wants", *wrt)
+        if key not in self.memo:
+            rows = []
+            for region in self.plan.regions:
+                below = self.plan.leaves_below(region.graph)
+                weights = any(not n.is_number and (not n.is_input or n.parameters[0] in wrt) for n in below)
+                frames = region.meeting is not None and region.meeting.dense.parameters[0] in wrt
+                rows.append((weights, frames))
+            self.memo[key] = np.array(rows, dtype=np.bool_).reshape(-1, 2)
+        found: NDArray[np.bool_] = self.memo[key]
+        return found

@@ -1,0 +1,1 @@
+"""What users give: graphs, dense inputs, symbols and files, checked."""

@@ -1,0 +1,45 @@
+"""The registry of file formats: every module of this folder that is one, found by listing the folder."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from functools import cache
+from types import MappingProxyType
+
+from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.data.formats.base import Format
+
+__all__ = ["Format", "format_named", "formats"]
+
+_HELPERS = ("base", "lines", "rebuild", "text")
+
+
+@cache
+def formats() -> MappingProxyType[str, Format]:
+    """All formats by name, in alphabetical order."""
+    found = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
+        if module.name in _HELPERS:
+            continue
+        entry: Format = importlib.import_module(f"{__name__}.{module.name}").FORMAT
+        if entry.name != module.name:
+            raise AssertionError(f"runtime/data/formats/{module.name}.py defines the format {entry.name!r}")
+        found[entry.name] = entry
+    return MappingProxyType(found)
+
+
+def format_named(name: str) -> Format:
+    """The format of that name.
+
+    Raises:
+        InputError: there is none; the message lists them and the hint gives the nearest.
+    """
+    if isinstance(name, str) and name in formats():
+        return formats()[name]
+    near = difflib.get_close_matches(str(name), formats(), n=1)
+    known = ", ".join(repr(known) for known in formats())
+    raise InputError(
+        f"no graph format {name!r}; there are {known}", hint=f"did you mean {near[0]!r}?" if near else None
+    )

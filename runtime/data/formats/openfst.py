@@ -1,0 +1,197 @@
+"""OpenFst's text format (``fstprint``, ``fstcompile``), which AT&T's tools began; costs are weights negated.
+
+    0 1 5 6 0.5  src dst ilabel olabel [cost]; as an acceptor: src dst label [cost]
+    1 0.25       state [cost]: a final state
+
+The first line's source is the start. Label 0 is ε. A final state with a cost other than 0 becomes an ε arc of that
+weight to a new accept state, which has no other arcs; writing undoes this where the new accepts are the last states
+and the ε arcs the last arcs, as reading leaves them. Cost Infinity is weight −inf, and on a final line it says that
+the state is not final: that is how a state is written that would else not be mentioned, or not first.
+
+Expresses every graph with one start, ties aside.
+"""
+
+from __future__ import annotations
+
+import math
+
+from arcgrad.compiler.topology import EPSILON
+from arcgrad.runtime.data.bare_graph import BareGraph
+from arcgrad.runtime.data.formats.base import Format, file_labels, warn_inexact
+from arcgrad.runtime.data.formats.lines import Line, split_lines
+from arcgrad.runtime.data.formats.rebuild import single_start
+
+__all__ = ["FORMAT", "read", "write"]
+
+
+def read(text: str, file: str = "<text>", *, shift: int = 0, acceptor: bool | None = None) -> BareGraph:
+    """The graph that a text in OpenFst's format describes; an empty text is the graph without states.
+
+    Args:
+        text: the text.
+        file: its name, for messages.
+        shift: added to every label but ε (0).
+        acceptor: whether arcs have one label. None decides: they have two if some line has five fields; else one if
+            some line has three, or has a fourth that is no label (``0.5``, ``Infinity``, ``-1``); else two.
+
+    Raises:
+        FormatError: the text is malformed.
+    """
+    lines = [line for line in split_lines(text, file) if line.fields]
+    for line in lines:
+        if len(line.fields) > 5:
+            line.fail(f"expected at most 5 fields, 'src dst ilabel olabel cost', but found {len(line.fields)}", 5)
+    arcs = [line for line in lines if len(line.fields) > 2]
+    one_label = _is_acceptor(arcs) if acceptor is None else acceptor
+    row = _Rows(shift, one_label)
+    for line in lines:
+        if len(line.fields) > 2:
+            row.arc(line)
+        else:
+            row.final(line)
+    return row.graph(None if not lines else lines[0].state(0, "start state"))
+
+
+def _is_acceptor(arcs: list[Line]) -> bool:
+    if any(len(line.fields) == 5 for line in arcs):
+        return False
+    return any(len(line.fields) == 3 or not line.fields[3].isdigit() for line in arcs)
+
+
+class _Rows:
+    """Arcs and final states as they are collected, line by line."""
+
+    def __init__(self, shift: int, one_label: bool) -> None:
+        self.shift = shift
+        self.one_label = one_label
+        self.arcs: list[tuple[int, int, int, int, float]] = []
+        self.mentioned = -1
+        self.final_cost: dict[int, float] = {}
+
+    def arc(self, line: Line) -> None:
+        count = len(line.fields)
+        kind = "an acceptor" if self.one_label else "a transducer"
+        form = "src dst label [cost]" if self.one_label else "src dst ilabel olabel [cost]"
+        n_labels = 1 if self.one_label else 2
+        if not 2 + n_labels <= count <= 3 + n_labels:
+            line.fail(
+                f"expected an arc of {kind}, '{form}', but found {count} fields",
+                min(count, 3 + n_labels),
+                hint="acceptor=True or acceptor=False says which form the text has",
+            )
+        src, dst = line.state(0, "source state"), line.state(1, "destination state")
+        hint = None
+        if line.fields[2][0].isalpha() or line.fields[2][0] == "<":
+            hint = "labels must be numbers here; print the file without symbol tables, or encode the symbols"
+        ilabel = line.label(2, "label" if self.one_label else "input label", epsilon=0, shift=self.shift, hint=hint)
+        olabel = ilabel if self.one_label else line.label(3, "output label", epsilon=0, shift=self.shift, hint=hint)
+        weight = _weight(line, 2 + n_labels) if count > 2 + n_labels else 0.0
+        self.arcs.append((src, dst, ilabel, olabel, weight))
+        self.mentioned = max(self.mentioned, src, dst)
+
+    def final(self, line: Line) -> None:
+        state = line.state(0, "final state")
+        weight = _weight(line, 1) if len(line.fields) > 1 else 0.0
+        self.mentioned = max(self.mentioned, state)
+        if weight == -math.inf:
+            return
+        if state in self.final_cost:
+            line.fail(f"state {state} is declared final twice", 0)
+        self.final_cost[state] = weight
+
+    def graph(self, start: int | None) -> BareGraph:
+        accepts = [state for state, weight in self.final_cost.items() if weight == 0.0]
+        n_states = self.mentioned + 1
+        for state, weight in self.final_cost.items():
+            if weight != 0.0:
+                self.arcs.append((state, n_states, EPSILON, EPSILON, weight))
+                accepts.append(n_states)
+                n_states += 1
+        return BareGraph.from_arcs(self.arcs, () if start is None else (start,), accepts, n_states)
+
+
+def _weight(line: Line, field: int) -> float:
+    cost = line.real(field, "cost")
+    if cost == -math.inf:
+        line.fail("a cost may be Infinity (weight −inf) but not -Infinity", field)
+    return 0.0 - cost  # not -cost, which would make −0.0 of the usual cost 0
+
+
+def write(graph: BareGraph, *, shift: int = 0) -> str:
+    """The graph in OpenFst's format, tab-separated, always with both labels; costs of 0 are left out."""
+    reasons = []
+    if graph.tie is not None:
+        reasons.append("arcs that share parameters are written with weights of their own")
+    if len(graph.start) != 1 and graph.n_states:
+        reasons.append(f"{len(graph.start) or 'no'} starts become one new start state, 0")
+        graph = single_start(graph)
+    warn_inexact("OpenFst", reasons)
+    inputs = file_labels(graph.ilabel.tolist(), "ilabel", format="OpenFst", epsilon=0, low=1, shift=shift)
+    outputs = file_labels(graph.olabel.tolist(), "olabel", format="OpenFst", epsilon=0, low=1, shift=shift)
+    src, dst, weight = graph.src.tolist(), graph.dst.tolist(), graph.arc_weight.tolist()
+    n_finals = _weighted_finals(graph)
+    n_arcs, n_states = graph.n_arcs - n_finals, graph.n_states - n_finals
+
+    rows = [
+        f"{src[arc]}\t{dst[arc]}\t{inputs[arc]}\t{outputs[arc]}{_cost_column(weight[arc])}" for arc in range(n_arcs)
+    ]
+    finals = [state for state in graph.accept.tolist() if state < n_states]
+    start = graph.start.tolist()
+    if start and not (n_arcs and src[0] == start[0]):
+        if start[0] in finals:
+            finals.remove(start[0])
+            rows.insert(0, f"{start[0]}")
+        else:
+            rows.insert(0, f"{start[0]}\tInfinity")
+    rows += [f"{state}" for state in finals]
+    rows += [f"{src[arc]}{_cost_column(weight[arc])}" for arc in range(n_arcs, graph.n_arcs)]
+    mentioned = max([-1, *start, *finals, *src, *dst[:n_arcs]])
+    if mentioned < n_states - 1:
+        rows.append(f"{n_states - 1}\tInfinity")
+    return "".join(row + "\n" for row in rows)
+
+
+def _cost_column(weight: float) -> str:
+    if weight == 0.0:
+        return ""
+    return "\tInfinity" if weight == -math.inf else f"\t{-weight!r}"
+
+
+def _weighted_finals(graph: BareGraph) -> int:
+    """How many of the last states and arcs are what ``read`` makes of final states with a cost."""
+    src, dst = graph.src.tolist(), graph.dst.tolist()
+    ends: dict[int, int] = {}
+    for state in src + dst:
+        ends[state] = ends.get(state, 0) + 1
+    starts, accepts = set(graph.start.tolist()), set(graph.accept.tolist())
+    weights = graph.arc_weight.tolist()
+    sources: set[int] = set()
+    count = 0
+    while count < min(graph.n_arcs, graph.n_states):
+        arc, state = graph.n_arcs - 1 - count, graph.n_states - 1 - count
+        is_final_arc = (
+            dst[arc] == state
+            and ends[state] == 1
+            and state in accepts
+            and state not in starts
+            and graph.ilabel[arc] == graph.olabel[arc] == EPSILON
+            and weights[arc] not in (0.0, -math.inf)
+            and src[arc] not in accepts
+            and src[arc] not in sources
+        )
+        if not is_final_arc:
+            break
+        sources.add(src[arc])
+        count += 1
+    return count
+
+
+FORMAT = Format(
+    name="openfst",
+    summary="OpenFst's text format (AT&T)",
+    suffixes=(".att",),
+    read=read,
+    write=write,
+    options=("shift",),
+    read_options=("acceptor",),
+)

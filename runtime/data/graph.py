@@ -1,0 +1,159 @@
+"""Graphs: weighted automata as users make them, and as graph-valued equations return them.
+
+A Graph is a checked, immutable Topology plus a vector of weights. It is where a user's data enters a run: after the
+constructor, nothing downstream checks states, labels or weights again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.runtime.data.bare_graph import BareGraph
+from arcgrad.runtime.data.checks import freeze, labels_array, weights_array
+
+__all__ = ["Graph", "linear"]
+
+WeightArray = NDArray[np.float64]
+
+
+class Graph(BareGraph):
+    """A weighted automaton: states ``0 … n_states − 1`` and arcs with an input label, an output label and a weight.
+
+    A path's weight is the sum of its arcs' weights, which are log-domain scores in nats: bigger is better. Labels are
+    integers from 0 to 2³¹ − 1, and −1 is ε. Starts and accepts carry no weight. Parallel arcs, self-loops, ε arcs,
+    cycles, several starts and accepts, weights of −inf and the graph without states are all legal.
+
+    A graph copies what it is given and is read-only, so that its fingerprint cannot go stale. ``==`` compares
+    identity; use ``ag.equal`` or ``ag.isomorphic`` to compare graphs.
+
+    Args:
+        src: (n_arcs,) integers, the state at which each arc begins.
+        dst: (n_arcs,) integers, the state at which each arc ends.
+        ilabel: (n_arcs,) integers, input labels.
+        olabel: (n_arcs,) integers, output labels; None makes an acceptor, whose output labels are its input labels.
+        weight: (n_arcs,) real numbers in nats, or (n_parameters,) with ``tie``; None means all 0.
+        start: start states, each mentioned any number of times.
+        accept: accept states.
+        n_states: number of states; None: the largest state mentioned + 1.
+        tie: (n_arcs,) integers; arc k has the weight ``weight[tie[k]]``, so that arcs share parameters.
+
+    Raises:
+        InputError: an argument has a wrong shape or dtype, a state or a label is out of range, a weight is NaN or +inf.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> g = ag.Graph([0, 0, 1], [1, 1, 2], [5, 6, 7], weight=[0.5, -1.0, 0.0], accept=[2])
+        >>> g
+        Graph(3 states, 3 arcs, acceptor, start 0, accept 2)
+        >>> g.olabel
+        array([5, 6, 7], dtype=int32)
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def from_text(cls, text: str, format: str = "gtn", shift: int = 0, **options: Any) -> Graph:
+        """Read a graph from the text of another toolkit.
+
+        Args:
+            text: the whole text.
+            format: "gtn", "openfst" (AT&T text, costs negated), "k2" or "json".
+            shift: added to every label but ε, as in ``shift=-1`` for files that number symbols from 1.
+            options: what the format offers beyond that; ``acceptor=True`` or ``False`` for "openfst".
+
+        Raises:
+            FormatError: the text is malformed; it names line and column.
+            InputError: no such format or option.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.Graph.from_text("0\\n1\\n0 1 5 5 0.5\\n")
+            Graph(2 states, 1 arc, acceptor, start 0, accept 1)
+        """
+        from arcgrad.runtime.data.formats.text import read_text
+
+        read = read_text(text, format, shift=shift, **options)
+        return cls.from_topology(read.topology, read.weight, read.tie)
+
+    def to_text(self, format: str = "gtn", shift: int = 0) -> str:
+        """Write the graph as text of another toolkit; numbers are written so that reading them gives the same value.
+
+        Args:
+            format: "gtn", "openfst", "k2" or "json".
+            shift: subtracted from every label but ε, so that ``from_text`` with the same shift reads the graph back.
+
+        Warns:
+            UserWarning: the format cannot express this graph exactly and an equivalent one was written.
+
+        Raises:
+            InputError: no such format, or a label that the format cannot hold.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> print(ag.linear([5, 6], weight=[0.5, 0.0]).to_text("openfst"), end="")
+            0 1 5 5 -0.5
+            1 2 6 6
+            2
+        """
+        from arcgrad.runtime.data.formats.text import write_text
+
+        return write_text(self, format, shift=shift)
+
+    def __copy__(self) -> Graph:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        t = self._topology
+        outputs = None if t.olabel is t.ilabel else t.olabel
+        return _restore, (t.n_states, t.src, t.dst, t.ilabel, outputs, t.start, t.accept, self._weight, self._tie)
+
+
+def linear(labels: str | ArrayLike | Iterable[int], weight: ArrayLike | None = None) -> Graph:
+    """The chain that accepts exactly one string of labels: state k to state k + 1 by label k.
+
+    Args:
+        labels: (n,) integers, or a text, whose characters stand for their Unicode code points.
+        weight: (n,) real numbers in nats, one for each label; None means all 0.
+
+    Returns:
+        An acceptor of n + 1 states; state 0 is the start and state n the accept.
+
+    Raises:
+        InputError: labels or weights of a wrong shape, dtype or range.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> ag.linear([3, 1, 2])
+        Graph(4 states, 3 arcs, acceptor, start 0, accept 3)
+        >>> ag.linear("ab").ilabel
+        array([97, 98], dtype=int32)
+    """
+    inputs = labels_array([ord(c) for c in labels] if isinstance(labels, str) else labels, "labels")
+    n = len(inputs)
+    states = freeze(np.arange(n + 1, dtype=np.int32))
+    topology = Topology(n + 1, states[:-1], states[1:], inputs, inputs, states[:1], states[n:])
+    weights = None if weight is None else weights_array(weight, "weight", n, "labels")
+    return Graph.from_topology(topology, weights)
+
+
+def _restore(
+    n_states: int,
+    src: IntArray,
+    dst: IntArray,
+    ilabel: IntArray,
+    olabel: IntArray | None,
+    start: IntArray,
+    accept: IntArray,
+    weight: WeightArray,
+    tie: IntArray | None,
+) -> Graph:
+    """Unpickle; through the constructor, since pickled arrays come back writeable and might have been edited."""
+    return Graph(src, dst, ilabel, olabel, weight, start=start, accept=accept, n_states=n_states, tie=tie)

@@ -1,0 +1,361 @@
+"""Binding: what the user gives becomes checked inputs with one idea of the batch; gradients take the way back.
+
+First step of a call: inputs → bound inputs → symbolic part → numeric part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.mapping import LabelMapping
+from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.data.checks import as_array, describe, to_floats
+from arcgrad.runtime.data.dense import Dense, check_scores, dense_topology
+from arcgrad.runtime.data.graph import Graph
+
+__all__ = ["Bound", "BoundDense", "BoundGraph", "BoundScore", "bind", "resolve_names"]
+
+FloatArray = NDArray[np.float64]
+
+_NONE: frozenset[str] = frozenset()
+
+
+@dataclass(eq=False, slots=True)
+class BoundGraph:
+    """A graph input: one graph for the whole batch (``shared``), or one an item."""
+
+    items: tuple[Graph, ...]
+    shared: bool
+
+    def topology(self, item: int) -> Topology:
+        """The topology of that item."""
+        return self.items[0 if self.shared else item].topology
+
+    def weights(self, item: int) -> FloatArray:
+        """(n_arcs,) arc weights of that item."""
+        return self.items[0 if self.shared else item].arc_weight
+
+    def gradient(self, item: int, arcs: FloatArray) -> FloatArray:
+        """The gradient by the weight array from that by the arcs: tied arcs are summed."""
+        graph = self.items[0 if self.shared else item]
+        if graph.tie is None:
+            return arcs
+        return np.bincount(graph.tie, weights=arcs, minlength=len(graph.weight)).astype(np.float64)
+
+    def collect(self, parts: list[FloatArray]) -> FloatArray | list[FloatArray]:
+        """Gradients in the shape in which the input came."""
+        if self.shared:
+            return self.gradient(0, parts[0])
+        return [self.gradient(b, part) for b, part in enumerate(parts)]
+
+
+@dataclass(frozen=True, eq=False)
+class BoundDense:
+    """A dense input, as rows of one matrix: item b has rows ``starts[b] : starts[b] + counts[b]`` of ``frames``.
+
+    ``as_list`` tells that the user gave a list of dense inputs, ``shape`` the shape of a single array, and
+    ``is_checked`` that its scores were looked at.
+    """
+
+    frames: NDArray[Any]
+    starts: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    shared: bool
+    as_list: bool
+    shape: tuple[int, ...]
+    is_checked: bool = True
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns, which are the labels."""
+        return int(self.frames.shape[1])
+
+    def scores(self, item: int) -> NDArray[Any]:
+        """(T, C) scores of that item, cut to its length."""
+        b = 0 if self.shared else item
+        rows: NDArray[Any] = self.frames[self.starts[b] : self.starts[b] + self.counts[b]]
+        return rows
+
+    def topology(self, item: int) -> Topology:
+        """The chain that the item stands for."""
+        return dense_topology(int(self.counts[0 if self.shared else item]), self.n_columns)
+
+    def weights(self, item: int) -> FloatArray:
+        """(T · C,) arc weights of the chain."""
+        return np.ascontiguousarray(self.scores(item), dtype=np.float64).reshape(-1)
+
+    def collect(self, frames_gradient: NDArray[Any]) -> NDArray[Any] | list[NDArray[Any]]:
+        """A gradient of the shape of ``frames``, in the shape in which the input came."""
+        if self.as_list:
+            return [frames_gradient[s : s + n] for s, n in zip(self.starts, self.counts, strict=True)]
+        return frames_gradient.reshape(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundScore:
+    """A score input: (1,) where it is shared by the batch, else (B,)."""
+
+    values: FloatArray
+    shared: bool
+
+    def collect(self, gradient: FloatArray) -> float | FloatArray:
+        """The gradient in the shape in which the input came."""
+        return float(gradient[0]) if self.shared else gradient
+
+
+BoundInput = BoundGraph | BoundDense | BoundScore
+
+
+@dataclass(eq=False, slots=True)
+class Bound:
+    """All inputs of a call.
+
+    Attributes:
+        batch: None where no input is batched: then there is one item.
+        inputs: by name.
+        mappings: label mappings by name.
+        unchecked: names of the dense inputs whose scores are still to be looked at, before any is used.
+    """
+
+    batch: int | None
+    inputs: dict[str, BoundInput]
+    mappings: dict[str, LabelMapping]
+    unchecked: frozenset[str] = _NONE
+
+    @property
+    def n_items(self) -> int:
+        """Number of items to evaluate."""
+        return 1 if self.batch is None else self.batch
+
+    def check_scores(self, but: frozenset[str] = _NONE) -> None:
+        """Look at the scores of all inputs that are unchecked, but for some.
+
+        Raises:
+            InputError: NaN, +inf or a score beyond the largest.
+        """
+        for name in self.inputs if self.unchecked else ():
+            if name in self.unchecked and name not in but:
+                _check_scores(name, self.inputs[name])
+        self.unchecked &= but
+
+
+def _check_scores(name: str, found: BoundInput) -> None:
+    assert isinstance(found, BoundDense)
+    check_scores(found.frames.reshape(found.shape), found.counts, f"input {name}")
+
+
+def resolve_names(known: Mapping[str, Type], given: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """The given inputs by their plain names, in the equation's order.
+
+    Raises:
+        InputError: an input is missing, unknown, or given in two spellings.
+    """
+    if given.keys() == known.keys():
+        return {name: given[name] for name in known}
+    from arcgrad.grammar import normalise_name
+    from arcgrad.grammar.errors import EquationError
+
+    found: dict[str, Any] = {}
+    spellings: dict[str, str] = {}
+    for key, value in given.items():
+        if not isinstance(key, str):
+            raise InputError(f"inputs are given by name, but {key!r} is a {type(key).__name__}")
+        try:
+            name = key if key in known else normalise_name(key)
+        except EquationError:
+            name = key
+        if name not in known:
+            inputs = ", ".join(known) or "none"
+            raise InputError(
+                f"{_shown(key)} is no input of the equation; its inputs are: {inputs}", hint=_near(name, known)
+            )
+        if name in found:
+            raise InputError(f"{spellings[name]} and {key} are two spellings of one input, {name}", hint="give it once")
+        found[name], spellings[name] = value, key
+    missing = [name for name in known if name not in found]
+    if missing:
+        raise InputError(
+            f"missing input{'s' * (len(missing) > 1)}: "
+            + ", ".join(f"{n} (a {known[n]})" for n in missing)
+            + f"; the equation {text.strip()[:80]!r} takes {', '.join(known)}",
+        )
+    return {name: found[name] for name in known}
+
+
+def _shown(key: str) -> str:
+    return key if key.isidentifier() else repr(key)
+
+
+def _near(name: str, known: Mapping[str, Type]) -> str | None:
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else None
+
+
+# Scores from which on it pays to look at them slice by slice, in many threads, just before a routine reads them.
+_MANY_SCORES = 1 << 20
+
+
+def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = False) -> Bound:
+    """Check the values of all inputs and settle the batch.
+
+    Args:
+        types: the equation's inputs.
+        values: by plain name.
+        defer: leave large batches of scores unchecked; the caller sees to ``Bound.check_scores``.
+
+    Raises:
+        InputError: a wrong kind, shape or dtype, NaN or +inf, or batches of different sizes.
+    """
+    inputs: dict[str, BoundInput] = {}
+    mappings: dict[str, LabelMapping] = {}
+    sizes: dict[str, int] = {}  # of the batches
+    unchecked: frozenset[str] = _NONE
+    for name, type_ in types.items():
+        value = values[name]
+        if type_ is Type.MAPPING:
+            mappings[name] = value if isinstance(value, LabelMapping) else LabelMapping.make(value, name)
+            continue
+        bound = _BINDERS[type_](name, value)
+        inputs[name] = bound
+        if isinstance(bound, BoundDense) and not bound.is_checked:
+            if defer and not bound.shared and bound.frames.size >= _MANY_SCORES:
+                unchecked |= {name}
+            else:
+                _check_scores(name, bound)
+        if not bound.shared:
+            sizes[name] = _size(bound)
+    if len(sizes) > 1 and len(set(sizes.values())) > 1:
+        described = ", ".join(f"{name} has {size} items" for name, size in sizes.items())
+        raise InputError(
+            f"the inputs' batch sizes differ: {described}",
+            hint="a single graph, dense input or number beside a batch is shared by all items",
+        )
+    return Bound(next(iter(sizes.values()), None), inputs, mappings, unchecked)
+
+
+def _size(bound: BoundInput) -> int:
+    match bound:
+        case BoundGraph():
+            return len(bound.items)
+        case BoundDense():
+            return len(bound.counts)
+        case BoundScore():
+            return len(bound.values)
+
+
+def _bind_graph(name: str, value: Any) -> BoundInput:
+    if isinstance(value, Graph):
+        return BoundGraph((value,), shared=True)
+    if isinstance(value, Dense):
+        return _from_dense(value)
+    if isinstance(value, (list, tuple)):
+        return _bind_list(name, value)
+    if isinstance(value, (int, float)) or _dimensions(value) < 2:
+        raise InputError(
+            f"input {name} is a graph in this equation, but a {_kind(value)} was given",
+            hint=f"give ag.Graph(…), ag.linear(…) or ag.dense(…); `0 + {name}` in the equation would make it a score",
+        )
+    return _from_dense(Dense.wrap(value, name=f"input {name}", check=False), is_checked=False)
+
+
+def _dimensions(value: Any) -> int:
+    """Number of axes; 2 for what numpy cannot look at, so that the conversion that follows says why."""
+    try:
+        return int(np.ndim(value))
+    except (ValueError, TypeError, RuntimeError):
+        return 2
+
+
+def _kind(value: Any) -> str:
+    if hasattr(value, "shape"):
+        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    return type(value).__name__
+
+
+def _from_dense(value: Dense, is_checked: bool = True) -> BoundDense:
+    scores = value.scores
+    shape = scores.shape
+    steps, columns = shape[-2:]
+    n_items = shape[0] if len(shape) == 3 else 1
+    return BoundDense(
+        frames=scores.reshape((n_items * steps, columns)),
+        starts=np.arange(0, n_items * steps, steps, dtype=np.int64) if steps else np.zeros(n_items, dtype=np.int64),
+        counts=value.lengths,
+        shared=len(shape) == 2,
+        as_list=False,
+        shape=shape,
+        is_checked=is_checked,
+    )
+
+
+def _bind_list(name: str, values: Sequence[Any]) -> BoundInput:
+    if set(map(type, values)) == {Graph}:
+        return BoundGraph(tuple(values), shared=False)
+    items: list[Any] = []
+    for index, value in enumerate(values):
+        if isinstance(value, (Graph, Dense)):
+            items.append(value)
+        elif hasattr(value, "__array__") and _dimensions(value) == 2:
+            items.append(Dense.wrap(value, name=f"item {index} of input {name}"))
+        else:
+            raise InputError(
+                f"item {index} of input {name} is a {_kind(value)}, but a batch is a list of graphs or of dense inputs",
+                hint="make graphs with ag.Graph(…), ag.linear(…) or ag.dense(…)",
+            )
+    if all(isinstance(item, Graph) for item in items):
+        return BoundGraph(tuple(items), shared=False)
+    for index, item in enumerate(items):
+        if isinstance(item, Graph):
+            raise InputError(f"input {name} mixes graphs and dense inputs (item {index} is a graph)")
+        if item.is_batch:
+            raise InputError(f"item {index} of input {name} is itself a batch (scores of shape {item.scores.shape})")
+    columns = {item.n_columns for item in items}
+    if len(columns) > 1:
+        index = next(i for i, item in enumerate(items) if item.n_columns != items[0].n_columns)
+        raise InputError(
+            f"item {index} of input {name} has {items[index].n_columns} columns, but item 0 has {items[0].n_columns}"
+        )
+    counts = np.array([int(item.lengths[0]) for item in items], dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+    dtype = np.result_type(*(item.dtype for item in items))
+    frames = np.concatenate([item.scores[:n] for item, n in zip(items, counts, strict=True)])
+    frames = np.ascontiguousarray(frames, dtype=dtype)
+    return BoundDense(frames, starts, counts, shared=False, as_list=True, shape=frames.shape)
+
+
+def _bind_score(name: str, value: Any) -> BoundScore:
+    if isinstance(value, (Graph, Dense)):
+        raise InputError(
+            f"input {name} is a score in this equation, but a {type(value).__name__} was given",
+            hint=f"LSE[{name}] or MAX[{name}] makes a score of a graph",
+        )
+    expected = "a real number, or an array of them of shape (B,)"
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            value = float(value)  # numpy makes no number of what exceeds 64 bits
+        except OverflowError:
+            raise InputError(f"input {name} is a whole number beyond the range of float64") from None
+    array = as_array(value, f"input {name}, a score in this equation,", expected)
+    if array.ndim > 1 or (array.size and array.dtype.kind not in "fiu"):
+        raise InputError(
+            f"input {name}, a score in this equation, is a {type(value).__name__} ({describe(array)}), "
+            f"but must be {expected}"
+        )
+    values = np.atleast_1d(to_floats(array, np.float64))
+    bad = np.flatnonzero(np.isnan(values))
+    if len(bad):
+        where = f" at item {bad[0]}" if array.ndim else ""
+        raise InputError(f"input {name} is NaN{where}")
+    return BoundScore(values, shared=array.ndim == 0)
+
+
+_BINDERS: dict[Type, Callable[[str, Any], BoundInput]] = {Type.GRAPH: _bind_graph, Type.SCORE: _bind_score}

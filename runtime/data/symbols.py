@@ -1,0 +1,301 @@
+"""Symbol tables: names for labels. Literals of equations and drawings read them; graphs hold labels only."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from arcgrad.compiler.topology import EPSILON
+from arcgrad.grammar.errors import FormatError, InputError
+from arcgrad.runtime.data.checks import LARGEST
+
+__all__ = ["CODE_POINTS", "SymbolTable"]
+
+_EPSILON_SIGN = "ε"
+_EPSILON_NAMES = ("<eps>", "<epsilon>", "eps", "epsilon", _EPSILON_SIGN)
+_MOST_COMPARED = 20_000  # difflib takes some 10 µs a symbol
+
+
+class SymbolTable:
+    """A one-to-one map between symbols (non-empty strings) and labels (integers from 0 to 2³¹ − 1).
+
+    Args:
+        symbols: an iterable of symbols, numbered in order (a text: its characters), or a mapping from symbol to label.
+        first: label of the first symbol of an iterable.
+
+    Raises:
+        InputError: a symbol or label that occurs twice, an empty symbol, a label out of range.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> table = ag.SymbolTable(["a", "b", "<space>"])
+        >>> table["b"], table.symbol(2), "c" in table
+        (1, '<space>', False)
+        >>> table.encode("abba")
+        [0, 1, 1, 0]
+        >>> table.decode([0, -1, 1])
+        ['a', 'ε', 'b']
+    """
+
+    __slots__ = ("_labels", "_symbols")
+
+    def __init__(self, symbols: Iterable[str] | Mapping[str, int], *, first: int = 0) -> None:
+        labels: dict[str, int] = {}
+        names: dict[int, str] = {}
+        for symbol, label in _pairs(symbols, first):
+            if not isinstance(symbol, str) or not symbol:
+                raise InputError(f"symbol {symbol!r} ({type(symbol).__name__}) must be a non-empty str")
+            if isinstance(label, bool) or not hasattr(label, "__index__"):
+                raise InputError(f"the label of symbol {symbol!r} is {label!r}, but must be an integer")
+            number = label.__index__()
+            if not 0 <= number <= LARGEST:
+                raise InputError(f"the label of symbol {symbol!r} is {number}, but labels go from 0 to {LARGEST}")
+            if symbol in labels:
+                raise InputError(f"symbol {symbol!r} occurs twice, with labels {labels[symbol]} and {number}")
+            if number in names:
+                raise InputError(f"label {number} is given to two symbols, {names[number]!r} and {symbol!r}")
+            labels[symbol] = number
+            names[number] = symbol
+        self._labels = labels
+        self._symbols = names
+
+    @classmethod
+    def from_text(cls, text: str, file: str = "<text>") -> SymbolTable:
+        """A table from OpenFst's symbols format: a symbol, spaces or tabs, and its label on each line.
+
+        The label 0 of a symbol named ``<eps>``, ``<epsilon>``, ``eps``, ``epsilon`` or ``ε`` is OpenFst's ε: that line
+        is skipped, since ε is −1 here and every table shows it as "ε". Any other symbol may have label 0.
+
+        Args:
+            text: the lines.
+            file: name for messages.
+
+        Raises:
+            FormatError: a line that is no symbol and label, or a symbol or label that occurs twice.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.SymbolTable.from_text("<eps> 0\\na 1\\nb 2\\n")
+            SymbolTable(2 symbols: 'a' 1, 'b' 2)
+        """
+        # Not in the formats folder: that registry is of graphs.
+        from arcgrad.runtime.data.formats.lines import split_lines
+
+        labels: dict[str, int] = {}
+        lines: dict[int, int] = {}
+        for line in split_lines(text, file):
+            if not line.fields:
+                continue
+            if len(line.fields) != 2:
+                line.fail(f"expected 'symbol label', but found {len(line.fields)} fields", min(len(line.fields), 2))
+            symbol = line.fields[0]
+            label = line.integer(1, "label", 0, LARGEST)
+            if symbol in labels:
+                line.fail(f"symbol {symbol!r} occurs twice, with labels {labels[symbol]} and {label}", 0)
+            if label in lines:
+                line.fail(f"label {label} was given to another symbol on line {lines[label]}", 1)
+            lines[label] = line.number
+            if label != 0 or symbol not in _EPSILON_NAMES:
+                labels[symbol] = label
+        return cls(labels)
+
+    def to_text(self) -> str:
+        """The table in OpenFst's symbols format, by label; begins with ``<eps> 0`` where no symbol has label 0.
+
+        Raises:
+            InputError: a symbol that holds white space, or one that would be read as ε.
+        """
+        rows = []
+        if 0 not in self._symbols:
+            epsilon = next((name for name in _EPSILON_NAMES if name not in self._labels), None)
+            rows += [] if epsilon is None else [f"{epsilon}\t0"]
+        for label, symbol in sorted(self._symbols.items()):
+            if len(symbol.split()) != 1 or symbol.split()[0] != symbol or symbol.startswith("\ufeff"):
+                raise InputError(f"symbol {symbol!r} holds white space, which OpenFst's symbols format cannot express")
+            if label == 0 and symbol in _EPSILON_NAMES:
+                raise InputError(f"symbol {symbol!r} with label {label} would be read as ε")
+            rows.append(f"{symbol}\t{label}")
+        return "".join(row + "\n" for row in rows)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> SymbolTable:
+        """Read a file in OpenFst's symbols format, UTF-8; see ``from_text``.
+
+        Raises:
+            FormatError: it is malformed.
+            OSError: it cannot be read.
+        """
+        file = os.fspath(path)
+        try:
+            text = Path(file).read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise FormatError(f"not text: byte {error.object[error.start]:#04x} is no UTF-8", file=file) from None
+        return cls.from_text(text, file)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a file in OpenFst's symbols format, UTF-8.
+
+        Raises:
+            InputError: as ``to_text``.
+            OSError: it cannot be written.
+        """
+        Path(path).write_bytes(self.to_text().encode())
+
+    def __getitem__(self, symbol: str) -> int:
+        """The label of a symbol.
+
+        Raises:
+            InputError: the table has no such symbol; the hint names the nearest one.
+        """
+        label = self._find(symbol)
+        if label is not None:
+            return label
+        raise InputError(f"symbol {symbol!r} is not in the table ({self!r})", hint=self._nearest(symbol))
+
+    def symbol(self, label: int) -> str:
+        """The symbol of a label; that of ε (−1) is "ε".
+
+        Raises:
+            InputError: the table has no such label.
+        """
+        try:
+            number = operator.index(label)
+        except TypeError:
+            raise InputError(f"label {label!r} ({type(label).__name__}) must be an integer") from None
+        if number == EPSILON:
+            return _EPSILON_SIGN
+        found = self._name(number)
+        if found is None:
+            raise InputError(f"label {label!r} is not in the table ({self!r})")
+        return found
+
+    def encode(self, symbols: str | Iterable[str]) -> list[int]:
+        """The labels of the characters of a text, or of each symbol of an iterable.
+
+        Raises:
+            InputError: a symbol that the table does not have; the message says at which position.
+        """
+        labels = []
+        for position, symbol in enumerate(symbols):
+            label = self._find(symbol)
+            if label is None:
+                raise InputError(
+                    f"symbol {symbol!r} at position {position} is not in the table ({self!r})",
+                    hint=self._nearest(symbol),
+                )
+            labels.append(label)
+        return labels
+
+    def decode(self, labels: Iterable[int]) -> list[str]:
+        """The symbol of each label, "ε" for −1.
+
+        Raises:
+            InputError: a label that the table does not have.
+        """
+        return [self.symbol(label) for label in labels]
+
+    def _find(self, symbol: Any) -> int | None:
+        return self._labels.get(symbol) if isinstance(symbol, str) else None
+
+    def _name(self, label: int) -> str | None:
+        return self._symbols.get(label)
+
+    def _nearest(self, symbol: Any) -> str | None:
+        if not isinstance(symbol, str):
+            return "symbols are strings; label → symbol is table.symbol(label)"
+        near = difflib.get_close_matches(symbol, self._labels, n=1) if len(self._labels) <= _MOST_COMPARED else []
+        if not near and symbol.swapcase() in self._labels:
+            near = [symbol.swapcase()]
+        return f"did you mean {near[0]!r}?" if near else None
+
+    def __contains__(self, symbol: object) -> bool:
+        return self._find(symbol) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both tables give the same labels to the same symbols."""
+        if not isinstance(other, SymbolTable):
+            return NotImplemented
+        return type(self) is type(other) and self._labels == other._labels
+
+    def __hash__(self) -> int:
+        return hash((type(self), frozenset(self._labels.items())))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{symbol!r} {label}" for symbol, label in list(self._labels.items())[:4])
+        more = ", …" if len(self) > 4 else ""
+        colon = ": " if shown else ""
+        return f"SymbolTable({len(self)} symbol{'s' * (len(self) != 1)}{colon}{shown}{more})"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return type(self), (self._labels,)
+
+    def __copy__(self) -> SymbolTable:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SymbolTable:
+        return self
+
+
+class _CodePoints(SymbolTable):
+    """Every character is a symbol, and its label is its Unicode code point: the table of ``ag.linear("abc")``."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    def _find(self, symbol: Any) -> int | None:
+        return ord(symbol) if isinstance(symbol, str) and len(symbol) == 1 else None
+
+    def _name(self, label: int) -> str | None:
+        return chr(label) if 0 <= label <= 0x10FFFF else None
+
+    def _nearest(self, symbol: Any) -> str | None:
+        if isinstance(symbol, str) and len(symbol) > 1:
+            return "symbols of more than one character need a SymbolTable"
+        return super()._nearest(symbol)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(chr, range(0x110000))
+
+    def __len__(self) -> int:
+        return 0x110000
+
+    def to_text(self) -> str:
+        """Refused: there are over a million of them."""
+        raise InputError("the table of Unicode code points is not written to files")
+
+    def __repr__(self) -> str:
+        return "Unicode code points"
+
+    def __reduce__(self) -> str:
+        return "CODE_POINTS"
+
+
+def _pairs(symbols: Any, first: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(symbols, Mapping):
+        if first != 0:
+            raise InputError("first numbers an iterable of symbols; a mapping has its own labels")
+        return symbols.items()
+    if isinstance(first, bool) or not isinstance(first, int):
+        raise InputError(f"first is {first!r}, but must be an integer")
+    try:
+        return ((symbol, number) for number, symbol in enumerate(symbols, first))
+    except TypeError:
+        raise InputError(
+            f"symbols is {symbols!r} ({type(symbols).__name__}), but must be an iterable of str or a mapping to labels"
+        ) from None
+
+
+CODE_POINTS = _CodePoints()
+"""The default table: characters are their Unicode code points."""

@@ -1,0 +1,1 @@
+"""Looking into equations: plans, Jacobians, finite differences."""

@@ -1,0 +1,188 @@
+"""``eq.explain``: what was rewritten, fused, hoisted and cached, and what the plan costs on given inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from arcgrad.compiler.ir import Node, Program, describe
+from arcgrad.compiler.operators import Category
+from arcgrad.compiler.plan import InputShape, Plan, make_plan
+from arcgrad.compiler.types import Type
+from arcgrad.runtime.build.builder import depends_on_shared_inputs
+from arcgrad.runtime.call.prepared import Prepared
+from arcgrad.runtime.call.tier import choose_tier
+from arcgrad.runtime.data.inputs import Bound
+from arcgrad.runtime.jit.cache import cache
+
+if TYPE_CHECKING:
+    from arcgrad.runtime.call.evaluator import Evaluator
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A plan in words; ``str`` of it is the report.
+
+    Attributes:
+        equation: the equation as it was understood.
+        inputs: name and type of each input.
+        passes: what each pass of the optimiser did, (pass, line).
+        regions: one line a region.
+        costs: sizes, operations and bytes for given inputs; empty without inputs.
+        tier: how the next call will be answered; None without inputs.
+    """
+
+    equation: str
+    inputs: tuple[tuple[str, str], ...]
+    passes: tuple[tuple[str, str], ...]
+    regions: tuple[str, ...]
+    costs: tuple[str, ...]
+    tier: str | None
+
+    def __str__(self) -> str:
+        lines = [self.equation]
+        lines.append("inputs: " + (", ".join(f"{name} ({type_})" for name, type_ in self.inputs) or "none"))
+        if self.passes:
+            lines.append("rewriting:")
+            lines += [f"  {stage}: {line}" for stage, line in self.passes]
+        else:
+            lines.append("rewriting: nothing to rewrite")
+        lines.append("plan:")
+        lines += [f"  {line}" for line in self.regions]
+        if self.costs:
+            lines.append("on these inputs:")
+            lines += [f"  {line}" for line in self.costs]
+        if self.tier is not None:
+            lines.append(f"tier of the next call: {self.tier}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
+    """The report on an equation, with sizes where inputs are given."""
+    program = evaluator.program
+    if bound is None:
+        shapes = {name: InputShape(_KINDS[type_]) for name, type_ in program.inputs.items()}
+        plan = make_plan(program, shapes)
+        prepared: Prepared | None = None
+        costs: tuple[str, ...] = ()
+        tier: str | None = None
+    else:
+        prepared = evaluator.preparer.prepare(bound)
+        plan = prepared.plan
+        costs = tuple(_costs(prepared, bound))
+        tier = evaluator.mode if evaluator.mode != "auto" else choose_tier(prepared, evaluator.spent)
+    return Explanation(
+        equation=describe(program.result),
+        inputs=tuple((name, str(type_)) for name, type_ in program.inputs.items()),
+        passes=plan.notes,
+        regions=tuple(_plan_lines(program, plan, prepared, bound)),
+        costs=costs,
+        tier=tier,
+    )
+
+
+_KINDS = {Type.GRAPH: "graph", Type.SCORE: "score", Type.MAPPING: "mapping"}
+
+_SHAPES = {
+    "lattice": "an acyclic graph, states in topological order",
+    "cyclic": "a cyclic graph, strongly connected components closed exactly",
+    "trellis": "time-synchronous, the composition is never built",
+    "frames": "the dense input alone, frame by frame",
+}
+
+
+def _plan_lines(program: Program, plan: Plan, prepared: Prepared | None, bound: Bound | None) -> list[str]:
+    lines = []
+    regions = {region.node: number for number, region in enumerate(plan.regions)}
+    names = {step: f"s{number + 1}" for number, step in enumerate(plan.steps)}
+    for step in plan.steps:
+        shown = describe(step, names)
+        if step not in regions:
+            lines.append(f"{names[step]} = {shown}")
+            continue
+        region = plan.regions[regions[step]]
+        kind = prepared.regions[0][regions[step]].kind if prepared is not None and prepared.regions else None
+        if region.meeting is not None:
+            kind = "frames" if region.graph is None else "trellis"
+            shape = f"{kind} region over {region.meeting.dense.parameters[0]}: {_SHAPES[kind]}"
+            if region.graph is not None:
+                shape += f"; G = {describe(region.graph, limit=60)}"
+        elif kind is not None:
+            shape = f"{kind} region: {_SHAPES[kind]}"
+        else:
+            shape = "a region over the built graph (lattice or cyclic, as the inputs say)"
+        lines.append(f"{names[step]} = {shown}: {shape}{_hoisted(region.graph, bound)}")
+    if plan.graph is not None:
+        lines.append(f"graph {describe(plan.graph, limit=60)}: arcs take their weights through the selection")
+    lines += _materialised(program, plan, bound)
+    lines += [_paths_line(node) for node in program.nodes if _is_paths(node)]
+    return lines
+
+
+def _is_paths(node: Node) -> bool:
+    return not node.is_input and not node.is_number and node.definition.category is Category.PATHS
+
+
+def _paths_line(node: Node) -> str:
+    return f"{describe(node, limit=60)}: its operand is built, and the best path found, at every call"
+
+
+def _hoisted(graph: Node | None, bound: Bound | None) -> str:
+    """Whether a region's graph is built once for a whole batch."""
+    if graph is None or bound is None or bound.batch is None:
+        return ""
+    shared = depends_on_shared_inputs(graph, bound)
+    return "; hoisted: built once for the batch" if shared else "; built for each item of the batch"
+
+
+def _materialised(program: Program, plan: Plan, bound: Bound | None) -> list[str]:
+    """Dense inputs that have to be built as graphs, and what that means."""
+    from arcgrad.runtime.data.inputs import BoundDense
+
+    lines = []
+    for leaf in plan.leaves:
+        if bound is None or not leaf.is_input or leaf.type is not Type.GRAPH:
+            continue
+        found = bound.inputs[str(leaf.parameters[0])]
+        if isinstance(found, BoundDense):
+            steps = int(found.counts.max()) if len(found.counts) else 0
+            lines.append(
+                f"the dense input {leaf.parameters[0]} is built as a graph of up to {steps + 1} states and "
+                f"{steps * found.n_columns} arcs: only G ∘ X, X ∘ G and X alone are met without building, "
+                "where G has no cycle of ε arcs"
+            )
+    return lines
+
+
+def _costs(prepared: Prepared, bound: Bound) -> list[str]:
+    lines = []
+    for number, region in enumerate(prepared.plan.regions):
+        packed = [regions[number] for regions in prepared.regions]
+        if not packed:
+            continue
+        frames = [counts[number] for counts in prepared.frame_counts]
+        states, arcs = max(p.n_states for p in packed), max(p.n_arcs for p in packed)
+        line = f"{describe(region.node, limit=60)}: {states} states, {arcs} arcs"
+        if region.meeting is not None:
+            line += f", {max(frames)} frames"
+        floats, numbers = np.max([p.work(n) for p, n in zip(packed, frames, strict=True)], axis=0)
+        line += f", {8 * floats + 4 * numbers} bytes of workspace"
+        lines.append(line + (" (the largest of the batch)" if len(packed) > 1 else ""))
+    distinct = {id(region): region for regions in prepared.regions for region in regions}
+    lines.append(
+        f"{len(prepared.regions)} item{'s' * (len(prepared.regions) != 1)}, {len(distinct)} distinct packed region"
+        f"{'s' * (len(distinct) != 1)} of {sum(r.nbytes for r in distinct.values())} bytes, "
+        f"{prepared.work:.0f} arc-frames, {8 * prepared.layout.size} bytes of leaf weights"
+    )
+    counters = cache.info().counters
+    shown = ", ".join(f"{name}: {count}" for name, count in sorted(counters.items()))
+    if shown:
+        lines.append(f"in this process so far: {shown}")
+    return lines

@@ -1,0 +1,181 @@
+"""Jacobians of graph-valued equations: the selection of the result, by input, as sparse matrices.
+
+Row i and column j say how often the weight of arc j of the input enters that of arc i of the output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.ir import Node, Program
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.data.graph import Graph
+from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph
+from arcgrad.runtime.reference.interpreter import Interpretation
+
+__all__ = ["Jacobian", "jacobians"]
+
+
+class Jacobian:
+    """A sparse matrix of partial derivatives ∂(output arc weight) / ∂(input arc weight).
+
+    Attributes:
+        shape: (arcs of the output, arcs of the input); a score input has one column.
+        rows, columns: (nnz,) places of the entries that are not zero, row by row; each place occurs once.
+        values: (nnz,) float64. Structural operators count how often a weight enters, so they give whole numbers.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> J = ag.compile("A A").jacobian(wrt="A", A=ag.linear([1]))
+        >>> J.toarray()
+        array([[1.],
+               [0.],
+               [1.]])
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        rows: NDArray[np.int64],
+        columns: NDArray[np.int64],
+        values: NDArray[np.float64],
+        output: Topology,
+        input: Topology | None,
+    ) -> None:
+        order = np.lexsort((columns, rows))
+        rows, columns, values = rows[order], columns[order], values[order]
+        # Entries of one place are added up.
+        first = np.ones(len(rows), dtype=bool)
+        first[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
+        group = np.cumsum(first) - 1
+        summed = np.bincount(group, weights=values, minlength=int(first.sum())).astype(np.float64)
+        rows, columns = rows[first], columns[first]
+        kept = summed != 0
+        self.shape = shape
+        self.rows, self.columns, self.values = rows[kept], columns[kept], summed[kept]
+        self._output, self._input = output, input
+
+    @property
+    def nnz(self) -> int:
+        """Number of entries that are not zero."""
+        return len(self.values)
+
+    def toarray(self) -> NDArray[np.float64]:
+        """The dense matrix of ``shape``."""
+        dense = np.zeros(self.shape)
+        dense[self.rows, self.columns] = self.values
+        return dense
+
+    def column(self, index: int) -> Graph:
+        """Column ``index`` as a graph of the output's shape: how every output arc depends on that one input arc.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        at = self._check(index, 1, "column")
+        weights = np.zeros(self.shape[0])
+        here = self.columns == at
+        weights[self.rows[here]] = self.values[here]
+        return Graph.from_topology(self._output, weights)
+
+    def row(self, index: int) -> Graph:
+        """Row ``index`` as a graph of the input's shape: how that one output arc depends on every input arc.
+
+        Raises:
+            InputError: there is no such row, or the input is a score, which has no shape of a graph.
+        """
+        at = self._check(index, 0, "row")
+        if self._input is None:
+            raise InputError("the input is a score: a row of its Jacobian is one number", hint="use toarray()")
+        weights = np.zeros(self.shape[1])
+        here = self.rows == at
+        weights[self.columns[here]] = self.values[here]
+        return Graph.from_topology(self._input, weights)
+
+    def _check(self, index: int, axis: int, name: str) -> int:
+        size = self.shape[axis]
+        if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+            raise InputError(f"a {name} is chosen by a whole number, not by {index!r}")
+        if not -size <= index < size:
+            raise InputError(f"{name} {index} of a Jacobian of shape {self.shape}")
+        return int(index) % size
+
+    def __repr__(self) -> str:
+        return f"<Jacobian of shape {self.shape} with {self.nnz} entries>"
+
+
+def jacobians(program: Program, bound: Bound, limits: Limits, wrt: Sequence[str]) -> dict[str, Jacobian]:
+    """The Jacobians of a graph-valued equation by each input in ``wrt``.
+
+    Raises:
+        InputError: the value is a score, or the inputs are a batch.
+    """
+    from arcgrad.runtime.call.prepare import Preparer
+
+    if program.result.type is not Type.GRAPH:
+        raise InputError(
+            "jacobian is for graph-valued equations; this one's value is a score",
+            hint="value_and_grad gives the derivatives of a score",
+        )
+    if bound.batch is not None:
+        raise InputError(f"jacobian takes single graphs, but the inputs are a batch of {bound.batch}")
+    preparer = Preparer(program, limits)
+    prepared = preparer.prepare(bound)
+    graph, plan = prepared.graphs[0], prepared.plan
+    rows = np.repeat(np.arange(graph.topology.n_arcs, dtype=np.int64), np.diff(graph.selection.offsets))
+    leaves, arcs = graph.selection.leaf, graph.selection.arc.astype(np.int64)
+    found: dict[str, Jacobian] = {}
+    for name in wrt:
+        parts = [_direct(plan.leaf_numbers.get(program.input_node(name)), rows, leaves, arcs)]
+        for slot in plan.weighting:
+            if not slot.is_input and not slot.is_number:
+                here = rows[leaves == plan.leaf_numbers[slot]]
+                parts.append(_through(here, _score_gradient(program, bound, limits, slot, name)))
+        source = bound.inputs[name]
+        topology = source.topology(0) if isinstance(source, (BoundGraph, BoundDense)) else None
+        found[name] = Jacobian(
+            (graph.topology.n_arcs, topology.n_arcs if topology is not None else 1),
+            np.concatenate([p[0] for p in parts]),
+            np.concatenate([p[1] for p in parts]),
+            np.concatenate([p[2] for p in parts]),
+            graph.topology,
+            topology,
+        )
+    return found
+
+
+_Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+
+
+def _direct(leaf: int | None, rows: NDArray[np.int64], leaves: NDArray[np.int32], arcs: NDArray[np.int64]) -> _Entries:
+    """Entries where the input's own weights are selected."""
+    here = leaves == (-1 if leaf is None else leaf)
+    return rows[here], arcs[here], np.ones(int(here.sum()))
+
+
+def _through(rows: NDArray[np.int64], gradient: NDArray[np.float64]) -> _Entries:
+    """Entries of arcs that are weighted by a score, which itself depends on the input."""
+    columns = np.flatnonzero(gradient)
+    return (
+        np.repeat(rows, len(columns)),
+        np.tile(columns, len(rows)),
+        np.tile(gradient[columns], len(rows)),
+    )
+
+
+def _score_gradient(program: Program, bound: Bound, limits: Limits, score: Node, name: str) -> NDArray[np.float64]:
+    """Derivatives of a score within the equation by the weights of an input."""
+    run = Interpretation(replace(program, result=score), bound, 0, limits)
+    run.forward(want_gradient=True)
+    run.backward(1.0)
+    value = run.values.get(program.input_node(name))
+    if value is None:
+        return np.zeros(0)
+    return np.array([value.bar]) if value.topology is None else value.bars

@@ -1,0 +1,1 @@
+"""Functions → machine code, kept on disk: the only room that knows numba's insides."""

@@ -1,0 +1,320 @@
+"""What is compiled and remembered, counted: the object behind `ag.cache`, and the routines kept in memory.
+
+Stage: beside run. The executor asks `cache.routine` for the routine of a plan key; `arcgrad.runtime.jit.declare` and
+`arcgrad.runtime.jit.compile` report here what they loaded and compiled. Standard library only, so that
+`import arcgrad` stays cheap.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from arcgrad.runtime.jit.directory import CacheDirectory, default_directory
+from arcgrad.runtime.lru import caches
+
+__all__ = ["TIERS", "CacheInfo", "LeastRecentlyUsed", "RoutineCache", "Tier", "TierInfo", "cache"]
+
+Tier = Literal["kernels", "fused"]
+TIERS: tuple[Tier, ...] = ("kernels", "fused")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TierInfo:
+    """Counts of one tier since the process began.
+
+    Attributes:
+        compilations: functions that numba compiled: kernels, or fused routines.
+        compile_seconds: CPU seconds that took, helpers included.
+        disk_hits: functions whose machine code came from disk instead.
+        memory_hits: routines that were found in memory by their plan key or source.
+    """
+
+    compilations: int = 0
+    compile_seconds: float = 0.0
+    disk_hits: int = 0
+    memory_hits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """A snapshot of `cache.info()`.
+
+    Attributes:
+        dir: the directory on disk.
+        tiers: the counts of each tier, "kernels" and "fused".
+        routines: routines in memory now.
+        files: files on disk now.
+        bytes: their total size.
+        counters: what other parts counted, such as hits and misses of the symbolic cache, by name.
+    """
+
+    dir: Path
+    tiers: Mapping[str, TierInfo]
+    routines: int
+    files: int
+    bytes: int
+    counters: Mapping[str, int]
+
+    @property
+    def compilations(self) -> int:
+        """Functions that numba compiled, in all tiers."""
+        return sum(tier.compilations for tier in self.tiers.values())
+
+    @property
+    def compile_seconds(self) -> float:
+        """CPU seconds spent compiling, in all tiers."""
+        return sum(tier.compile_seconds for tier in self.tiers.values())
+
+    @property
+    def disk_hits(self) -> int:
+        """Functions loaded from disk, in all tiers."""
+        return sum(tier.disk_hits for tier in self.tiers.values())
+
+    @property
+    def memory_hits(self) -> int:
+        """Routines found in memory, in all tiers."""
+        return sum(tier.memory_hits for tier in self.tiers.values())
+
+    def __str__(self) -> str:
+        lines = [f"{'tier':<10}{'compiled':>10}{'CPU s':>10}{'from disk':>12}{'from memory':>14}"]
+        lines += [
+            f"{name:<10}{tier.compilations:>10}{tier.compile_seconds:>10.2f}{tier.disk_hits:>12}{tier.memory_hits:>14}"
+            for name, tier in self.tiers.items()
+        ]
+        lines.append(f"{self.routines} routines in memory; {self.files} files, {self.bytes / 1e6:.1f} MB in {self.dir}")
+        lines += [f"{name}: {number}" for name, number in sorted(self.counters.items())]
+        return "\n".join(lines)
+
+
+class _Building:
+    """A value that one thread is building and others wait for."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+
+
+class LeastRecentlyUsed(Generic[T]):
+    """A bounded map from keys to values that are built once each, whatever the number of threads that ask.
+
+    Args:
+        capacity: the most values kept; the one not asked for longest goes first.
+        on_removal: called with each key and value that goes.
+
+    Example:
+        >>> squares = LeastRecentlyUsed[int](capacity=2)
+        >>> squares.get_or_build(3, lambda: 9), squares.get_or_build(3, lambda: 0), len(squares)
+        ((9, True), (9, False), 1)
+    """
+
+    def __init__(self, capacity: int, on_removal: Callable[[Any, T], None] | None = None) -> None:
+        self._capacity = capacity
+        self._on_removal = on_removal
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
+        self._building: dict[Hashable, _Building] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
+    def get_or_build(self, key: Hashable, build: Callable[[], T]) -> tuple[T, bool]:
+        """The value of a key, and whether this call built it.
+
+        Where `build` raises, nothing is kept, and a thread that waited for the value builds it itself.
+        """
+        while True:
+            with self._lock:
+                if key in self._values:
+                    self._values.move_to_end(key)
+                    return self._values[key], False
+                others = self._building.get(key)
+                if others is None:
+                    mine = self._building[key] = _Building()
+                    break
+            others.done.wait()
+        removed: list[tuple[Hashable, T]] = []
+        try:
+            value = build()
+            with self._lock:
+                # clear() and fork() forget what was being built: the value is returned, not kept.
+                if self._building.get(key) is mine:
+                    self._values[key] = value
+                while len(self._values) > self._capacity:
+                    removed.append(self._values.popitem(last=False))
+        finally:
+            with self._lock:
+                if self._building.get(key) is mine:
+                    del self._building[key]
+            mine.done.set()
+        self._report(removed)
+        return value, True
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            removed = list(self._values.items())
+            self._values.clear()
+            self._building.clear()
+        self._report(removed)
+
+    def _report(self, removed: list[tuple[Hashable, T]]) -> None:
+        if self._on_removal is not None:
+            for key, value in removed:
+                self._on_removal(key, value)
+
+    def reset_after_fork(self) -> None:
+        """In a forked child: the threads that held the lock or were building do not exist here."""
+        self._lock = threading.Lock()
+        self._building = {}
+
+
+class RoutineCache:
+    """Routines in memory and on disk, and the counts of what was compiled; one object, `ag.cache`.
+
+    All methods may be called from any thread, and in forked children. Users need ``ag.cache.info()``,
+    ``ag.cache.clear()`` and ``ag.cache.dir``; the rest is for the stages that fill it.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> ag.cache.info().dir == ag.cache.dir
+        True
+        >>> from arcgrad.runtime.jit.cache import RoutineCache
+        >>> cache = RoutineCache()
+        >>> negate = cache.routine(("plan", 1), "kernels", lambda: lambda x: -x)
+        >>> cache.routine(("plan", 1), "kernels", lambda: None) is negate
+        True
+        >>> cache.count("symbolic hits"); cache.info().counters["symbolic hits"]
+        1
+    """
+
+    generation: int
+    """How often this was cleared: who keeps a routine elsewhere asks again when it changes."""
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self._routines = LeastRecentlyUsed[Callable[..., Any]](capacity, self._tell_removed)
+        self.generation = 0
+        self._when_removed: list[Callable[[object], None]] = []
+        self._counts: Counter[tuple[Tier | None, str]] = Counter()
+        self._seconds: dict[Tier, float] = dict.fromkeys(TIERS, 0.0)
+        self._lock = threading.Lock()
+        self._directory: CacheDirectory | None = None
+
+    @property
+    def dir(self) -> Path:
+        """Where compiled code is kept: ``$ARCGRAD_CACHE_DIR``, else the user's cache directory; read anew each time."""
+        return default_directory()
+
+    @property
+    def directory(self) -> CacheDirectory:
+        """The same directory, to read and write."""
+        path, directory = self.dir, self._directory
+        if directory is None or directory.path != path:
+            self._directory = directory = CacheDirectory(path)
+        return directory
+
+    def routine(self, key: Hashable, tier: Tier, build: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        """The routine of a key; `build` is called where it is not in memory, once for all threads.
+
+        Args:
+            key: anything hashable that decides what the routine does.
+            tier: for which tier; routines of two tiers do not meet.
+            build: makes the routine. What it raises passes through, and nothing is kept.
+        """
+        value, built = self._routines.get_or_build((tier, key), build)
+        if not built:
+            self._count(tier, "memory_hits", 1)
+        return value
+
+    def has_routine(self, key: Hashable, tier: Tier) -> bool:
+        """Whether the routine of a key is in memory."""
+        return (tier, key) in self._routines
+
+    def when_removed(self, forget: Callable[[object], None]) -> None:
+        """Have this called with the key of every routine that leaves the memory."""
+        self._when_removed.append(forget)
+
+    def _tell_removed(self, key: Any, routine: Callable[..., Any]) -> None:
+        for forget in self._when_removed:
+            forget(key[1])
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add n to a counter shown by `info().counters`, such as "symbolic hits"."""
+        self._count(None, name, n)
+
+    def count_disk_hit(self, tier: Tier) -> None:
+        """One function's machine code came from disk."""
+        self._count(tier, "disk_hits", 1)
+
+    def count_compilation(self, tier: Tier, seconds: float) -> None:
+        """One function was compiled by numba, in so many CPU seconds."""
+        with self._lock:
+            self._counts[tier, "compilations"] += 1
+            self._seconds[tier] += seconds
+
+    def _count(self, tier: Tier | None, name: str, n: int) -> None:
+        with self._lock:
+            self._counts[tier, name] += n
+
+    def info(self) -> CacheInfo:
+        """Counts since the process began, and what is in memory and on disk now.
+
+        Example:
+            >>> from arcgrad.runtime.jit.cache import RoutineCache
+            >>> RoutineCache().info().compilations
+            0
+        """
+        with self._lock:
+            counts, seconds = dict(self._counts), dict(self._seconds)
+        tiers: dict[str, TierInfo] = {
+            tier: TierInfo(
+                compilations=counts.get((tier, "compilations"), 0),
+                compile_seconds=seconds[tier],
+                disk_hits=counts.get((tier, "disk_hits"), 0),
+                memory_hits=counts.get((tier, "memory_hits"), 0),
+            )
+            for tier in TIERS
+        }
+        files, size = self.directory.usage()
+        return CacheInfo(
+            dir=self.dir,
+            tiers=tiers,
+            routines=len(self._routines),
+            files=files,
+            bytes=size,
+            counters={name: number for (tier, name), number in counts.items() if tier is None},
+        )
+
+    def clear(self, disk: bool = True) -> None:
+        """Forget all routines and compiled kernels, so that they are loaded or compiled anew; the counts stay.
+
+        Args:
+            disk: also delete the files on disk (only arcgrad's own).
+
+        Raises:
+            InputError: the directory can be written by, or belongs to, other users; see `dir`.
+        """
+        self.generation += 1
+        self._routines.clear()
+        caches.clear()
+        if disk:
+            self.directory.clear()
+
+    def reset_after_fork(self) -> None:
+        """In a forked child: the threads that held locks do not exist here."""
+        self._lock = threading.Lock()
+        self._routines.reset_after_fork()
+
+
+cache = RoutineCache()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=cache.reset_after_fork)

@@ -1,0 +1,1 @@
+"""Kernels over dense inputs alone."""

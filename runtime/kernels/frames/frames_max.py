@@ -1,0 +1,77 @@
+"""Best path of a dense chain alone: each frame's greatest column, the first among equals. MIN has the sign −1."""
+
+from __future__ import annotations
+
+from math import inf
+
+from arcgrad.runtime.jit.declare import kernel
+from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD
+
+__all__ = [
+    "frames_max_backward",
+    "frames_max_backward_float32",
+    "frames_max_forward",
+    "frames_max_forward_float32",
+    "frames_max_path",
+]
+
+
+def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
+    """sign × the greatest of sign × path weight; sign × −inf where there is no path."""
+    score = 0.0
+    for frame in range(n_frames):
+        best = -inf
+        choice = -1
+        for column in range(frames.shape[1]):
+            candidate = sign * frames[frame0 + frame, column]
+            if candidate > best:
+                best = candidate
+                choice = column
+        iwork[iwork0 + 1 + frame] = choice
+        # A frame without a column leaves no path, whatever the others hold.
+        score = -inf if choice < 0 or score == -inf else score + best
+    iwork[iwork0] = 0 if score == -inf else n_frames
+    return sign * score
+
+
+def _backward(
+    ints,
+    base,
+    weights,
+    n_shared,
+    shift,
+    frames,
+    frame0,
+    n_frames,
+    work,
+    work0,
+    iwork,
+    iwork0,
+    sign,
+    seed,
+    gradient,
+    g_shared,
+    g_shift,
+    frames_gradient,
+    gframe0,
+    want_weights,
+    want_frames,
+):
+    """Add the seed to each frame's best column."""
+    if want_frames:
+        for frame in range(iwork[iwork0]):
+            frames_gradient[gframe0 + frame, iwork[iwork0 + 1 + frame]] += seed
+
+
+@kernel("int64(int32[::1], int64, int64, int32[::1])")
+def frames_max_path(iwork, iwork0, n_columns, arcs):
+    """Write the chain's arc numbers (frame × columns + column) of the best path after forward; their number."""
+    for frame in range(min(iwork[iwork0], len(arcs))):
+        arcs[frame] = frame * n_columns + iwork[iwork0 + 1 + frame]
+    return iwork[iwork0]
+
+
+frames_max_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)
+frames_max_forward_float32 = kernel(FRAMES_FORWARD.replace("FRAMES", "float32[:, ::1]"))(_forward)
+frames_max_backward = kernel(FRAMES_BACKWARD.replace("FRAMES", "float64[:, ::1]"))(_backward)
+frames_max_backward_float32 = kernel(FRAMES_BACKWARD.replace("FRAMES", "float32[:, ::1]"))(_backward)

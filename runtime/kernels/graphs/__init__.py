@@ -1,0 +1,1 @@
+"""Kernels over topologies: composition, orders, trimming, selections."""

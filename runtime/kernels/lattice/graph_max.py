@@ -1,0 +1,310 @@
+"""Best path of a graph, acyclic or not, its gradient and its arcs. MIN is this with the sign −1.
+
+Dynamic programming from the accepts over pairs (weight, number of arcs), component by component; then a walk from the
+starts takes at each state the first of the optimal arcs in the graph's order: among the best paths one with fewest
+arcs, and among those the lexicographically smallest.
+
+Of an acyclic graph, mostly one path only is best, and then its length does not matter: weights alone are summed first,
+in half the time, and the pairs only where the walk meets a tie.
+"""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.entries import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, first_in_line, gather_weights
+
+__all__ = ["graph_max_backward", "graph_max_forward", "graph_max_path"]
+
+
+@helper
+def drop_unreached(ints, base, n_states, work, work0, iwork, marks):
+    """Make arcs absent whose source no finite path from a start reaches: a cycle there diverges for nobody."""
+    rows = base + ints[base + 8]
+    ends = base + ints[base + 9]
+    for state in range(n_states):
+        iwork[marks + state] = 0
+    for k in range(ints[base + 2]):
+        iwork[marks + ints[base + ints[base + 3] + k]] = 1
+    again = True
+    while again:
+        again = False
+        for state in range(n_states):
+            if iwork[marks + state] == 1:
+                for arc in range(ints[rows + state], ints[rows + state + 1]):
+                    end = ints[ends + arc]
+                    if work[work0 + arc] > -inf and iwork[marks + end] == 0:
+                        iwork[marks + end] = 1
+                        if end < state:
+                            again = True
+    for state in range(n_states):
+        if iwork[marks + state] == 0:
+            for arc in range(ints[rows + state], ints[rows + state + 1]):
+                work[work0 + arc] = -inf
+
+
+@helper
+def relax(ints, base, state, work, work0, best, iwork, lengths):
+    """Improve one state's pair by its outgoing arcs; whether it improved."""
+    ends = base + ints[base + 9]
+    rows = base + ints[base + 8]
+    score = work[best + state]
+    length = iwork[lengths + state]
+    improved = False
+    for arc in range(ints[rows + state], ints[rows + state + 1]):
+        end = ints[ends + arc]
+        candidate = work[work0 + arc] + work[best + end]
+        if candidate > score or (candidate == score and candidate > -inf and iwork[lengths + end] + 1 < length):
+            score = candidate
+            length = iwork[lengths + end] + 1
+            improved = True
+    work[best + state] = score
+    iwork[lengths + state] = length
+    return improved
+
+
+@helper
+def fewest_arcs(ints, base, n_states, work, work0, best, iwork, counts, free):
+    """For each state, the fewest arcs of a path to an accept through an arc of infinite weight, for MIN's −inf.
+
+    Once such an arc is taken, any way on is as good: first ``iwork[free]`` gets the fewest arcs of any path.
+    """
+    rows = base + ints[base + 8]
+    ends = base + ints[base + 9]
+    never = 1 << 30
+    for state in range(n_states):
+        iwork[counts + state] = never
+        iwork[free + state] = never
+    for k in range(ints[base + 4]):
+        iwork[free + ints[base + ints[base + 5] + k]] = 0
+    improved = True
+    while improved:
+        improved = False
+        for state in range(n_states - 1, -1, -1):
+            for arc in range(ints[rows + state], ints[rows + state + 1]):
+                end = ints[ends + arc]
+                if iwork[free + end] + 1 < iwork[free + state]:
+                    iwork[free + state] = iwork[free + end] + 1
+                    improved = True
+                onward = iwork[free + end] if work[work0 + arc] == inf else iwork[counts + end]
+                if onward + 1 < iwork[counts + state]:
+                    iwork[counts + state] = onward + 1
+                    improved = True
+    for state in range(n_states):
+        work[best + state] = inf if iwork[counts + state] < never else -inf
+
+
+@kernel("int64(int32[::1], int64, int64, float64[::1], int64, int64, int32[::1], int64, int64, boolean)")
+def first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, infinite):
+    """The first arc out of a state that a best path can go on with, −1 at the path's end."""
+    rows = base + ints[base + 8]
+    ends = base + ints[base + 9]
+    for arc in range(ints[rows + state], ints[rows + state + 1]):
+        end = ints[ends + arc]
+        weight = work[work0 + arc]
+        if infinite:
+            onward = iwork[free + end] if weight == inf else iwork[lengths + end]
+            if onward + 1 == iwork[lengths + state]:
+                return arc
+        elif iwork[lengths + end] + 1 == iwork[lengths + state] and (
+            lengths == free or weight + work[best + end] == work[best + state]
+        ):
+            return arc
+    return -1
+
+
+@helper
+def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
+    """Write the best path's packed arcs behind ``iwork[path]``, which takes their number.
+
+    Returns:
+        False where rounding hides the path: sums around a cycle of weight 0 differ in their last place, so that a
+        state's value is no longer that of any arc and its end, or the path goes around.
+    """
+    state = -1
+    first = -1
+    for k in range(ints[base + 2]):
+        candidate = ints[base + ints[base + 3] + k]
+        arc = first_optimal(ints, base, candidate, work, work0, best, iwork, lengths, free, infinite)
+        number = ints[base + ints[base + 10] + arc] if arc >= 0 else -1
+        if state < 0 or work[best + candidate] > work[best + state]:
+            better = True
+        elif work[best + candidate] < work[best + state]:
+            better = False
+        elif iwork[lengths + candidate] == iwork[lengths + state]:
+            better = number < first
+        else:
+            better = iwork[lengths + candidate] < iwork[lengths + state]
+        if better:
+            state = candidate
+            first = number
+    n_arcs = iwork[lengths + state]
+    if n_arcs >= ints[base]:
+        return False
+    for k in range(n_arcs):
+        arc = first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, infinite)
+        if arc < 0:
+            return False
+        iwork[path + 1 + k] = arc
+        if infinite and work[work0 + arc] == inf:
+            infinite = False
+            lengths = free
+        state = ints[base + ints[base + 9] + arc]
+    iwork[path] = n_arcs
+    return True
+
+
+@helper
+def best_weights(rows, ends, weights, best):
+    """Raise the states' best weights, −inf or an accept's 0, to those of an acyclic graph."""
+    for state in range(len(best) - 1, -1, -1):
+        score = best[state]
+        other = -inf  # two maxima take half the time of one, whose comparisons wait for each other
+        arc = rows[state]
+        high = rows[state + 1]
+        while arc + 1 < high:
+            score = max(score, weights[arc] + best[ends[arc]])
+            other = max(other, weights[arc + 1] + best[ends[arc + 1]])
+            arc += 2
+        if arc < high:
+            other = max(other, weights[arc] + best[ends[arc]])
+        best[state] = max(score, other)
+
+
+@helper
+def walk_without_ties(starts, rows, ends, weights, best, score, path):
+    """Write the arcs of the only best path behind ``path[0]``, which takes their number; False where there may be two.
+
+    The path ends at a state whose best weight is no arc's; one of weight 0 with such an arc may be an accept as well.
+    """
+    state = -1
+    for candidate in starts:
+        if best[candidate] == score:
+            if state >= 0:
+                return False
+            state = candidate
+    n_arcs = 0
+    found = state
+    while found >= 0:
+        found = -1
+        for arc in range(rows[state], rows[state + 1]):
+            if weights[arc] + best[ends[arc]] == best[state]:
+                if found >= 0 or best[state] == 0.0:
+                    return False
+                found = arc
+        if found >= 0:
+            n_arcs += 1
+            path[n_arcs] = found
+            state = ends[found]
+    path[0] = n_arcs
+    return True
+
+
+@kernel(GRAPH_FORWARD)
+def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
+    """sign × the greatest of sign × path weight; sign × −inf where there is no path, NaN where it diverges."""
+    n_states = ints[base]
+    n_arcs = ints[base + 1]
+    rows = base + ints[base + 8]
+    ends = base + ints[base + 9]
+    begins = base + ints[base + 12]
+    best = work0 + n_arcs
+    lengths = iwork0
+    path = iwork0 + 2 * n_states
+    line = first_in_line(ints, base, n_shared, 0, shift) if sign > 0.0 else -1
+    iwork[path] = 0
+    for state in range(n_states):
+        work[best + state] = -inf
+    for k in range(ints[base + 4]):
+        work[best + ints[base + ints[base + 5] + k]] = 0.0
+    arc_weights = work[work0:best]
+    if line < 0:
+        gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, sign)
+    else:
+        arc_weights = weights[line : line + n_arcs]
+    if ints[base + 13] == 0:
+        row_pointers = ints[rows : rows + n_states + 1]
+        destinations = ints[ends : ends + n_arcs]
+        values = work[best : best + n_states]
+        starts = ints[base + ints[base + 3] : base + ints[base + 3] + ints[base + 2]]
+        best_weights(row_pointers, destinations, arc_weights, values)
+        score = -inf
+        for state in starts:
+            score = max(score, values[state])
+        if score == -inf or (
+            score < inf
+            and walk_without_ties(starts, row_pointers, destinations, arc_weights, values, score, iwork[path:])
+        ):
+            return sign * score
+    if line >= 0:
+        for arc in range(n_arcs):
+            work[work0 + arc] = arc_weights[arc]
+    if ints[base + 13] == 1:
+        absent = False
+        for arc in range(n_arcs):
+            if work[work0 + arc] == -inf:
+                absent = True
+        if absent:
+            drop_unreached(ints, base, n_states, work, work0, iwork, iwork0 + n_states)
+    for state in range(n_states):
+        work[best + state] = -inf
+        iwork[lengths + state] = 0
+    for k in range(ints[base + 4]):
+        work[best + ints[base + ints[base + 5] + k]] = 0.0
+    for component in range(ints[base + 11] - 1, -1, -1):
+        low = ints[begins + component]
+        high = ints[begins + component + 1]
+        # Enough for any graph without a positive cycle, with some rounds for last-place noise of cycles of weight 0.
+        rounds = 2 * (high - low) + 64
+        improved = True
+        while improved:
+            improved = False
+            for state in range(high - 1, low - 1, -1):
+                if relax(ints, base, state, work, work0, best, iwork, lengths):
+                    improved = True
+            rounds -= 1
+            if ints[base + 13] == 0:
+                break
+            if improved and rounds == 0:
+                return nan
+        if ints[base + 13] == 1:
+            # Under MIN, a cycle through an arc of weight −inf has no least weight.
+            for state in range(low, high):
+                for arc in range(ints[rows + state], ints[rows + state + 1]):
+                    end = ints[ends + arc]
+                    if work[work0 + arc] == inf and low <= end < high:
+                        return nan
+    score = -inf
+    for k in range(ints[base + 2]):
+        score = max(score, work[best + ints[base + ints[base + 3] + k]])
+    work[best + n_states] = score
+    if score == inf:
+        fewest_arcs(ints, base, n_states, work, work0, best, iwork, lengths, iwork0 + n_states)
+        infinite = False
+        for k in range(ints[base + 2]):
+            infinite = infinite or work[best + ints[base + ints[base + 3] + k]] == inf
+        if not infinite:  # no arc is infinite: finite weights overflowed, and there is no path to walk
+            return nan
+    if score > -inf and not walk(ints, base, work, work0, best, iwork, lengths, iwork0 + n_states, path, score == inf):
+        return nan
+    return sign * score
+
+
+@kernel(GRAPH_BACKWARD)
+def graph_max_backward(
+    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, seed, gradient, g_shared, g_shift
+):
+    """Add the seed to the entries of each arc of the best path, as often as it is taken."""
+    path = iwork0 + 2 * ints[base]
+    for k in range(iwork[path]):
+        add_to_entries(ints, base, iwork[path + 1 + k], seed, gradient, n_shared, g_shared, g_shift)
+
+
+@kernel("int64(int32[::1], int64, int32[::1], int64, int32[::1])")
+def graph_max_path(ints, base, iwork, iwork0, arcs):
+    """Write the graph's arc numbers of the best path into ``arcs`` (as many as fit) after forward; their number."""
+    path = iwork0 + 2 * ints[base]
+    for k in range(min(iwork[path], len(arcs))):
+        arcs[k] = ints[base + ints[base + 10] + iwork[path + 1 + k]]
+    return iwork[path]

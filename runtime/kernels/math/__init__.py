@@ -1,0 +1,1 @@
+"""Numbers in kernels: exponentials, vectors, scaled numbers, arithmetic between scores."""

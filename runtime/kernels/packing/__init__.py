@@ -1,0 +1,1 @@
+"""The compiled packer of trellises."""

@@ -1,0 +1,278 @@
+"""Packs a graph that is met with a dense chain, at the speed of compiled code: what training repeats for each target.
+
+Stage: symbolic part, called by `arcgrad.runtime.call.pack`. The result is, number for number, that of
+`arcgrad.runtime.regions.pack_trellis`, whose docstring says what it means; tests hold the two to that.
+"""
+
+from __future__ import annotations
+
+from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.header import HEADER
+from arcgrad.runtime.kernels.packing.pack_entries import count_entries, largest_entry, write_entries
+from arcgrad.runtime.kernels.packing.pack_inner_loop import (
+    BOUNDS,
+    group_states,
+    inner_loop_size,
+    most_numbers,
+    write_arcs,
+    write_matrix,
+    write_strips,
+)
+from arcgrad.runtime.kernels.packing.pack_states import BACKWARD, FORWARD, KEPT, mark_reached, order_silent
+
+__all__ = ["pack_trellis_ints", "sizes"]
+
+_INT32_MAX = 2**31 - 1
+_EPSILON = -1
+
+
+def sizes(n_states: int, n_arcs: int, n_entries: int, n_columns: int) -> tuple[int, int]:
+    """The most numbers that the kernel may write, and what it needs of scratch."""
+    n_states = most_numbers(n_states)
+    columns = max(n_states + 3, min(n_arcs, n_columns))
+    rest = 4 * n_states + 3 + 6 * n_arcs + columns + inner_loop_size(n_states, n_arcs)
+    return HEADER + n_entries + rest, 39 * (n_states + 1) + 6 * n_arcs + n_columns + BOUNDS
+
+
+@helper
+def _write_flagged(flags, n_states, out, at):
+    """Write the numbers of the flagged states, ascending; how many."""
+    count = 0
+    for state in range(n_states):
+        if flags[state]:
+            out[at + count] = state
+            count += 1
+    return count
+
+
+@helper
+def _write_states(given, number, position, n_states, flags, out, at):
+    """Write those of the given states that were kept, in their new numbers, ascending; how many."""
+    for state in range(n_states):
+        flags[state] = 0
+    for k in range(len(given)):
+        kept = number[given[k]]
+        if kept >= 0:
+            flags[position[kept]] = 1
+    return _write_flagged(flags, n_states, out, at)
+
+
+@kernel(
+    f"int64(int64, int64, {', '.join(['int32[::1]'] * 5)}, int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], "
+    "boolean, int32[::1], int32[::1])"
+)
+def pack_trellis_ints(
+    n_states,
+    n_columns,
+    labels,
+    src,
+    dst,
+    start,
+    accept,
+    entry_pointers,
+    entry_parts,
+    entry_arcs,
+    entry_others,
+    leaf_offsets,
+    inner_loop,
+    out,
+    room,
+):
+    """Write the packed array of a trellis region; its length, or −1 where the packer of numpy has to say what is wrong.
+
+    That is where ε arcs form a cycle, or entries exceed 32 bits.
+
+    Args:
+        n_states: number of states of the graph.
+        n_columns: width of the dense chain.
+        labels, src, dst, start, accept: the graph, with the labels of the side that the dense chain stands on.
+        entry_pointers, entry_parts, entry_arcs, entry_others: what the arcs' weights sum. With pointers, arc k has the
+            entries ``pointers[k]`` to ``pointers[k + 1]``, which are leaf ``parts[e]``'s arc ``arcs[e]``. Without, the
+            graph is the leaf ``parts[0]``, or arc k is made of ``arcs[k]`` of ``parts[0]`` and ``others[k]`` of
+            ``parts[1]``, where these are not −1.
+        leaf_offsets: where each leaf begins among an item's local entries.
+        inner_loop: whether the semiring is log.
+        out: gets the packed array at its begin; as long as the first of ``sizes`` says.
+        room: scratch, as long as the second says.
+    """
+    n_rows = most_numbers(n_states) + 1
+    at = 0
+    pointers = room[at : at + n_rows]
+    at += n_rows
+    marks = room[at : at + n_rows]
+    at += n_rows
+    number = room[at : at + n_rows]
+    at += n_rows
+    position = room[at : at + n_rows]
+    at += n_rows
+    waiting = room[at : at + n_rows]
+    at += n_rows
+    stack = room[at : at + n_rows]
+    at += n_rows
+    n_given = len(src)
+    tails = room[at : at + n_given]
+    at += n_given
+    heads = room[at : at + n_given]
+    at += n_given
+    arcs = room[at : at + n_given]
+    at += n_given
+    silent = room[at : at + n_given]
+    at += n_given
+    ends = room[at : at + n_given]
+    at += n_given
+    slot_of = room[at : at + n_columns]
+    at += n_columns
+    ranks = room[at : at + 32 * n_rows]
+    at += 32 * n_rows
+    seen = room[at : at + n_given + n_rows]
+    bounds = room[at + n_given + n_rows :]
+    if largest_entry(n_given, entry_pointers, entry_parts, entry_arcs, entry_others, leaf_offsets) > _INT32_MAX:
+        return -1
+    # The part of the graph that lies on accepting paths.
+    for state in range(n_states):
+        marks[state] = 0
+    mark_reached(src, dst, labels, n_columns, start, FORWARD, n_states, marks, pointers, ends, stack)
+    mark_reached(dst, src, labels, n_columns, accept, BACKWARD, n_states, marks, pointers, ends, stack)
+    n_kept = 0
+    for state in range(n_states):
+        number[state] = -1
+        if marks[state] == KEPT:
+            number[state] = n_kept
+            n_kept += 1
+    for column in range(n_columns):
+        slot_of[column] = 0
+    n_arcs = 0
+    n_emitting = 0
+    for arc in range(n_given):
+        label = labels[arc]
+        if label < n_columns and marks[src[arc]] == KEPT and marks[dst[arc]] == KEPT:
+            tails[n_arcs] = number[src[arc]]
+            heads[n_arcs] = number[dst[arc]]
+            arcs[n_arcs] = arc
+            silent[n_arcs] = label == _EPSILON
+            if label != _EPSILON:
+                n_emitting += 1
+            n_arcs += 1
+    n_entries, single = count_entries(n_arcs, arcs, entry_pointers, entry_parts, entry_arcs, entry_others)
+    if n_emitting == n_arcs:
+        for state in range(n_kept):
+            position[state] = state
+    elif not order_silent(n_kept, n_arcs, tails, heads, silent, position, pointers, ends, waiting, stack):
+        return -1
+
+    column_of = stack
+    n_hubs = -1
+    if inner_loop and n_emitting == n_arcs:
+        for k in range(n_arcs):
+            ends[k] = labels[arcs[k]]
+        n_hubs = group_states(
+            n_kept, n_arcs, n_columns, heads, ends, position, marks, slot_of, pointers, column_of, bounds
+        )
+    while True:  # with groups of states; once more without where strips do not fit
+        n_numbers = bounds[n_hubs + 1] if n_hubs >= 0 else n_kept
+        for place in range(HEADER):
+            out[place] = 0
+        out[0] = n_numbers
+        out[24] = n_kept
+        out[1] = n_arcs
+        at = HEADER
+        out[3] = at
+        out[2] = _write_states(start, number, position, n_numbers, marks, out, at)
+        at += out[2]
+        out[5] = at
+        out[4] = _write_states(accept, number, position, n_numbers, marks, out, at)
+        at += out[4]
+        if not single:
+            out[6] = at
+            at += n_arcs + 1
+        out[7] = at
+        src_at = at + n_entries
+        dst_at = src_at + n_arcs
+        arc_at = dst_at + n_arcs
+        slot_at = arc_at + n_arcs
+        column_at = slot_at + n_emitting
+        out[8] = n_emitting
+        out[9] = src_at
+        out[10] = dst_at
+        out[11] = arc_at
+        out[12] = slot_at
+        n_slots = 0
+        if n_hubs >= 0:
+            n_own = n_numbers - bounds[n_hubs]
+            n_slots = n_own + n_hubs
+            for slot in range(n_slots):
+                out[column_at + slot] = bounds[5 + slot - n_own] if slot >= n_own else column_of[bounds[n_hubs] + slot]
+        else:
+            for k in range(n_arcs):
+                if not silent[k]:
+                    slot_of[labels[arcs[k]]] = 1
+            for column in range(n_columns):
+                if slot_of[column]:
+                    slot_of[column] = n_slots
+                    out[column_at + n_slots] = column
+                    n_slots += 1
+        out[13] = n_slots
+        out[14] = column_at
+        emitting_at = column_at + n_slots
+        silent_at = emitting_at + n_numbers + 1
+        out[15] = emitting_at
+        out[16] = silent_at
+        at = silent_at + n_numbers + 1
+
+        # Emitting arcs by destination, then ε arcs by destination; both in the graph's order otherwise.
+        for state in range(n_numbers + 1):
+            out[emitting_at + state] = 0
+            out[silent_at + state] = 0
+        for k in range(n_arcs):
+            if silent[k]:
+                out[silent_at + position[heads[k]]] += 1
+            else:
+                out[emitting_at + position[heads[k]]] += 1
+        total = 0
+        for state in range(n_numbers + 1):
+            total += out[emitting_at + state]
+            out[emitting_at + state] = total
+        for state in range(n_numbers + 1):
+            total += out[silent_at + state]
+            out[silent_at + state] = total
+        for k in range(n_arcs - 1, -1, -1):
+            end = position[heads[k]]
+            rows = silent_at if silent[k] else emitting_at
+            out[rows + end] -= 1
+            to = out[rows + end]
+            out[src_at + to] = position[tails[k]]
+            out[dst_at + to] = end
+            out[arc_at + to] = arcs[k]
+            if n_hubs >= 0:
+                out[slot_at + to] = end - bounds[n_hubs]
+                for hub in range(n_hubs):
+                    if end < bounds[hub + 1] and end >= bounds[hub]:
+                        out[slot_at + to] = n_slots - n_hubs + hub
+            elif not silent[k]:
+                out[slot_at + to] = slot_of[labels[arcs[k]]]
+
+        write_entries(
+            n_arcs, arc_at, entry_pointers, entry_parts, entry_arcs, entry_others, leaf_offsets, out, out[6], out[7]
+        )
+
+        depth = waiting
+        longest = 0
+        for state in range(n_numbers):
+            depth[state] = 0
+        for k in range(n_emitting, n_arcs):
+            end = out[dst_at + k]
+            depth[end] = max(depth[end], depth[out[src_at + k]] + 1)
+            longest = max(longest, depth[end])
+        out[17] = longest
+        if not inner_loop:
+            return at
+        if n_hubs >= 0:
+            end = write_strips(n_numbers, n_arcs, n_hubs, src_at, dst_at, at, out, bounds, ranks, pointers, seen)
+            if end >= 0:
+                return end
+            n_hubs = -1
+            for state in range(n_kept):
+                position[state] = state
+            continue
+        end = write_matrix(n_numbers, n_arcs, src_at, dst_at, slot_at, at, out) if n_emitting == n_arcs else -1
+        return end if end >= 0 else write_arcs(n_numbers, n_arcs, n_emitting, dst_at, slot_at, at, out)

@@ -1,0 +1,1 @@
+"""Kernels over graphs composed with a dense input, frame by frame."""

@@ -1,0 +1,147 @@
+"""What a block of frames may do, and whether it did: bounds of growth before it, and the guard after it.
+
+Called by ``trellis_forward`` for each block; ``blocks`` says what is tested, and why what passes is exact.
+"""
+
+from __future__ import annotations
+
+from math import log2
+
+from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.math.scaled import power_of_two
+from arcgrad.runtime.kernels.math.vectors import (
+    broadcast,
+    greater,
+    greatest_of,
+    load,
+    powers_of_two,
+    store,
+    sum_of,
+    where_greater,
+)
+from arcgrad.runtime.kernels.trellis.blocks import (
+    DEPTH,
+    GROWTH,
+    GROWTH_BACK,
+    LEAST_PRODUCT,
+    LIMIT,
+    LIMITED,
+    UNKNOWN,
+    vector_places,
+    weight_places,
+)
+from arcgrad.runtime.kernels.trellis.renewal import PLACE, strip_places
+
+__all__ = ["most_frames", "nothing_is_lost"]
+
+_LEAST = 2.0**-DEPTH
+
+_PRESENT = 2.0**LEAST_PRODUCT
+"""The least that a state counts as entered with where an arc with a cell and a column enters it."""
+
+
+@helper
+def bounded(factors, bounds):
+    """Sums of cells times the bounds of their columns' exponents, never 0 where neither is."""
+    present, zero = broadcast(_PRESENT), broadcast(0.0)
+    products = greater(factors * powers_of_two(bounds), present)
+    products = where_greater(bounds, broadcast(UNKNOWN), products, zero)
+    return where_greater(factors, zero, products, zero)
+
+
+@kernel(f"float64({PLACE}, boolean)", internal=True)
+def most_frames(ints, base, work, work0, uniform):
+    """How many frames may let mantissas, and backward scores, grow as much as one may.
+
+    From each state's sum of cells times its columns' bound, which is left for the check after the block, and from the
+    same sums by the states that arcs leave. With one unit for all states, columns are bounded by 1, so that this, too,
+    stays the same.
+    """
+    vectors, stride, slots, score = vector_places(ints, base, work0)
+    if work[score + LIMITED] == 1.0:
+        return work[score + LIMIT]
+    _, _, cells, _ = weight_places(ints, base, work0)
+    bounds = vectors + 4 * stride
+    sums = bounds + stride
+    leaving = vectors + 7 * stride
+    pad = ints[base + 20]
+    first = 0
+    n_emitting = ints[base + 8]
+    for at in range(0, stride, 8):
+        store(work, sums + at, broadcast(0.0))
+        store(work, leaving + at, broadcast(0.0))
+    if ints[base + 18] == 1:
+        table, _, strips, forward, _, odd = strip_places(ints, base)
+        for strip in range(strips + 4, forward, 4):
+            cell = cells + ints[strip + 1]
+            source = leaving + pad - ints[strip]
+            for state in range(ints[strip + 2], ints[strip + 3], 8):
+                at = sums + pad + state
+                factor = load(work, cell + state)
+                store(work, at, load(work, at) + factor)
+                sent = factor * powers_of_two(load(work, at - stride))
+                store(work, source + state, load(work, source + state) + sent)
+        for at in range(sums, sums + stride, 8):
+            store(work, at, bounded(load(work, at), load(work, at - stride)))
+        first = odd
+        n_emitting = ints[table + 1]
+    sums += pad
+    leaving += pad
+    for k in range(n_emitting):
+        arc = ints[first + k] if ints[base + 18] == 1 else k
+        factor = work[cells + ints[base + ints[base + 22] + arc]]
+        if not uniform and factor > 0.0:
+            bound = work[slots + ints[base + ints[base + 12] + arc]]
+            factor = max(factor * power_of_two(bound), _PRESENT) if bound > UNKNOWN else 0.0
+        work[sums + ints[base + ints[base + 10] + arc]] += factor
+        work[leaving + ints[base + ints[base + 9] + arc]] += factor
+    most = most_leaving = broadcast(1.0)
+    for at in range(0, stride, 8):
+        most = greater(most, load(work, sums - pad + at))
+        most_leaving = greater(most_leaving, load(work, leaving - pad + at))
+    growth = log2(greatest_of(most))
+    growth_back = log2(greatest_of(most_leaving))
+    if ints[base + 8] < ints[base + 1]:
+        # ε arcs multiply a frame's sums by no more than this, as often as they follow one another.
+        silent = vectors + 3 * stride
+        for at in range(silent, silent + stride, 8):
+            store(work, at, broadcast(0.0))
+        entered = left = total = 0.0
+        previous = -1
+        for arc in range(ints[base + 8], ints[base + 1]):
+            state = ints[base + ints[base + 10] + arc]
+            source = silent + pad + ints[base + ints[base + 9] + arc]
+            total = work[cells + arc] + (total if state == previous else 0.0)
+            previous = state
+            entered = max(entered, total)
+            work[source] += work[cells + arc]
+            left = max(left, work[source])
+            work[sums + state] += work[cells + arc]
+        growth += ints[base + 17] * log2(1.0 + entered)
+        growth_back += ints[base + 17] * log2(1.0 + left)
+    limit = 1e9
+    if growth > 0.0:
+        limit = GROWTH / growth
+    if growth_back > 0.0:
+        limit = min(limit, GROWTH_BACK / growth_back)
+    work[score + LIMITED] = 1.0 if uniform else 0.0
+    work[score + LIMIT] = limit
+    return limit
+
+
+@kernel(f"boolean({PLACE}, int64, boolean)", internal=True)
+def nothing_is_lost(ints, base, work, work0, row, zeros_are_true):
+    """Whether the mantissas of a block's last row show that nothing fell below float64's range on the way.
+
+    A state that is entered by an arc with a cell and a column should have a mantissa; ``zeros_are_true`` where even the
+    least product along a path is in range.
+    """
+    vectors, stride, _, _ = vector_places(ints, base, work0)
+    zero, one = broadcast(0.0), broadcast(1.0)
+    true_zero = one if zeros_are_true else zero
+    lost = zero
+    for k in range(0, stride, 8):
+        mantissas = load(work, row + k)
+        kept = where_greater(mantissas, broadcast(_LEAST), one, where_greater(mantissas, zero, zero, true_zero))
+        lost = lost + where_greater(load(work, vectors + 5 * stride + k), zero, one - kept, zero)
+    return sum_of(lost) == 0.0

@@ -1,0 +1,219 @@
+"""Frames of a trellis with an exponent for each number, and their gradient: what blocks of frames fall back on.
+
+Called by ``trellis_forward`` and ``trellis_backward``; ``blocks`` says when. Exponents have two parts (``scaled``), so
+nothing is lost however far apart scores lie. An arc's share in the posterior of the state where it ends is taken from
+all that comes in there: shares can neither exceed 1 nor be NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.math.scaled import (
+    added,
+    behind,
+    carried,
+    exponent_of,
+    power_of_two,
+    split_sum,
+    split_weight,
+)
+from arcgrad.runtime.kernels.trellis.blocks import (
+    BUDGET,
+    FAR,
+    HAS_FAR,
+    LEAST_PRODUCT,
+    columns_width,
+    frame_places,
+    row_places,
+    vector_places,
+    weight_places,
+)
+from arcgrad.runtime.kernels.trellis.renewal import PLACE
+
+__all__ = ["slow_back", "slow_forward"]
+
+
+@helper
+def split_columns(ints, base, work, work0, n_frames, frame):
+    """A frame's columns as mantissas and exponents, one array behind the other; behind the columns a 1, for ε arcs."""
+    _, _, slots, _ = vector_places(ints, base, work0)
+    columns, _, ranges, _ = frame_places(ints, base, n_frames, work0)
+    width = columns_width(ints, base)
+    n_slots = ints[base + 13]
+    wide = abs(work[ranges + frame]) > BUDGET  # then they are logarithms
+    for slot in range(n_slots):
+        column = work[columns + frame * width + slot]
+        m = e = coarse = 0.0
+        if wide and column > -np.inf:
+            m, e, coarse = split_weight(column)
+        elif not wide and column > 0.0:
+            e = exponent_of(column)
+            m = column * power_of_two(-e)
+        work[slots + slot], work[slots + width + slot], work[slots + 2 * width + slot] = m, e, coarse
+
+
+@helper
+def put_silent_column(ints, base, work, work0):
+    """The column of ε arcs, behind all others: 1."""
+    _, _, slots, _ = vector_places(ints, base, work0)
+    width = columns_width(ints, base)
+    at = slots + ints[base + 13]
+    work[at], work[at + width], work[at + 2 * width] = 1.0, 0.0, 0.0
+
+
+@helper
+def term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse):
+    """What an arc brings from its source in ``row`` with a slot's column: mantissa, exponent, coarse exponent."""
+    linear, scales, _, _ = weight_places(ints, base, work0)
+    _, _, slots, _ = vector_places(ints, base, work0)
+    width = columns_width(ints, base)
+    cell = ints[base + ints[base + 22] + arc]
+    source = row + ints[base + ints[base + 9] + arc]
+    column = slots + slot
+    m, e, coarse = work[linear + cell], work[scales + cell], 0.0
+    if m != 0.0 and abs(e) >= FAR:
+        m, e, coarse = split_sum(work[work0 + arc], work[work0 + (ints[base + 1] + 7) // 8 * 8 + arc])
+    m *= work[source] * work[column]
+    e, coarse = added(e, coarse, work[column + width], work[column + 2 * width])
+    e, coarse = added(e, coarse, work[source + to_exponents], work[source + to_coarse])
+    return m, e, coarse
+
+
+@helper
+def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse):
+    """The sum of what comes into a state, in units of the greatest term, and that one's exponents; 0 for nothing.
+
+    Where no frame is read, what the state itself held counts, too.
+    """
+    n_emitting = ints[base + 8]
+    low = ints[base + ints[base + 15] + state]
+    high = ints[base + ints[base + 15] + state + 1]
+    begin = ints[base + ints[base + 16] + state]
+    end = ints[base + ints[base + 16] + state + 1]
+    top = top_coarse = total = 0.0
+    found = False
+    if not emits:
+        high = low
+        if work[before + state] != 0.0:
+            top, top_coarse = work[before + state + to_exponents], work[before + state + to_coarse]
+            found = True
+    for k in range(low, high + end - begin):
+        arc = k if k < high else begin + k - high
+        row = before if arc < n_emitting else after
+        slot = ints[base + ints[base + 12] + arc] if arc < n_emitting else ints[base + 13]
+        m, e, coarse = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
+        if m != 0.0 and (not found or behind(e, coarse, top, top_coarse) > 0.0):
+            top, top_coarse = e, coarse
+            found = True
+    if not emits and work[before + state] != 0.0:
+        own = before + state
+        shift = behind(work[own + to_exponents], work[own + to_coarse], top, top_coarse)
+        total = work[own] * power_of_two(shift) if shift > LEAST_PRODUCT else 0.0
+    for k in range(low, high + end - begin):
+        arc = k if k < high else begin + k - high
+        row = before if arc < n_emitting else after
+        slot = ints[base + ints[base + 12] + arc] if arc < n_emitting else ints[base + 13]
+        m, e, coarse = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
+        shift = behind(e, coarse, top, top_coarse)
+        if m != 0.0 and shift > LEAST_PRODUCT:
+            total += m * power_of_two(shift)
+    return total, top, top_coarse
+
+
+@kernel(f"void({PLACE}, int64, int64, int64, int64)", internal=True, seldom=True)
+def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
+    """So many frames from the row, its exponents and coarse exponents at ``start``: rows, with theirs beside them.
+
+    With ``count`` 0: the ε arcs before the first frame.
+    """
+    _, stride, _, score = vector_places(ints, base, work0)
+    rows, _, exponents, coarse = row_places(ints, base, work0)
+    pad = ints[base + 20]
+    for k in range(stride):
+        work[rows + k] = work[start + k]
+        work[exponents + k] = work[start + stride + k]
+        work[coarse + k] = work[start + 2 * stride + k]
+    put_silent_column(ints, base, work, work0)
+    to_exponents, to_coarse = exponents - rows, coarse - rows
+    emits = count > 0
+    far = 0.0
+    for step in range(max(count, 1)):
+        before = rows + step * stride + pad
+        after = before + stride
+        for k in range(after - pad, after - pad + stride):
+            work[k] = work[k + to_exponents] = work[k + to_coarse] = 0.0
+        if emits:
+            split_columns(ints, base, work, work0, n_frames, frame + step)
+        far = 0.0
+        for state in range(ints[base]):
+            total, e, c = all_terms(ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse)
+            if total > 0.0:
+                own = exponent_of(total)
+                e, c = carried(e + own, c)
+                at = after + state
+                work[at], work[at + to_exponents], work[at + to_coarse] = total * power_of_two(-own), e, c
+                far += abs(c)
+    if emits:
+        work[score + HAS_FAR] = 1.0 if far > 0.0 else 0.0
+
+
+@kernel(f"void({PLACE}, int64, int64, int64)", internal=True, seldom=True)
+def slow_back(ints, base, work, work0, n_frames, frame, count):
+    """The gradient of `slow_forward`, which was just called again: from posteriors of states after to those before.
+
+    Posteriors stand in the present row. Columns become their posteriors.
+    """
+    vectors, stride, _, _ = vector_places(ints, base, work0)
+    _, _, _, sums = weight_places(ints, base, work0)
+    rows, _, exponents, coarse = row_places(ints, base, work0)
+    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
+    pad = ints[base + 20]
+    n_states, n_emitting, n_slots = ints[base], ints[base + 8], ints[base + 13]
+    posteriors = vectors + pad
+    earlier = vectors + 3 * stride
+    emitting = base + ints[base + 15]
+    silent = base + ints[base + 16]
+    to_exponents, to_coarse = exponents - rows, coarse - rows
+    emits = count > 0
+    for step in range(max(count, 1) - 1, -1, -1):
+        before = rows + step * stride + pad
+        after = before + stride
+        used = columns + (frame + step) * columns_width(ints, base)
+        if emits:
+            split_columns(ints, base, work, work0, n_frames, frame + step)
+            for slot in range(n_slots):
+                work[used + slot] = 0.0
+        for state in range(n_states):
+            work[earlier + state] = 0.0
+        for back in range(n_states):
+            state = n_states - 1 - back  # whatever is entered from it by ε arcs came before
+            own = work[posteriors + state]
+            if own == 0.0:
+                continue
+            total, top, top_coarse = all_terms(
+                ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse
+            )
+            own /= total
+            low, high = ints[emitting + state], ints[emitting + state + 1] if emits else ints[emitting + state]
+            begin, end = ints[silent + state], ints[silent + state + 1]
+            for k in range(low, high + end - begin):
+                arc = k if k < high else begin + k - high
+                reads = arc < n_emitting
+                row = before if reads else after
+                slot = ints[base + ints[base + 12] + arc] if reads else n_slots
+                m, e, c = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
+                shift = behind(e, c, top, top_coarse)
+                if m != 0.0 and shift > LEAST_PRODUCT:
+                    share = own * (m * power_of_two(shift))
+                    source = ints[base + ints[base + 9] + arc]
+                    work[sums + ints[base + ints[base + 22] + arc]] += share
+                    if reads:
+                        work[earlier + source] += share
+                        work[used + slot] += share
+                    else:
+                        work[posteriors + source] += share
+        if emits:
+            for state in range(n_states):
+                work[posteriors + state] = work[earlier + state]

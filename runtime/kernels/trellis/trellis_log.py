@@ -1,0 +1,238 @@
+"""Forward score of a graph met with a dense chain, and its gradients by arc weights and by frames.
+
+The functions for float64 and float32 frames read and write frames; what lies between is compiled once, and explained in
+``blocks``: ``trellis_forward`` and ``trellis_backward``. Both are done block by block, while a block is in the cache.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+
+from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights, rounded_off
+from arcgrad.runtime.kernels.math.exponentials import LOG2E, exponentials, short_exponentials
+from arcgrad.runtime.kernels.math.vectors import (
+    add_picked,
+    broadcast,
+    greater,
+    greatest_of,
+    least_of,
+    lesser,
+    load,
+    number,
+    picked,
+    put,
+    store,
+    where_greater,
+)
+from arcgrad.runtime.kernels.trellis.blocks import (
+    BUDGET,
+    LONGEST,
+    TOUCHED,
+    columns_width,
+    frame_places,
+    vector_places,
+    weight_places,
+)
+from arcgrad.runtime.kernels.trellis.steps import clear
+from arcgrad.runtime.kernels.trellis.trellis_backward import block_back, starts_back
+from arcgrad.runtime.kernels.trellis.trellis_forward import begin_blocks, finish_blocks, next_block
+
+ALIKE = 100.0
+"""Bits between the columns of several frames up to which these get one shift."""
+
+__all__ = [
+    "trellis_log_backward",
+    "trellis_log_backward_float32",
+    "trellis_log_forward",
+    "trellis_log_forward_float32",
+]
+
+
+@helper
+def extremes(work, begin, end):
+    """The greatest of some scores, and the least that is finite; −inf and inf where none is."""
+    none, all_ = broadcast(-inf), broadcast(inf)
+    high, low = none, all_
+    for at in range(begin, end, 8):
+        scores = load(work, at)
+        high = greater(high, scores)
+        low = lesser(low, where_greater(scores, none, scores, all_))
+    return greatest_of(high), least_of(low)
+
+
+@kernel("void(float64[::1], int64, int64, int64, int64, int64, int64, boolean)", internal=True)
+def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, short):
+    """Replace frames' columns by exponentials, shifted by the greatest; write that, and their range in bits.
+
+    All frames get one shift where they are alike; else each its own, and columns of wide range stay logarithms.
+    ``short``: scores came in float32.
+    """
+    for row in range(begin, begin + n_frames * width, width):
+        for slot in range(row + count, row + width):  # what stands behind the columns must not show
+            put(work, slot, number(work, row) if count > 0 else -inf)
+    high, low = extremes(work, begin, begin + n_frames * width)
+    n_alike = n_frames if (high - low) * LOG2E < ALIKE else 1
+    for first in range(0, n_frames, n_alike):
+        row = begin + first * width
+        end = row + n_alike * width
+        if n_alike < n_frames:
+            high, low = extremes(work, row, end)
+        top = high if high > -inf else 0.0
+        bits = (top - low) * LOG2E + 1.0 if high > -inf else 1.0
+        for frame in range(first, first + n_alike):
+            work[shifts + frame] = top
+            work[ranges + frame] = bits
+        if bits > BUDGET:
+            for at in range(row, end, 8):
+                store(work, at, load(work, at) - top)
+        elif short:
+            for at in range(row, end, 8):
+                store(work, at, short_exponentials(load(work, at) - top))
+        else:
+            for at in range(row, end, 8):
+                store(work, at, exponentials(load(work, at) - top))
+    for row in range(begin, begin + n_frames * width, width):
+        for slot in range(row + count, row + width):
+            put(work, slot, 0.0)
+
+
+@helper
+def touch(frames, row, n_slots):
+    """Read a number of every line of the cache that a frame takes, in order, so that the next lines are fetched ahead.
+
+    Columns are picked from a frame in any order. Not where they are so few that most lines are not needed, or the frame
+    is so short that these are there anyway. The sum is to be stored somewhere, or nothing would be read.
+    """
+    step = 64 // frames.itemsize
+    total = 0.0
+    if step * n_slots >= frames.shape[1] > 8 * step:
+        for k in range(0, frames.shape[1], step):
+            total += frames[np.uint64(row), np.uint64(k)]
+    return total
+
+
+@helper
+def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
+    """Exponentiate the columns that occur, of frames from ``begin`` to ``end``."""
+    n_slots = ints[base + 13]
+    n_eights = n_slots // 8 * 8
+    width = columns_width(ints, base)
+    used = base + ints[base + 14]
+    columns, shifts, ranges, _ = frame_places(ints, base, n_frames, work0)
+    to = columns + begin * width
+    touched = 0.0
+    for frame in range(begin, end):
+        row = frame0 + frame
+        touched += touch(frames, row, n_slots)
+        for slot in range(0, n_eights, 8):
+            store(work, to + slot, picked(frames, row, ints, used + slot))
+        for slot in range(n_eights, n_slots):
+            put(work, to + slot, frames[np.uint64(row), np.uint64(ints[used + slot])])
+        to += width
+    _, _, _, score = vector_places(ints, base, work0)
+    work[score + TOUCHED] = touched  # or it would not be done
+    first = columns + begin * width
+    short = frames.itemsize == 4
+    exponentiate_frames(work, first, end - begin, ints[base + 13], width, shifts + begin, ranges + begin, short)
+
+
+def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
+    """Log of the sum over accepting paths of exp(weight of arcs and frames); −inf where there is none."""
+    gather_weights(ints, base, ints[base + 1], weights, n_shared, shift, work, work0, 1.0)
+    rests = work0 + (ints[base + 1] + 7) // 8 * 8
+    for arc in range(ints[base + 1]):
+        work[rests + arc] = rounded_off(ints, base, arc, weights, n_shared, shift, work[work0 + arc])
+    if ints[base] == 0:
+        return -inf
+    begin_blocks(ints, base, work, work0, iwork, iwork0)
+    frame = 0
+    loaded = np.int64(0)  # of that type from the first, or `load_frames` would be compiled for 0 as well
+    while frame < n_frames:
+        needed = frame + LONGEST if frame + LONGEST < n_frames else n_frames
+        if loaded < needed:
+            load_frames(ints, base, frames, frame0, n_frames, work, work0, loaded, needed)
+        loaded = np.int64(needed)
+        frame = next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame)
+    return finish_blocks(ints, base, work, work0, n_frames)
+
+
+@helper
+def add_columns(ints, base, work, from_, seed, frames_gradient, row):
+    """Add seed × the posterior of each column to a frame's gradient; what `touch` returns."""
+    n_slots = ints[base + 13]
+    n_eights = n_slots // 8 * 8
+    used = base + ints[base + 14]
+    touched = touch(frames_gradient, row, n_slots)
+    for slot in range(0, n_eights, 8):
+        add_picked(frames_gradient, row, ints, used + slot, load(work, from_ + slot) * seed)
+    for slot in range(n_eights, n_slots):
+        frames_gradient[np.uint64(row), np.uint64(ints[used + slot])] += seed * number(work, from_ + slot)
+    return touched
+
+
+@helper
+def add_weights(ints, base, work, work0, seed, gradient, n_shared, g_shared, g_shift):
+    """Add seed × the posterior of each arc to its entries' gradient."""
+    _, _, _, sums = weight_places(ints, base, work0)
+    for arc in range(ints[base + 1]):
+        posterior = seed * work[sums + ints[base + ints[base + 22] + arc]]
+        add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)
+
+
+def _backward(
+    ints,
+    base,
+    weights,
+    n_shared,
+    shift,
+    frames,
+    frame0,
+    n_frames,
+    work,
+    work0,
+    iwork,
+    iwork0,
+    sign,
+    seed,
+    gradient,
+    g_shared,
+    g_shift,
+    frames_gradient,
+    gframe0,
+    want_weights,
+    want_frames,
+):
+    """Add seed × posterior of each arc to its entries' gradient, and of each frame and column to the frames'.
+
+    Once after each forward: the workspace's columns become posteriors.
+    """
+    _, _, _, score = vector_places(ints, base, work0)
+    if ints[base] == 0 or work[score] == -inf:
+        return
+    _, _, cells, sums = weight_places(ints, base, work0)
+    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
+    width = columns_width(ints, base)
+    clear(work, sums, sums - cells)
+    touched = 0.0
+    end = n_frames
+    for block in range(iwork[iwork0] - 1, -1, -1):
+        block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights)
+        begin = iwork[iwork0 + 2 + 2 * block]
+        for frame in range(begin if want_frames else end, end):
+            row = gframe0 + frame
+            touched += add_columns(ints, base, work, columns + frame * width, seed, frames_gradient, row)
+        end = begin
+    work[score + TOUCHED] = touched
+    if ints[base + 17] > 0:
+        starts_back(ints, base, work, work0, n_frames)
+    if want_weights:
+        add_weights(ints, base, work, work0, seed, gradient, n_shared, g_shared, g_shift)
+
+
+trellis_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)
+trellis_log_forward_float32 = kernel(FRAMES_FORWARD.replace("FRAMES", "float32[:, ::1]"))(_forward)
+trellis_log_backward = kernel(FRAMES_BACKWARD.replace("FRAMES", "float64[:, ::1]"))(_backward)
+trellis_log_backward_float32 = kernel(FRAMES_BACKWARD.replace("FRAMES", "float32[:, ::1]"))(_backward)

@@ -1,0 +1,1 @@
+"""The slow exact engine: the oracle of the others, and the court of appeal."""

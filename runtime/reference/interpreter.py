@@ -1,0 +1,395 @@
+"""The reference interpreter: define-by-run over explicit graphs, as the textbook describes it.
+
+Every node of the unrewritten equation gets its value (a graph with weights, or a number), in order; the backward pass
+visits them in reverse and gives every node its gradient. The slowest tier, the oracle of the others, and ``eq.trace``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.ir import Node, Program, describe
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators import Built, Category
+from arcgrad.compiler.score_values import as_float
+from arcgrad.compiler.topology import LARGEST_WEIGHT, IntArray, Topology
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import ArcgradError, InputError, LimitError, UndefinedError
+from arcgrad.runtime.build.builder import EMPTY_TOPOLOGY, build_node, not_there_yet, path_topology
+from arcgrad.runtime.build.weights import too_heavy
+from arcgrad.runtime.data.graph import Graph
+from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.kernels.math.scalar import in_range, scaled
+from arcgrad.runtime.reference import reductions as reference
+from arcgrad.runtime.reference.exact_weights import Units, has_large, in_units
+
+__all__ = ["Interpretation", "Trace", "TraceNode", "graph_cotangent", "interpret", "name_item", "trace"]
+
+FloatArray = NDArray[np.float64]
+
+# What a weight in units takes, as a Python integer of up to 2,100 bits; ordinary ones take half of it.
+_BYTES_OF_UNITS = 300
+
+_NO_ARCS = np.zeros(0)
+
+
+@dataclass(eq=False)
+class TraceNode:
+    """One value of an evaluation: an input, or the result of an operator.
+
+    Attributes:
+        name: the input's name, or G1, G2, … in order of evaluation.
+        expression: the operator on the names of its inputs, such as ``G1 ∘ G2``.
+        value: a Graph or a number.
+        gradient: derivative of the equation's value (for a graph: of the sum of its arc weights, unless a cotangent was
+            given) by this node's value: (n_arcs,) for a graph, a number for a score; None before the backward pass.
+        inputs: the nodes it was made from.
+    """
+
+    name: str
+    expression: str
+    value: Any
+    gradient: Any
+    inputs: tuple[TraceNode, ...]
+
+    def __repr__(self) -> str:
+        return f"{self.name} = {self.expression}: {self.value!r}"
+
+
+@dataclass(eq=False)
+class Trace:
+    """The record of one evaluation: ``nodes`` in order, the last being the equation's result."""
+
+    nodes: tuple[TraceNode, ...]
+
+    def __getitem__(self, name: str) -> TraceNode:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def __str__(self) -> str:
+        return "\n".join(map(repr, self.nodes))
+
+
+@dataclass(eq=False)
+class _Value:
+    """Value and gradient of a node during one evaluation of one item.
+
+    ``exact`` are a built graph's weights in units, where they may be sums that floats round too much.
+    """
+
+    topology: Topology | None = None
+    weights: FloatArray = field(default_factory=lambda: _NO_ARCS)
+    exact: Units | None = None
+    number: float = 0.0
+    selections: tuple[IntArray, ...] = ()
+    arc_gradient: FloatArray | None = None
+    bar: float = 0.0
+    bars: FloatArray = field(default_factory=lambda: _NO_ARCS)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a built graph: what the inputs hold is not counted."""
+        if self.topology is None or not self.selections:
+            return 0
+        floats = self.weights.nbytes + (0 if self.exact is None else _BYTES_OF_UNITS * len(self.exact))
+        return self.topology.nbytes + floats + sum(s.nbytes for s in self.selections)
+
+
+@dataclass(eq=False)
+class Interpretation:
+    """One item's evaluation; ``backward`` may be called once."""
+
+    program: Program
+    bound: Bound
+    item: int
+    limits: Limits
+    values: dict[Node, _Value] = field(default_factory=dict)
+
+    def forward(self, want_gradient: bool) -> _Value:
+        """Evaluate every node, operands first; the result's value."""
+        held = 0
+        for node in self.program.nodes:
+            if node.type is not Type.MAPPING:
+                value = self.values[node] = self._evaluate(node, want_gradient)
+                held += value.nbytes
+                if held > self.limits.bytes:
+                    self._too_much(node, held)
+        return self.values[self.program.result]
+
+    def _too_much(self, node: Node, held: int) -> None:
+        """Raise LimitError: unlike the other tiers, this one keeps every graph that it builds."""
+        try:
+            self.limits.check("the interpreter's intermediate graphs", bytes=held, at_least=True)
+        except LimitError as error:
+            error.place = self.program.places.get(node)
+            raise
+
+    def _evaluate(self, node: Node, want_gradient: bool) -> _Value:
+        if node.is_number:
+            value = node.parameters[0]
+            assert isinstance(value, (int, float))
+            return _Value(number=value)
+        if node.is_input:
+            return self._input(node)
+        operands = [self.values[o] for o in node.operands if o.type is not Type.MAPPING]
+        place = self.program.places.get(node)
+        try:
+            match node.definition.category:
+                case Category.LITERAL | Category.STRUCTURAL:
+                    return self._structural(node, operands)
+                case Category.PATHS if node.operator == "path":
+                    return _best_path(operands[0])
+                case Category.REDUCTION:
+                    return _reduce(node, operands[0], want_gradient)
+                case Category.ARITHMETIC:
+                    return self._arithmetic(node, operands)
+                case _:
+                    raise not_there_yet(node, place)
+        except ArcgradError as error:
+            if error.place is None:
+                error.place = place
+            raise
+
+    def _input(self, node: Node) -> _Value:
+        bound = self.bound.inputs[str(node.parameters[0])]
+        if isinstance(bound, BoundScore):
+            return _Value(number=float(bound.values[0 if bound.shared else self.item]))
+        return _Value(topology=bound.topology(self.item), weights=bound.weights(self.item))
+
+    def _structural(self, node: Node, operands: list[_Value]) -> _Value:
+        topologies = [EMPTY_TOPOLOGY if v.topology is None else v.topology for v in operands]
+        place = self.program.places.get(node)
+        built = build_node(node, topologies, self.bound.mappings, self.limits, place)
+        weights = np.zeros(built.topology.n_arcs)
+        large = False
+        with np.errstate(over="ignore"):  # what is too small for a float is −inf
+            for value, selection in zip(operands, built.selections, strict=False):
+                chosen = np.flatnonzero(selection >= 0)
+                if value.topology is not None:
+                    weights[chosen] += value.weights[selection[chosen]]
+                    large = large or value.exact is not None or has_large(value.weights.tolist())
+                else:
+                    if len(chosen) and not value.number <= LARGEST_WEIGHT:
+                        raise too_heavy(as_float(value.number))
+                    weights[chosen] += as_float(value.number)
+        exact = _exact_sums(operands, built) if large else None
+        return _Value(topology=built.topology, weights=weights, exact=exact, selections=built.selections)
+
+    def _arithmetic(self, node: Node, operands: list[_Value]) -> _Value:
+        entry = node.definition
+        assert entry.evaluate is not None
+        numbers = [v.number for v in operands]
+        number = entry.evaluate(*numbers)
+        if number != number:
+            shown = describe(node, {o: _plain(v) for o, v in zip(node.operands, numbers, strict=True)})
+            raise UndefinedError(f"{shown} is undefined")
+        return _Value(number=number)
+
+    def backward(self, cotangent: float | FloatArray) -> None:
+        """Give every node its gradient, in reverse topological order."""
+        for value in self.values.values():
+            if value.topology is not None:
+                value.bars = np.zeros(len(value.weights))
+            value.bar = 0.0
+        result = self.values[self.program.result]
+        if result.topology is None:
+            result.bar = float(cotangent)
+        else:
+            result.bars = np.array(cotangent, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # derivatives beyond floats, as of a product of huge scores
+            for node in reversed(self.program.nodes):
+                if node.operands and node.type is not Type.MAPPING:
+                    self._pull_back(node)
+
+    def _pull_back(self, node: Node) -> None:
+        value = self.values[node]
+        operands = [self.values[o] for o in node.operands if o.type is not Type.MAPPING]
+        if value.topology is not None:
+            for operand, selection in zip(operands, value.selections, strict=False):
+                chosen = np.flatnonzero(selection >= 0)
+                if operand.topology is not None:
+                    operand.bars += np.bincount(
+                        selection[chosen], weights=value.bars[chosen], minlength=len(operand.bars)
+                    ).astype(np.float64, copy=False)
+                else:
+                    operand.bar += float(value.bars[chosen].sum())
+        elif value.bar == 0 or math.isinf(value.number):
+            return  # no derivative passes below an infinite score
+        elif node.definition.category is Category.REDUCTION:
+            if value.arc_gradient is not None:
+                operands[0].bars += in_range(value.bar) * value.arc_gradient
+        else:
+            derivatives = node.definition.derivatives
+            assert derivatives is not None
+            for operand, d in zip(operands, derivatives(value.number, *(o.number for o in operands)), strict=True):
+                operand.bar += scaled(value.bar, float(d))
+
+
+def _plain(number: float) -> str:
+    return {math.inf: "inf", -math.inf: "(-inf)"}.get(number, repr(number) if number >= 0 else f"({number!r})")
+
+
+def _exact_sums(operands: list[_Value], built: Built) -> Units:
+    """Add in units what each arc of a built graph takes from its operands."""
+    exact = np.zeros(built.topology.n_arcs, dtype=object)
+    for value, selection in zip(operands, built.selections, strict=False):
+        chosen = np.flatnonzero(selection >= 0)
+        given = value.exact
+        if given is None:
+            given = in_units([as_float(value.number)] if value.topology is None else value.weights.tolist())
+        exact[chosen] += given[selection[chosen]]
+    return exact
+
+
+def _best_path(operand: _Value) -> _Value:
+    assert operand.topology is not None
+    _, arcs = reference.best_path(operand.topology, operand.weights)
+    topology, chosen = path_topology(operand.topology, arcs)
+    exact = None if operand.exact is None else operand.exact[chosen]
+    return _Value(topology=topology, weights=operand.weights[chosen], exact=exact, selections=(chosen,))
+
+
+def _reduce(node: Node, operand: _Value, want_gradient: bool) -> _Value:
+    topology, weights = operand.topology, operand.weights
+    assert topology is not None
+    semiring = node.definition.semiring
+    if semiring == "count":
+        return _Value(number=reference.count_paths(topology))
+    if semiring == "log":
+        if not want_gradient:
+            return _Value(number=reference.log_score(topology, weights, operand.exact))
+        score, gradient = reference.log_score_and_gradient(topology, weights, operand.exact)
+        return _Value(number=score, arc_gradient=gradient)
+    score, arcs = reference.best_path(topology, weights, {"max": 1.0, "min": -1.0}[semiring or ""])
+    if semiring == "max" and score == -math.inf:
+        arcs = None  # no path, or none whose weight is within floats
+    gradient = np.bincount(np.array(arcs or (), dtype=np.intp), minlength=topology.n_arcs).astype(np.float64)
+    return _Value(number=score, arc_gradient=gradient)
+
+
+def interpret(
+    program: Program,
+    bound: Bound,
+    limits: Limits,
+    wrt: Sequence[str],
+    cotangent: Any = None,
+) -> tuple[list[Any], dict[str, Any]]:
+    """Values of every item, and the gradients by the inputs in ``wrt`` in the shapes in which these came.
+
+    Args:
+        program: the equation, not rewritten.
+        bound: its inputs.
+        limits: budget.
+        wrt: input names; none: values only.
+        cotangent: what the value's gradient is multiplied with: for scores one number an item, for graphs one array an
+            item; None: ones.
+    """
+    values: list[Any] = []
+    parts: dict[str, list[Any]] = {name: [] for name in wrt}
+    for item in range(bound.n_items):
+        run = Interpretation(program, bound, item, limits)
+        try:
+            result = run.forward(bool(wrt))
+        except ArcgradError as error:
+            name_item(error, bound, item)
+            raise
+        if result.topology is None:
+            values.append(result.number)
+        else:
+            values.append(Graph.from_topology(result.topology, result.weights))
+        if wrt:
+            try:
+                run.backward(_item_cotangent(cotangent, item, result))
+            except ArcgradError as error:
+                name_item(error, bound, item)
+                raise
+        for name in wrt:
+            node = program.input_node(name)
+            found = run.values[node]
+            parts[name].append(found.bar if found.topology is None else found.bars)
+    return values, {name: _collect(bound, name, parts[name]) for name in wrt}
+
+
+def name_item(error: ArcgradError, bound: Bound, item: int) -> None:
+    """Say in the error's message which item of the batch it comes from."""
+    if bound.batch is not None and "of the batch" not in error.message:
+        error.message = f"item {item} of the batch: {error.message}"
+        error.args = (error.message, *error.args[1:])
+
+
+def _item_cotangent(cotangent: Any, item: int, result: _Value) -> Any:
+    if result.topology is None:
+        return 1.0 if cotangent is None else cotangent[item]
+    return graph_cotangent(None if cotangent is None else cotangent[item], len(result.weights))
+
+
+def graph_cotangent(given: FloatArray | None, n_arcs: int) -> FloatArray:
+    """(n_arcs,) what a graph's arc weights are differentiated with: what is given, or ones.
+
+    Raises:
+        InputError: it has another shape.
+    """
+    if given is None:
+        return np.ones(n_arcs)
+    if given.shape != (n_arcs,):
+        raise InputError(
+            f"cotangent has shape {given.shape}, but the equation's value is a graph of {n_arcs} arcs: "
+            f"expected shape ({n_arcs},)"
+        )
+    return given
+
+
+def _collect(bound: Bound, name: str, parts: list[Any]) -> Any:
+    found = bound.inputs[name]
+    if isinstance(found, BoundScore):
+        gradient = np.array(parts, dtype=np.float64)
+        return found.collect(gradient.sum(keepdims=True) if found.shared else gradient)
+    if isinstance(found, BoundGraph):
+        if found.shared:
+            zero = np.zeros(found.items[0].n_arcs)
+            return found.collect([np.sum(parts, axis=0) if parts else zero])
+        return found.collect(parts)
+    assert isinstance(found, BoundDense)
+    gradient = np.zeros(found.frames.shape)
+    for item, part in enumerate(parts):
+        b = 0 if found.shared else item
+        rows = slice(found.starts[b], found.starts[b] + found.counts[b])
+        gradient[rows] += part.reshape(int(found.counts[b]), found.n_columns)
+    with np.errstate(over="ignore"):  # float32 holds less
+        return found.collect(gradient.astype(found.frames.dtype))
+
+
+def trace(program: Program, bound: Bound, limits: Limits, cotangent: Any = None) -> Trace:
+    """The record of one evaluation without a batch, with gradients (none where the value has none)."""
+    if bound.batch is not None:
+        raise InputError("trace follows one evaluation; the inputs are a batch", hint="give single graphs")
+    run = Interpretation(program, bound, 0, limits)
+    result = run.forward(want_gradient=True)
+    run.backward(_item_cotangent(None if cotangent is None else [cotangent], 0, result))
+    shown: dict[Node, TraceNode] = {}
+    names: dict[Node, str] = {}
+    for node in program.nodes:
+        if node.type is Type.MAPPING:
+            names[node] = str(node.parameters[0])
+            continue
+        value = run.values[node]
+        expression = describe(node, {o: names[o] for o in node.operands})
+        count = sum(not n.is_input and not n.is_number for n in shown) + 1
+        names[node] = expression if node.is_input or node.is_number else f"G{count}"
+        is_graph = value.topology is not None
+        shown[node] = TraceNode(
+            name=names[node],
+            expression=expression,
+            value=Graph.from_topology(value.topology, value.weights) if value.topology is not None else value.number,
+            gradient=value.bars if is_graph else value.bar,
+            inputs=tuple(shown[o] for o in node.operands if o in shown),
+        )
+    return Trace(tuple(shown.values()))

@@ -1,0 +1,292 @@
+"""Reductions over explicit graphs in plain Python: the slow, exact reference that the kernels are compared with.
+
+Also the court of appeal: where a compiled routine signals that something diverged or overflowed, the interpreter
+evaluates again with these functions, whose verdict (a value or a DivergenceError that names the cycle) stands.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.score_values import as_float
+from arcgrad.compiler.topology import Topology
+from arcgrad.runtime.reference.exact_weights import DIVERGES, Units, balanced, from_units, has_large, in_units
+from arcgrad.runtime.reference.useful_graph import (
+    UsefulGraph,
+    cycle_through,
+    divergence_error,
+    is_cyclic,
+    path_weight,
+    shortest_path,
+    useful_graph,
+)
+
+__all__ = ["best_path", "count_paths", "log_score", "log_score_and_gradient"]
+
+FloatArray = NDArray[np.float64]
+_MINUS_INFINITY = -math.inf
+# Beyond it exponentials overflow: only arcs of a cycle that nearly diverges are expected that often.
+_LARGEST_EXPONENT = 709.78
+
+
+def _logadd(a: float, b: float) -> float:
+    if a < b:
+        a, b = b, a
+    return a if b == _MINUS_INFINITY else a + math.log1p(math.exp(b - a))
+
+
+def _logsum(terms: list[float]) -> float:
+    top = max(terms, default=_MINUS_INFINITY)
+    if top == _MINUS_INFINITY:
+        return top
+    return top + math.log(math.fsum(math.exp(t - top) for t in terms))
+
+
+def _forward(graph: UsefulGraph) -> list[float]:
+    """Compute for each state the log of the sum over paths from a start to it."""
+    alpha = [_MINUS_INFINITY] * graph.n_states
+    start = graph.start
+    for component in graph.components:
+        members = set(component)
+        entering = {}
+        for state in component:
+            terms = [alpha[p] + w for _, p, w in graph.into[state] if p not in members]
+            entering[state] = _logsum([start[state], *terms] if state in start else terms)
+        if is_cyclic(graph, component):
+            _close_component(graph, component, entering, alpha)
+        else:
+            alpha[component[0]] = entering[component[0]]
+    return alpha
+
+
+def _close_component(graph: UsefulGraph, component: list[int], entering: dict[int, float], alpha: list[float]) -> None:
+    """Solve alpha = entering + alpha · W on one component by eliminating states, without any subtraction.
+
+    The next state eliminated is one with the fewest neighbour pairs, which keeps chains and closures of long graphs
+    linear. A pivot of weight ≥ 0 means a spectral radius ≥ 1.
+    """
+    members = set(component)
+    out: dict[int, dict[int, float]] = {s: {} for s in component}
+    into: dict[int, dict[int, float]] = {s: {} for s in component}
+    for state in component:
+        for _, other, weight in graph.out[state]:
+            if other in members:
+                total = _logadd(out[state].get(other, _MINUS_INFINITY), weight)
+                out[state][other] = into[other][state] = total
+    eliminated: list[tuple[int, float, dict[int, float]]] = []
+    queue = [(len(out[s]) * len(into[s]), s) for s in component]
+    heapq.heapify(queue)
+    done: set[int] = set()
+    while queue:
+        degree, pivot = heapq.heappop(queue)
+        if pivot in done:
+            continue
+        current = len(out[pivot]) * len(into[pivot])
+        if current > degree:
+            heapq.heappush(queue, (current, pivot))
+            continue
+        done.add(pivot)
+        loop = out[pivot].pop(pivot, _MINUS_INFINITY)
+        into[pivot].pop(pivot, None)
+        if loop >= 0:
+            raise divergence_error(graph, "LSE", DIVERGES, cycle_through(graph, members, pivot), pivot)
+        star = -math.log(-math.expm1(loop)) if loop > _MINUS_INFINITY else 0.0
+        for successor, weight in out[pivot].items():
+            del into[successor][pivot]
+            step = star + weight
+            entering[successor] = _logadd(entering[successor], entering[pivot] + step)
+            for predecessor, before in into[pivot].items():
+                total = _logadd(out[predecessor].get(successor, _MINUS_INFINITY), before + step)
+                out[predecessor][successor] = into[successor][predecessor] = total
+        for predecessor in into[pivot]:
+            del out[predecessor][pivot]
+        eliminated.append((pivot, star, into[pivot]))
+    for pivot, star, predecessors in reversed(eliminated):
+        alpha[pivot] = star + _logsum([entering[pivot], *(alpha[p] + w for p, w in predecessors.items())])
+
+
+def log_score(topology: Topology, weights: FloatArray, exact: Units | None = None) -> float:
+    """Compute log Σ over accepting paths of exp(path weight).
+
+    Args:
+        topology: the graph.
+        weights: (n_arcs,) its weights.
+        exact: (n_arcs,) the weights in units (`exact_weights`), where they are sums that floats round; arcs whose
+            weight is −inf are absent all the same.
+
+    Raises:
+        DivergenceError: the sum is not finite.
+    """
+    return _sum_paths(topology, weights, exact)[-1]
+
+
+def log_score_and_gradient(
+    topology: Topology, weights: FloatArray, exact: Units | None = None
+) -> tuple[float, FloatArray]:
+    """Compute the forward score and (n_arcs,) its derivatives, the arcs' posterior expected counts.
+
+    Arguments and errors are those of `log_score`. Where the score is infinite the derivatives are zeros.
+    """
+    graph, alpha, total, score = _sum_paths(topology, weights, exact)
+    gradient = [0.0] * topology.n_arcs
+    if math.isfinite(score):
+        beta = _forward(graph.reversed())
+        for before, arcs in zip(alpha, graph.out, strict=True):
+            for arc, other, weight in arcs:
+                exponent = before + weight + beta[other] - total
+                gradient[arc] = math.exp(exponent) if exponent < _LARGEST_EXPONENT else math.inf
+    return score, np.array(gradient, dtype=np.float64)
+
+
+def _sum_paths(
+    topology: Topology, weights: FloatArray, exact: Units | None
+) -> tuple[UsefulGraph, list[float], float, float]:
+    """Sum the paths of what is useful, balanced where weights are large.
+
+    The graph as it was summed, the forward scores of its states, their sum over its paths, and the score itself.
+    """
+    graph = useful_graph(topology, weights, drop_minus_infinity=True)
+    top = 0
+    if graph.start and (exact is not None or has_large(graph.weights)):
+        graph, top = balanced(graph, in_units(graph.weights) if exact is None else exact)
+    alpha = _forward(graph)
+    total = _logsum([alpha[state] + weight for state, weight in graph.accept.items()])
+    score = from_units(top + in_units([total])[0]) if top else total
+    return graph, alpha, total, score
+
+
+def best_path(topology: Topology, weights: FloatArray, sign: float = 1.0) -> tuple[float, list[int] | None]:
+    """Find the greatest path weight (sign −1: the smallest) and the arcs of a path that has it, None without a path.
+
+    Among best paths: one with fewest arcs, then the lexicographically smallest sequence of arc numbers.
+
+    Raises:
+        DivergenceError: a cycle improves without end.
+    """
+    graph = useful_graph(topology, weights * sign, drop_minus_infinity=sign > 0)
+    if not graph.start:
+        return -sign * math.inf, None
+    try:
+        value, path = _best_path(graph, sign)
+    except _Rounding:
+        exact = [[(arc, other, _exact(weight)) for arc, other, weight in arcs] for arcs in graph.out]
+        value, path = _best_path(replace(graph, out=exact), sign)
+    return as_float(value) * sign + 0.0, path
+
+
+class _Rounding(Exception):  # noqa: N818 - a signal within this module
+    """Sums in floating point cannot tell a cycle's weight from zero: they have to be exact."""
+
+
+def _exact(weight: float) -> Any:
+    return Fraction(weight) if math.isfinite(weight) else weight
+
+
+def _best_path(graph: UsefulGraph, sign: float) -> tuple[float, list[int]]:
+    best: list[tuple[float, int] | None] = [None] * graph.n_states  # (weight to an accept, −number of arcs)
+    for state in graph.accept:
+        best[state] = (0, 0)  # a whole number, which leaves fractions exact
+    for component in reversed(graph.components):
+        if is_cyclic(graph, component):
+            _relax_component(graph, component, best, "MAX" if sign > 0 else "MIN", sign)
+        else:
+            _relax(graph, component[0], best)
+    value = max(b for s in graph.start if (b := best[s]) is not None)
+    path: list[int] = []
+    states = [s for s in graph.start if best[s] == value]
+    here = value
+    while here[1] != 0:
+        choices = [
+            (arc, other, after)
+            for s in states
+            for arc, other, weight in graph.out[s]
+            if (after := best[other]) is not None and (weight + after[0], after[1] - 1) == here
+        ]
+        if not choices:  # a later state's value moved by a rounding error after this one's was made of it
+            raise _Rounding
+        arc, state, here = min(choices)
+        path.append(arc)
+        states = [state]
+    return value[0], path
+
+
+def _relax(graph: UsefulGraph, state: int, best: list[tuple[float, int] | None]) -> bool:
+    found = best[state]
+    for _, other, weight in graph.out[state]:
+        after = best[other]
+        if after is not None:
+            candidate = (weight + after[0], after[1] - 1)
+            if found is None or candidate > found:
+                found = candidate
+    changed = found != best[state]
+    best[state] = found
+    return changed
+
+
+def _relax_component(
+    graph: UsefulGraph, component: list[int], best: list[tuple[float, int] | None], reduction: str, sign: float
+) -> None:
+    members = set(component)
+    word = "greater" if sign > 0 else "smaller"
+    why = f"makes the path's weight ever {word}"
+    for state in component:
+        # Under MIN an arc of weight −inf is an ordinary one: any cycle through it has weight −inf.
+        for arc, other, weight in graph.out[state]:
+            if other in members and weight == math.inf:
+                arcs = [arc, *shortest_path(graph, members, other, state)]
+                raise divergence_error(graph, reduction, why, arcs, state, sign)
+    exact = any(isinstance(weight, Fraction) for state in component for _, _, weight in graph.out[state])
+    while True:
+        for _ in range(len(component) + 1):
+            changed = [state for state in component if _relax(graph, state, best)]
+            if not changed:
+                return
+        cycle = _improving_cycle(graph, members, best, changed[0])
+        if cycle is not None:
+            arcs, state = cycle
+            raise divergence_error(graph, reduction, why, arcs, state, sign)
+        if not exact:
+            break
+    # Rounding alone kept the loop going, as where 0.25 < -0.3 + (0.3 + 0.25).
+    raise _Rounding
+
+
+def _improving_cycle(
+    graph: UsefulGraph, members: set[int], best: list[tuple[float, int] | None], state: int
+) -> tuple[list[int], int] | None:
+    """Follow each state's best arc within the component until a state repeats; the cycle, where its weight is > 0."""
+    order: dict[int, int] = {}
+    arcs: list[int] = []
+    while state not in order:
+        order[state] = len(arcs)
+        choices = [
+            ((weight + after[0], after[1] - 1), -arc, other)
+            for arc, other, weight in graph.out[state]
+            if other in members and (after := best[other]) is not None
+        ]
+        if not choices:
+            return None
+        _, negative_arc, state = max(choices)
+        arcs.append(-negative_arc)
+    cycle = arcs[order[state] :]
+    return (cycle, state) if path_weight([graph.weights[arc] for arc in cycle]) > 0 else None
+
+
+def count_paths(topology: Topology) -> int | float:
+    """The number of accepting paths, exact; inf where a cycle lies on one. Arcs count whatever their weight."""
+    graph = useful_graph(topology, np.zeros(topology.n_arcs), drop_minus_infinity=False)
+    if any(is_cyclic(graph, component) for component in graph.components):
+        return math.inf
+    counts = [0] * graph.n_states
+    for state in graph.start:
+        counts[state] = 1
+    for (state,) in graph.components:
+        counts[state] += sum(counts[p] for _, p, _ in graph.into[state])
+    return sum(counts[s] for s in graph.accept)

@@ -1,0 +1,108 @@
+"""Packs a graph whose arcs are all built: a lattice where it is acyclic, else a cyclic region."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.csr import row_pointers
+from arcgrad.compiler.orders import PLAIN, Orders
+from arcgrad.compiler.selection import Selection
+from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.runtime.kernels.lattice.lattice_log import LATTICE_BLOCK
+from arcgrad.runtime.regions.elimination import pack_elimination
+from arcgrad.runtime.regions.part import Part
+from arcgrad.runtime.regions.region import Packing, Region
+
+__all__ = ["pack_graph"]
+
+
+def pack_graph(
+    topology: Topology,
+    selection: Selection,
+    leaf_offsets: NDArray[np.int64],
+    semiring: str,
+    *,
+    as_cyclic: bool = False,
+    orders: Orders = PLAIN,
+) -> Region:
+    """Pack a reduction over a graph.
+
+    States off accepting paths and their arcs are left out. States are numbered anew, in topological order; those of one
+    strongly connected component stand together.
+
+    Header of lattices, and of cyclic regions of the max and count semirings::
+
+        0 n_states   1 n_arcs   2 n_starts   3 →starts   4 n_accepts   5 →accepts
+        6 →entry row pointers (0: one entry an arc)   7 →entries
+        8 →row pointers of arcs by the state they leave, each state's in the graph's order
+        9 →destination of each arc   10 →the graph's arc numbers
+        11 n_components   12 →component begins, one more than components (max)
+        13 1 where there is a cycle
+        14 1 where arc k's only entry is that of arc 0 plus k, for all k: no index need be read
+        15 →largest destination of the arcs out of each block of states, −1 where there are none (log)
+
+    Header of cyclic regions of the log semiring: see ``elimination``.
+
+    Args:
+        topology: the graph.
+        selection: the leaf entries that its arcs add up.
+        leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
+        semiring: "log", "max", "min" or "count".
+        as_cyclic: pack as a cyclic region even where the graph is acyclic, to share a batch with cyclic ones.
+        orders: the functions that order its states.
+
+    Raises:
+        LimitError: the region does not fit 32-bit offsets.
+    """
+    part = Part(topology, orders=orders)
+    order = orders.topological_order(part.n_states, part.src, part.dst)
+    kind = "lattice" if order is not None and not as_cyclic else "cyclic"
+    if semiring == "log" and kind == "cyclic":
+        return pack_elimination(part, selection, leaf_offsets)
+    backwards = semiring in ("max", "min")
+    has_cycle = order is None
+    if order is None:
+        order, begins = orders.components(part.n_states, part.src, part.dst)
+    else:
+        begins = np.arange(part.n_states + 1, dtype=np.int32)
+    part.renumber(order)
+    # By source, since graphs are mostly stored so. Stable, so that the arcs of one state keep the graph's order, which
+    # the tie rule of MAX needs.
+    if bool(np.any(part.src[1:] < part.src[:-1])):
+        part.sort_arcs(np.argsort(part.src, kind="stable"))
+    n_states, n_arcs = part.n_states, len(part.arcs)
+
+    packing = Packing()
+    packing.number(0, n_states)
+    packing.number(1, n_arcs)
+    packing.counted(2, part.start)
+    packing.counted(4, part.accept)
+    in_line = packing.entries(6, selection, leaf_offsets, part.arcs)
+    rows = row_pointers(part.src, n_states)
+    packing.array(8, rows)
+    packing.array(9, part.dst)
+    packing.array(10, part.arcs)
+    if backwards:
+        packing.counted(11, begins)
+        packing.number(11, len(begins) - 1)
+        # Weights, best weights; numbers of arcs, choices, the best path and its length.
+        work = (n_arcs + n_states + 1, 3 * n_states + 2)
+    elif semiring == "count":
+        work = (n_states, 0)
+    else:
+        # Terms of arcs; mantissas and exponents of states, inverses, posteriors, coarse exponents; the score.
+        work = (n_arcs + 5 * n_states + 1, 0)
+        packing.array(15, _furthest(part.dst, rows))
+    packing.number(13, int(has_cycle))
+    packing.number(14, int(in_line))
+    return Region(kind, semiring, packing.ints(), n_states, n_arcs, work)
+
+
+def _furthest(dst: IntArray, rows: NDArray[np.int64]) -> IntArray:
+    """For each block of states, the largest destination of their arcs, −1 where there are none."""
+    begins = rows[:-1:LATTICE_BLOCK]
+    lengths = np.diff(begins, append=rows[-1:])
+    largest: IntArray = np.full(len(begins), -1, dtype=np.int32)
+    largest[lengths > 0] = np.maximum.reduceat(dst, begins[lengths > 0])
+    return largest

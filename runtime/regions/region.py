@@ -1,0 +1,150 @@
+"""What a packed region is, and the pieces that all packers share.
+
+A region is one reduction over one graph. A packer lays everything symbolic about it out in one flat int32 array: a
+header of sizes and relative offsets, then the arrays they point to. Kernels read that array and nothing else, so that
+graphs are data and one compiled kernel serves them all. Each packer's docstring says what its header's places mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.csr import gather_rows
+from arcgrad.compiler.selection import Selection
+from arcgrad.compiler.topology import IntArray
+from arcgrad.grammar.errors import LimitError
+from arcgrad.runtime.kernels.header import HEADER
+
+__all__ = ["Packing", "Region"]
+
+_INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Region:
+    """One reduction over one graph, ready for its kernels.
+
+    Attributes:
+        kind: shape: "lattice", "cyclic", "trellis" or "frames".
+        semiring: "log", "max", "min" or "count".
+        ints: all symbolic data, int32; offsets in the header count from its first element.
+        n_states: states that lie on an accepting path (as far as labels tell).
+        n_arcs: arcs between them.
+        fixed_work: floats (float64) and integers (int32) of workspace that the kernels need whatever the frames.
+        frame_work: floats and integers of workspace more for each frame.
+    """
+
+    kind: str
+    semiring: str
+    ints: IntArray
+    n_states: int
+    n_arcs: int
+    fixed_work: tuple[int, int]
+    frame_work: tuple[int, int]
+
+    def __init__(
+        self,
+        kind: str,
+        semiring: str,
+        ints: IntArray,
+        n_states: int,
+        n_arcs: int,
+        fixed_work: tuple[int, int],
+        frame_work: tuple[int, int] = (0, 0),
+    ) -> None:
+        # A frozen dataclass's own takes four times as long, and training packs a region for each new target.
+        self.__dict__.update(
+            kind=kind, semiring=semiring, ints=ints, n_states=n_states, n_arcs=n_arcs,
+            fixed_work=fixed_work, frame_work=frame_work,
+        )  # fmt: skip
+
+    def work(self, n_frames: int) -> tuple[int, int]:
+        """Workspace of one item with ``n_frames`` frames (0 for graph kinds): numbers of float64 and of int32."""
+        return (
+            self.fixed_work[0] + n_frames * self.frame_work[0],
+            self.fixed_work[1] + n_frames * self.frame_work[1],
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the packed array."""
+        return self.ints.nbytes
+
+
+class Packing:
+    """Builds a region's flat array: numbers and arrays are put under their places in the header."""
+
+    def __init__(self) -> None:
+        self._header = [0] * HEADER
+        self._parts: list[IntArray] = []
+        self._size = HEADER
+
+    def number(self, place: int, value: int) -> None:
+        """Put a number itself into the header."""
+        self._header[place] = value
+
+    def array(self, place: int, values: Sequence[int] | NDArray[np.integer]) -> None:
+        """Append an array and put its offset into the header."""
+        self._header[place] = self._size
+        part = np.ascontiguousarray(values, dtype=np.int32)
+        self._parts.append(part)
+        self._size += len(part)
+
+    def counted(self, place: int, values: Sequence[int] | NDArray[np.integer]) -> None:
+        """Put an array's length at ``place`` and its offset at ``place + 1``."""
+        self.number(place, len(values))
+        self.array(place + 1, values)
+
+    def entries(self, place: int, selection: Selection, leaf_offsets: NDArray[np.int64], arcs: IntArray) -> bool:
+        """Put the selected leaf entries of ``arcs``: row pointers' offset at ``place``, entries' at ``place + 1``.
+
+        The row pointers' offset is 0 where every arc has exactly one entry.
+
+        Args:
+            place: first of the two places.
+            selection: entries of every arc of the graph.
+            leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
+            arcs: the graph's arc numbers, in packed order.
+
+        Returns:
+            whether there are arcs, and each has one entry, the one behind that of the arc before it.
+        """
+        line = selection.line
+        if line is not None:
+            leaf, first = line
+            largest = int(leaf_offsets[leaf]) + first + selection.n_arcs - 1
+        else:
+            local = leaf_offsets[selection.leaf].astype(np.int64) + selection.arc
+            largest = int(local.max(initial=0))
+        if largest > _INT32_MAX:
+            raise LimitError(
+                f"the leaves of one equation hold more than {_INT32_MAX} weights, and entries are 32-bit numbers",
+                hint="split the equation, or tie weights",
+            )
+        if line is not None:
+            self.number(place, 0)
+            self.array(place + 1, arcs + np.int32(leaf_offsets[leaf] + first))
+            return bool(len(arcs) and np.all(arcs[1:] - arcs[:-1] == 1))
+        pointers, rows = gather_rows(selection.offsets, arcs)
+        if len(rows) == len(arcs) and bool(np.all(np.diff(pointers) == 1)):
+            self.number(place, 0)
+        else:
+            self.array(place, pointers)
+        chosen = local[rows]
+        self.array(place + 1, chosen)
+        return bool(self._header[place] == 0 and len(chosen) and np.all(np.diff(chosen) == 1))
+
+    def ints(self) -> IntArray:
+        """The flat array, read-only."""
+        if self._size > _INT32_MAX:
+            raise LimitError(
+                f"a packed graph would hold {self._size} numbers, but its offsets are 32-bit numbers",
+                hint="build a smaller graph",
+            )
+        flat = np.concatenate([np.array(self._header, dtype=np.int32), *self._parts])
+        flat.flags.writeable = False
+        return flat

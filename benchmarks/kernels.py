@@ -127,6 +127,8 @@ def compile_seconds() -> None:
     """Compile every kernel anew, without the disk cache, and print the seconds of each."""
     import numba
 
+    from arcgrad.runtime.jit import compat
+
     total = 0.0
     for names in sorted(set(KERNELS.values())):
         module = importlib.import_module(names.module)
@@ -136,7 +138,9 @@ def compile_seconds() -> None:
             kernel = getattr(module, role)
             begin = time.process_time()
             flags = set(kernel.fastmath) or False
-            numba.njit(nogil=True, error_model="numpy", fastmath=flags)(kernel.python).compile(kernel.signature)
+            numba.njit(nogil=True, error_model="numpy", fastmath=flags)(kernel.python).compile(
+                compat.parsed(kernel.signature)
+            )
             seconds = time.process_time() - begin
             total += seconds
             print(f"compile {role:32s} {seconds:6.2f} s")

@@ -1,13 +1,12 @@
 """What is compiled and remembered, counted: the object behind `ag.cache`, and the routines kept in memory.
 
-Stage: beside run. The executor asks `cache.routine` for the routine of a plan key; `arcgrad.runtime.jit.declare` and
+Stage: beside run. The executor asks `cache.routine` for the routine of a plan key; `arcgrad.runtime.jit.routine` and
 `arcgrad.runtime.jit.compile` report here what they loaded and compiled. Standard library only, so that
 `import arcgrad` stays cheap.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from arcgrad.runtime.forks import when_forked
 from arcgrad.runtime.jit.directory import CacheDirectory, default_directory
 from arcgrad.runtime.lru import caches
 
@@ -54,6 +54,8 @@ class CacheInfo:
         files: files on disk now.
         bytes: their total size.
         counters: what other parts counted, such as hits and misses of the symbolic cache, by name.
+        memory: for each kind of cache that holds anything in memory, by name: values and their bytes.
+        memory_budget: bytes that all of these may keep together; ``ARCGRAD_CACHE_BYTES`` sets it.
     """
 
     dir: Path
@@ -62,6 +64,13 @@ class CacheInfo:
     files: int
     bytes: int
     counters: Mapping[str, int]
+    memory: Mapping[str, tuple[int, int]]
+    memory_budget: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes that caches keep in memory now, as they weigh them."""
+        return sum(size for _, size in self.memory.values())
 
     @property
     def compilations(self) -> int:
@@ -90,6 +99,8 @@ class CacheInfo:
             for name, tier in self.tiers.items()
         ]
         lines.append(f"{self.routines} routines in memory; {self.files} files, {self.bytes / 1e6:.1f} MB in {self.dir}")
+        lines.append(f"{self.memory_bytes / 1e6:.1f} of {self.memory_budget / 1e6:.0f} MB of caches in memory")
+        lines += [f"  {name}: {n}, {size / 1e6:.1f} MB" for name, (n, size) in sorted(self.memory.items())]
         lines += [f"{name}: {number}" for name, number in sorted(self.counters.items())]
         return "\n".join(lines)
 
@@ -292,6 +303,8 @@ class RoutineCache:
             files=files,
             bytes=size,
             counters={name: number for (tier, name), number in counts.items() if tier is None},
+            memory=caches.usage(),
+            memory_budget=caches.budget,
         )
 
     def clear(self, disk: bool = True) -> None:
@@ -316,5 +329,4 @@ class RoutineCache:
 
 
 cache = RoutineCache()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=cache.reset_after_fork)
+when_forked(cache.reset_after_fork)

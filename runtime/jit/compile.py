@@ -1,7 +1,8 @@
-"""All that knows numba's insides: compiling one function for one signature, or loading its machine code from disk.
+"""Compiling one function for one signature by numba's insides, or loading its machine code from disk.
 
 Stage: source → run. `arcgrad.runtime.jit.declare` imports this module at the first call of a kernel or routine, because
-importing numba takes longer than all else.
+importing numba takes longer than all else; or `arcgrad.runtime.jit.plain`, which offers the same by public means, where
+`arcgrad.runtime.jit.compat` lacks a name.
 
 numba's own disk cache is not used: it does not notice edits of the functions that a cached one calls, raises on a
 damaged file, mixes up entries when processes race, and writes beside installed sources. Instead each dispatcher gets
@@ -13,45 +14,49 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import pickle
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding
 import numba
 import numpy
-from numba.core import compiler, event, serialize, types
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import cpu_target
-from numba.core.runtime import nrt
 
-from arcgrad.runtime.jit import link as numba_linking
-from arcgrad.runtime.jit import vectors as vector_code
+from arcgrad.runtime.jit import link, vectors
 from arcgrad.runtime.jit.cache import Tier, cache
+from arcgrad.runtime.jit.compat import (
+    CompileResult,
+    Listener,
+    address_of_symbol,
+    cpu_target,
+    dumps,
+    global_compiler_lock,
+    llvmlite_version,
+    parsed,
+    register_listener,
+    rtsys,
+)
 from arcgrad.runtime.jit.identity import identity_of_function, identity_of_module
 from arcgrad.runtime.jit.interrupts import interrupts_held_back
 from arcgrad.runtime.jit.libraries import HelperCompiler, KernelCompiler
+from arcgrad.runtime.jit.link import raise_what_stopped
 
 __all__ = [
-    "admit_read_only",
     "global_compiler_lock",
     "inlined",
     "load_or_compile",
-    "type_of_dispatcher",
+    "raise_what_stopped",
+    "type_of_helper",
     "type_of_kernel",
-    "type_of_seldom_kernel",
+    "type_of_lazy_kernel",
     "type_of_vector_operation",
 ]
 
 # numba is typed in part only.
 _config: Any = numba.config
 _njit: Any = numba.njit
-_compiled_code: Any = compiler.CompileResult
-_serialize: Any = serialize
-_event: Any = event
+types: Any = numba.types
 
 # No kernel allocates; without a runtime that counts references to arrays, each of them is spared two locked
 # instructions wherever it is handed on or sliced, and the code for them.
@@ -59,7 +64,7 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False
 
 
 # Changed when the content of a compiled file changes its form.
-_FORMAT = 4
+_FORMAT = 5
 
 
 def load_or_compile(
@@ -72,7 +77,7 @@ def load_or_compile(
     Args:
         function: a module-level function; its module is in `sys.modules`.
         signature: numba's text for the types.
-        fastmath: LLVM's floating-point licences.
+        fastmath: LLVM's fast-math flags.
         tier: under which tier to count.
         internal: leave out what Python needs to call it, a tenth of a second's compilation.
 
@@ -88,80 +93,55 @@ def load_or_compile(
     )(function)
     if _config.DISABLE_JIT:
         return dispatcher
-    # The attribute by which numba's dispatchers find their disk cache, from 0.13 to this day.
+    # The attribute by which numba's dispatchers find their disk cache.
     name = _name_on_disk(function, signature, fastmath, tier, internal)
     dispatcher._cache = _DiskCache(name, tier)
     _meter.watch(dispatcher, tier)
     try:
         with interrupts_held_back():
-            dispatcher.compile(signature)
+            dispatcher.compile(parsed(signature))
     finally:
         _meter.unwatch(dispatcher)
     dispatcher.disable_compile()
     # Machine code that others call lives as long as they do.
-    dispatcher._called_kernels, _ = numba_linking.called_by(dispatcher._cache.symbols)
+    dispatcher._called_kernels, _ = link.called_by(dispatcher._cache.symbols)
     if tier == "kernels":
-        numba_linking.export(dispatcher, _digest_in(name), function.__module__, function.__qualname__, signature)
+        link.export(dispatcher, _digest_in(name), function.__module__, function.__qualname__, signature)
     return dispatcher
 
 
-def inlined(function: Callable[..., Any], fastmath: frozenset[str] = frozenset()) -> Any:
+def inlined(function: Callable[..., Any], fastmath: frozenset[str]) -> Any:
     """A dispatcher for a plain function that compiled code calls: compiled with its caller, for the types it meets."""
-    licences = set(fastmath) or False
     return _njit(
-        **_OPTIONS, fastmath=licences, no_cpython_wrapper=True, forceinline=True, pipeline_class=HelperCompiler
+        **_OPTIONS,
+        fastmath=set(fastmath) or False,
+        no_cpython_wrapper=True,
+        forceinline=True,
+        pipeline_class=HelperCompiler,
     )(function)
 
 
-def type_of_dispatcher(dispatcher: Any) -> Any:
-    """The type by which compiled code calls a dispatcher, whose code is linked into its own."""
+def type_of_helper(dispatcher: Any) -> Any:
+    """The type by which compiled code calls what `inlined` gives, whose code it takes in."""
     return types.Dispatcher(dispatcher)
 
 
 def type_of_kernel(dispatcher: Any) -> Any:
     """The type by which compiled code calls a kernel that is loaded."""
-    return types.Dispatcher(dispatcher) if _config.DISABLE_JIT else numba_linking.type_of(dispatcher)
+    return types.Dispatcher(dispatcher) if _config.DISABLE_JIT else link.type_of(dispatcher)
 
 
-def type_of_seldom_kernel(kernel: Any) -> Any:
+def type_of_lazy_kernel(kernel: Any) -> Any:
     """The type by which compiled code calls a kernel that is loaded when it does."""
     if _config.DISABLE_JIT:
         return types.Dispatcher(kernel.load())
     name = _name_on_disk(kernel.python, kernel.signature, kernel.fastmath, kernel.tier, kernel.internal)
-    return numba_linking.type_of_seldom(kernel, _digest_in(name))
+    return link.type_of_lazy(kernel, _digest_in(name))
 
 
 def type_of_vector_operation(name: str) -> Any:
     """The type by which compiled code calls an operation of `arcgrad.runtime.kernels.math.vectors`."""
-    return cpu_target.typing_context.resolve_value_type(vector_code.INTRINSICS[name])
-
-
-def admit_read_only(dispatcher: Any, arguments: tuple[Any, ...]) -> bool:
-    """Let a dispatcher take these arguments if they differ from its signature in being read-only arrays; whether so.
-
-    numba gives read-only arrays a type of their own. Their machine representation is the same, so the code compiled for
-    writable ones serves: each combination that occurs is entered into the dispatcher's table of types, once.
-    """
-    if _config.DISABLE_JIT:
-        return False
-    found = tuple(dispatcher.typeof_pyval(argument) for argument in arguments)
-    for expected, compiled in dispatcher.overloads.items():
-        if len(found) == len(expected) and found != expected and all(map(_serves_for, expected, found)):
-            with global_compiler_lock:
-                dispatcher._insert([each._code for each in found], compiled.entry_point, False)
-            return True
-    return False
-
-
-def _serves_for(expected: Any, found: Any) -> bool:
-    if isinstance(found, types.Array) and isinstance(expected, types.Array):
-        return bool(found == expected or (not found.mutable and found.copy(readonly=False) == expected))
-    # Numbers are converted from Python's objects by the compiled code itself.
-    return bool(
-        found == expected
-        or (isinstance(found, types.Integer) and isinstance(expected, (types.Integer, types.Float)))
-        or (isinstance(found, types.Float) and isinstance(expected, types.Float))
-    )
+    return cpu_target.typing_context.resolve_value_type(vectors.INTRINSICS[name])
 
 
 def _name_on_disk(
@@ -184,9 +164,9 @@ def _identity_of_platform() -> tuple[Any, ...]:
     """Whatever else decides the machine code: versions, CPU and its features, numba's settings."""
     return (
         _FORMAT,
-        identity_of_module(vector_code),  # no function refers to what it tells numba
+        identity_of_module(vectors),  # no function refers to what it tells numba
         numba.__version__,
-        llvmlite.__version__,
+        llvmlite_version,
         numpy.__version__,
         sys.implementation.cache_tag,
         sys.version_info[:3],
@@ -214,9 +194,9 @@ class _DiskCache:
             return None
         try:
             symbols, kernels, parts = pickle.loads(content)
-            numba_linking.load_called(kernels)
+            link.load_called(kernels)
             _make_known(symbols, target_context)
-            compiled = _compiled_code._rebuild(target_context, *parts)
+            compiled = CompileResult._rebuild(target_context, *parts)
         except Exception:
             # Anything: the file is whole, but something it refers to is not as it was. Compiling anew is always right.
             directory.remove(self._name)
@@ -229,12 +209,12 @@ class _DiskCache:
         module = compiled.library._final_module
         symbols = [each.name for each in (*module.functions, *module.global_variables) if each.is_declaration]
         symbols = sorted(name for name in symbols if not name.startswith("llvm."))
-        self.symbols = [name for name in symbols if name.startswith(numba_linking.SYMBOLS)]
+        self.symbols = [name for name in symbols if name.startswith(link.SYMBOLS)]
         # Code that holds addresses of this process cannot be kept.
         if not compiled.library.has_dynamic_globals and not compiled.lifted:
-            _, kernels = numba_linking.called_by(self.symbols)
+            _, kernels = link.called_by(self.symbols)
             symbols = [name for name in symbols if name not in self.symbols]
-            cache.directory.write_code(self._name, _serialize.dumps((symbols, kernels, compiled._reduce())))
+            cache.directory.write_code(self._name, dumps((symbols, kernels, compiled._reduce())))
 
     def enable(self) -> None:
         """Always enabled."""
@@ -252,12 +232,12 @@ def _make_known(symbols: list[str], target_context: Any) -> None:
     numba's way is to load all that it can compile, 0.25 s and scipy with it. What kernels need is known without that:
     mathematical functions, and the reference counting of arrays. Loading everything stays for whatever else turns up.
     """
-    nrt.rtsys.initialize(target_context)
-    if any(llvmlite.binding.address_of_symbol(name) is None for name in symbols):
+    rtsys.initialize(target_context)
+    if any(address_of_symbol(name) is None for name in symbols):
         target_context.refresh()
 
 
-class _Meter(event.Listener):
+class _Meter(Listener):  # type: ignore[misc]
     """Counts what numba compiles, by its own events, with CPU time.
 
     Compilations nest: a routine's contains those of its helpers (counted as part of it) and of kernels that it is the
@@ -296,13 +276,5 @@ class _Meter(event.Listener):
 
 
 _meter = _Meter()
-_event.register("numba:compile", _meter)
-
-if hasattr(os, "register_at_fork"):
-    # A child forked while another thread compiles would inherit locks (numba's, LLVM's) that nobody releases: the fork
-    # waits for the compilation.
-    os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
-        after_in_child=global_compiler_lock.release,
-    )
+register_listener("numba:compile", _meter)
+link.let_code_load()

@@ -1,7 +1,7 @@
 """The private directory on disk in which compiled kernels and routines are kept between processes.
 
 Stage: beside run. `arcgrad.runtime.jit.compile` reads and writes compiled code through it,
-`arcgrad.runtime.jit.declare` writes the generated sources, and `arcgrad.runtime.jit.cache` reports and clears it.
+`arcgrad.runtime.jit.routine` writes the generated sources, and `arcgrad.runtime.jit.cache` reports and clears it.
 Compiled code is unpickled on loading, so whoever can write here can run code as the user: a directory that others can
 write is refused, all else (a missing, full, read-only or damaged one) only means that the code is compiled again.
 Standard library only.

@@ -86,7 +86,7 @@ def _names(code: types.CodeType) -> set[str]:
 def _describe_value(value: Any, described: list[object], seen: dict[Any, int], names: Any) -> None:
     python = _python_function_of(value)
     if python is not None:
-        flags = sorted(getattr(value, "fastmath", ())), getattr(value, "seldom", False)
+        flags = sorted(getattr(value, "fastmath", ())), getattr(value, "lazy", False)
         described.append((type(value).__name__, getattr(value, "signature", None), *flags))
         _describe_function(python, described, seen)
     elif value is None or isinstance(value, (bool, int, float, complex, str, bytes, numpy.generic, numpy.dtype)):

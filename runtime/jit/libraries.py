@@ -7,18 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.core import compiler as _compiler
-from numba.core.codegen import JITCodeLibrary as _JITCodeLibrary
-from numba.core.registry import cpu_target
+from arcgrad.runtime.jit.compat import Compiler, JITCodeLibrary, cpu_target
 
 __all__ = ["HelperCompiler", "KernelCompiler"]
 
-# numba is typed in part only.
-Compiler: Any = _compiler.Compiler
-CodeLibrary: Any = _JITCodeLibrary
 
-
-class _HelperLibrary(CodeLibrary):  # type: ignore[misc]
+class _HelperLibrary(JITCodeLibrary):  # type: ignore[misc]
     """Code of a helper, for its callers to take in.
 
     In a library of numba's own it would be optimised once more and become machine code, which nothing calls: a quarter
@@ -47,7 +41,7 @@ class _NothingToFillIn:
         """Of exceptions that are raised with arguments; helpers raise none."""
 
 
-class _KernelLibrary(CodeLibrary):  # type: ignore[misc]
+class _KernelLibrary(JITCodeLibrary):  # type: ignore[misc]
     """Code of a kernel or routine, optimised once.
 
     numba does so twice, to find references to arrays that need not be counted; here none are.

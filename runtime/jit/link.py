@@ -3,7 +3,7 @@
 Stage: source → run; used by `arcgrad.runtime.jit.compile`. numba would link a copy of each callee into each caller,
 and optimise it there again.
 
-A *seldom* kernel is called through a cell: a variable with a symbol of its own that holds the kernel's address once it
+A *lazy* kernel is called through a cell: a variable with a symbol of its own that holds the kernel's address once it
 is loaded. Code that finds the cell empty asks Python to load the kernel. So what a call needs decides what is compiled:
 of the formats of a trellis' inner loop one, and the log domain only where scores ask for it.
 """
@@ -12,43 +12,42 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import threading
 from typing import Any, NamedTuple
 
-import llvmlite.binding
-from llvmlite import ir
-from numba.core import cgutils as _cgutils
-from numba.core import sigutils as _sigutils
-from numba.core import types
-from numba.core.imputils import impl_ret_new_ref as _impl_ret_new_ref
-from numba.core.registry import cpu_target
-from numba.core.typing.templates import make_concrete_template as _make_concrete_template
-from numba.core.typing.templates import signature as _make_signature
+from arcgrad.runtime.jit.compat import (
+    Function,
+    add_symbol,
+    cpu_target,
+    get_or_insert_function,
+    global_compiler_lock,
+    if_unlikely,
+    impl_ret_new_ref,
+    ir,
+    is_null,
+    make_concrete_template,
+    make_signature,
+    parsed,
+)
 
 __all__ = [
     "SYMBOLS",
     "called_by",
     "export",
+    "let_code_load",
     "load_called",
-    "load_seldom",
+    "load_lazy",
     "raise_what_stopped",
     "type_of",
-    "type_of_seldom",
+    "type_of_lazy",
 ]
-
-# numba is typed in part only.
-cgutils: Any = _cgutils
-impl_ret_new_ref: Any = _impl_ret_new_ref
-make_concrete_template: Any = _make_concrete_template
-make_signature: Any = _make_signature
-sigutils: Any = _sigutils
 
 _KERNEL = "arcgrad.kernel."
 _CELL = "arcgrad.cell."
 _LOAD = "arcgrad.load"
+_NOT_LOADED = "a kernel could not be loaded"
 SYMBOLS = (_KERNEL, _CELL, _LOAD)
 """How the symbols begin that this module makes known to LLVM."""
-
-_ADDRESS = ir.IntType(8).as_pointer()
 
 
 class _Exported(NamedTuple):
@@ -60,7 +59,8 @@ class _Exported(NamedTuple):
     signature: str
 
 
-# By digest: what is loaded now; and all that cells ever led to, which may be running still.
+# Written by holders of `global_compiler_lock` only. By digest: what is loaded now; and all that cells ever led to,
+# which may be running still.
 _exported: dict[str, _Exported] = {}
 _reached: list[Any] = []
 
@@ -72,25 +72,37 @@ class _Cell(NamedTuple):
 
 _cells: dict[str, _Cell] = {}
 _kernels_of_cells: dict[int, Any] = {}
-# What kept a kernel from being loaded while compiled code was waiting for it.
-_stopped: list[BaseException] = []
+
+
+class _Stopped(threading.local):
+    """What kept a kernel from being loaded while this thread's compiled code was waiting for it."""
+
+    error: BaseException | None = None
+
+
+_stopped = _Stopped()
 
 
 def export(dispatcher: Any, digest: str, module: str, name: str, signature: str) -> None:
     """Let other compiled code call a kernel."""
-    (compiled,) = dispatcher.overloads.values()
-    descriptor = compiled.fndesc
-    address = compiled.library.get_pointer_to_function(descriptor.llvm_func_name)
+    descriptor, address = _code_of(dispatcher)
     symbol = _KERNEL + digest
-    llvmlite.binding.add_symbol(symbol, address)
-    is_new = digest not in _exported
-    _exported[digest] = _Exported(dispatcher, module, name, signature)
-    dispatcher._symbol = symbol
-    if is_new:
-        _declare(symbol, descriptor.restype, descriptor.argtypes, _call_directly)
-    if digest in _cells:
-        _reached.append(dispatcher)
-        _cells[digest].address.value = address
+    with global_compiler_lock:
+        add_symbol(symbol, address)
+        is_new = digest not in _exported
+        _exported[digest] = _Exported(dispatcher, module, name, signature)
+        dispatcher._symbol = symbol
+        if is_new:
+            _declare(symbol, descriptor.restype, descriptor.argtypes, _call_directly)
+        if digest in _cells:
+            _reached.append(dispatcher)
+            _cells[digest].address.value = address
+
+
+def _code_of(dispatcher: Any) -> tuple[Any, int]:
+    """Of the one signature that a dispatcher is compiled for: numba's description, and where the code lies."""
+    (compiled,) = dispatcher.overloads.values()
+    return compiled.fndesc, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
 
 def _declare(symbol: str, returns: Any, takes: Any, make_call: Any) -> None:
@@ -98,7 +110,7 @@ def _declare(symbol: str, returns: Any, takes: Any, make_call: Any) -> None:
 
     def call(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         status, result = make_call(context, builder, symbol, returns, takes, arguments)
-        with cgutils.if_unlikely(builder, status.is_error):
+        with if_unlikely(builder, status.is_error):
             context.call_conv.return_status_propagate(builder, status)
         return impl_ret_new_ref(context, builder, returns, result)
 
@@ -108,7 +120,7 @@ def _declare(symbol: str, returns: Any, takes: Any, make_call: Any) -> None:
 
 def _call_directly(context: Any, builder: Any, symbol: str, returns: Any, takes: Any, arguments: Any) -> Any:
     convention = context.call_conv
-    callee = cgutils.get_or_insert_function(builder.module, convention.get_function_type(returns, takes), symbol)
+    callee = get_or_insert_function(builder.module, convention.get_function_type(returns, takes), symbol)
     return convention.call_function(builder, callee, returns, takes, arguments)
 
 
@@ -116,14 +128,15 @@ def _call_by_cell(context: Any, builder: Any, symbol: str, returns: Any, takes: 
     convention = context.call_conv
     cell = builder.module.globals.get(symbol)
     if cell is None:
-        cell = ir.GlobalVariable(builder.module, _ADDRESS, symbol)
-    with cgutils.if_unlikely(builder, cgutils.is_null(builder, builder.load(cell))):
-        load = ir.FunctionType(ir.VoidType(), [_ADDRESS])
-        load = cgutils.get_or_insert_function(builder.module, load, _LOAD)
-        builder.call(load, [builder.bitcast(cell, _ADDRESS)])
+        cell = ir.GlobalVariable(builder.module, ir.IntType(8).as_pointer(), symbol)
+    with if_unlikely(builder, is_null(builder, builder.load(cell))):
+        address = ir.IntType(8).as_pointer()
+        load = ir.FunctionType(ir.VoidType(), [address])
+        load = get_or_insert_function(builder.module, load, _LOAD)
+        builder.call(load, [builder.bitcast(cell, address)])
     found = builder.load(cell)
-    with cgutils.if_unlikely(builder, cgutils.is_null(builder, found)):
-        convention.return_user_exc(builder, RuntimeError, ("a kernel could not be loaded",))
+    with if_unlikely(builder, is_null(builder, found)):
+        convention.return_user_exc(builder, RuntimeError, (_NOT_LOADED,))
     callee = builder.bitcast(found, convention.get_function_type(returns, takes).as_pointer())
     return convention.call_function(builder, callee, returns, takes, arguments)
 
@@ -133,49 +146,61 @@ def _load(cell: int) -> None:
     try:
         _kernels_of_cells[cell].load()
     except BaseException as error:  # Ctrl-C among them: the caller has no way to hand it on
-        _stopped.append(error)
+        _stopped.error = error
 
 
 # Kept, since compiled code has no more than its address.
 _load_for_code = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_load)
-llvmlite.binding.add_symbol(_LOAD, ctypes.cast(_load_for_code, ctypes.c_void_p).value)
 
 
-def raise_what_stopped() -> None:
-    """Raise what kept a kernel from being loaded, if anything did."""
-    if _stopped:
-        raise _stopped.pop()
+def let_code_load() -> None:
+    """Make known to LLVM what compiled code calls where a cell is empty."""
+    add_symbol(_LOAD, ctypes.cast(_load_for_code, ctypes.c_void_p).value)
+
+
+def raise_what_stopped(raised: RuntimeError) -> None:
+    """Raise what kept a kernel from being loaded in this thread, if it is that for which its code raised this."""
+    if raised.args != (_NOT_LOADED,):
+        return
+    error, _stopped.error = _stopped.error, None
+    if error is None and threading.current_thread() is threading.main_thread():
+        # An interrupt that came while the code ran is raised as soon as `_load` begins, before it can be caught there.
+        error = KeyboardInterrupt()
+    if error is not None:
+        raise error from None
 
 
 def type_of(dispatcher: Any) -> Any:
     """The type by which compiled code calls a kernel that is loaded."""
     (compiled,) = dispatcher.overloads.values()
-    return types.Function(make_concrete_template(dispatcher._symbol, dispatcher._symbol, [compiled.signature]))
+    return Function(make_concrete_template(dispatcher._symbol, dispatcher._symbol, [compiled.signature]))
 
 
-def type_of_seldom(kernel: Any, digest: str) -> Any:
+def type_of_lazy(kernel: Any, digest: str) -> Any:
     """The type by which compiled code calls a kernel through its cell."""
-    takes, returns = sigutils.normalize_signature(kernel.signature)
+    signature = parsed(kernel.signature)
+    takes, returns = signature.args, signature.return_type
     symbol = _CELL + digest
-    if digest not in _cells:
-        loaded = _exported.get(digest)
-        cell = ctypes.c_void_p(None)
-        if loaded is not None:
-            (compiled,) = loaded.dispatcher.overloads.values()
-            cell.value = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-            _reached.append(loaded.dispatcher)
-        place = ctypes.addressof(cell)
-        _cells[digest] = _Cell(kernel, cell)
-        _kernels_of_cells[place] = kernel
-        llvmlite.binding.add_symbol(symbol, place)
-        _declare(symbol, returns, takes, _call_by_cell)
-    return types.Function(make_concrete_template(symbol, symbol, [make_signature(returns, *takes)]))
+    with global_compiler_lock:
+        if digest not in _cells:
+            loaded = _exported.get(digest)
+            cell = ctypes.c_void_p(None)
+            if loaded is not None:
+                cell.value = _code_of(loaded.dispatcher)[1]
+                _reached.append(loaded.dispatcher)
+            place = ctypes.addressof(cell)
+            _cells[digest] = _Cell(kernel, cell)
+            _kernels_of_cells[place] = kernel
+            add_symbol(symbol, place)
+            _declare(symbol, returns, takes, _call_by_cell)
+    return Function(make_concrete_template(symbol, symbol, [make_signature(returns, *takes)]))
 
 
-def load_seldom() -> None:
-    """Load all kernels that loaded code may ask for."""
+def load_lazy() -> None:
+    """Load all kernels that loaded code may ask for; in plain mode these are loaded already."""
     while True:
-        empty = [cell.kernel for cell in _cells.values() if not cell.address.value]
+        with global_compiler_lock:
+            empty = [cell.kernel for cell in _cells.values() if not cell.address.value]
         if not empty:
             return
         for kernel in empty:

@@ -1,4 +1,4 @@
-"""When a kernel is worth compiling: at once where its code is at hand, else once numpy has taken long enough.
+"""When a kernel is worth calling: at once where it is compiled or cached, else once numpy has taken long enough.
 
 Stage: symbolic part; the operators of this folder ask it at each call.
 """

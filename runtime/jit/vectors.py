@@ -1,4 +1,4 @@
-"""How numba compiles the vectors of ``kernels.vectors``: types of 64 bytes, and LLVM's code for their operations.
+"""How numba compiles the vectors of ``kernels.math.vectors``: types of 64 bytes, and LLVM's code for their operations.
 
 Stage: source → run; imported by `arcgrad.runtime.jit.compile` when compiled code first meets a vector operation.
 """
@@ -9,23 +9,17 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils as _cgutils
-from numba.core import datamodel as _datamodel
-from numba.core import imputils as _imputils
-from numba.core import types as _types
-from numba.core.typing import templates as _templates
-from numba.extending import intrinsic
+from numba import extending as _extending
+from numba import types as _types
+
+from arcgrad.runtime.jit.compat import AbstractTemplate, get_or_insert_function, infer_global, ir, unpack_tuple
+from arcgrad.runtime.jit.compat import make_signature as signature
 
 __all__ = ["INTRINSICS"]
 
 # numba is typed in part only.
 types: Any = _types
-cgutils: Any = _cgutils
-datamodel: Any = _datamodel
-imputils: Any = _imputils
-templates: Any = _templates
-signature = templates.signature
+extending: Any = _extending
 
 LANES = 8
 
@@ -53,8 +47,8 @@ SHORT = VectorType("ShortVector", types.float32, _short_vector)
 _VECTORS = {types.float64: VECTOR, types.float32: SHORT}
 
 
-@datamodel.register_default(VectorType)
-class _VectorModel(datamodel.PrimitiveModel):  # type: ignore[misc]
+@extending.register_model(VectorType)
+class _VectorModel(extending.models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, type_: Any) -> None:
         super().__init__(manager, type_, type_.llvm)
 
@@ -90,7 +84,7 @@ def _element(builder: Any, vector: Any, lane: int) -> Any:
 _SIGNS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul"}
 
 
-class _Arithmetic(templates.AbstractTemplate):  # type: ignore[misc]
+class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
     def generic(self, args: Any, kws: Any) -> Any:
         vectors = {each for each in args if isinstance(each, VectorType)}
         if kws or len(args) != 2 or len(vectors) != 1:
@@ -102,7 +96,7 @@ class _Arithmetic(templates.AbstractTemplate):  # type: ignore[misc]
 
 
 def _declare(sign: Any, name: str) -> None:
-    templates.infer_global(sign)(type(f"_Arithmetic_{name}", (_Arithmetic,), {}))
+    infer_global(sign)(type(f"_Arithmetic_{name}", (_Arithmetic,), {}))
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         type_ = sig.return_type
@@ -111,7 +105,7 @@ def _declare(sign: Any, name: str) -> None:
 
     for vector in (VECTOR, SHORT):
         for pair in ((vector, vector), (vector, types.float64), (types.float64, vector)):
-            imputils.lower_builtin(sign, *pair)(code)
+            extending.lower_builtin(sign, *pair)(code)
 
 
 for _sign, _name in _SIGNS.items():
@@ -263,7 +257,7 @@ def _pairwise(step: Callable[[Any, Any, Any], Any]) -> Callable[..., Any]:
 def _place_in_row(context: Any, builder: Any, sig: Any, args: Any) -> tuple[Any, Any]:
     """Pointer to the vector that begins at a column of a row, and the type of its elements' kind of vector."""
     array = context.make_array(sig.args[0])(context, builder, args[0])
-    _, n_columns = cgutils.unpack_tuple(builder, array.shape, 2)
+    _, n_columns = unpack_tuple(builder, array.shape, 2)
     at = builder.add(builder.mul(args[1], n_columns), args[2])
     type_ = _VECTORS[sig.args[0].dtype]
     return builder.bitcast(builder.gep(array.data, [at]), type_.llvm.as_pointer()), type_
@@ -292,7 +286,7 @@ def _mask(builder: Any, type_: Any, count: Any) -> Any:
 def _masked(builder: Any, name: str, type_: Any, returns: Any, takes: list[Any]) -> Any:
     """LLVM's operation on the places of a vector that a mask names."""
     full = f"llvm.masked.{name}.v{type_.llvm.count}f{type_.number.bitwidth}.p0"
-    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(returns, takes), full)
+    return get_or_insert_function(builder.module, ir.FunctionType(returns, takes), full)
 
 
 def _load_rest(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -325,7 +319,7 @@ def _add_up(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 def _columns(context: Any, builder: Any, sig: Any, args: Any) -> list[Any]:
     """Pointers to the eight elements of a row whose columns stand from some place on."""
     array = context.make_array(sig.args[0])(context, builder, args[0])
-    _, n_columns = cgutils.unpack_tuple(builder, array.shape, 2)
+    _, n_columns = unpack_tuple(builder, array.shape, 2)
     row = builder.gep(array.data, [builder.mul(args[1], n_columns)])
     ints = context.make_array(sig.args[2])(context, builder, args[2]).data
     places = []
@@ -396,7 +390,7 @@ def _intrinsic(name: str) -> Any:
     names = ", ".join(f"a{k}" for k in range(len(takes)))
     scope: dict[str, Any] = {"typed": typed}
     exec(f"def {name}(context, {names}):\n    return typed(context, {names})\n", scope)
-    return intrinsic(scope[name])
+    return extending.intrinsic(scope[name])
 
 
 INTRINSICS = {name: _intrinsic(name) for name in _CODE}

@@ -1,21 +1,23 @@
 """The kernel library: compiled functions that evaluate and differentiate packed regions.
 
-Stage: plan → run; called by generated routines. `KERNELS` says which functions serve a region of some shape and
+Stage: plan → run; called by generated routines. `kernel_names` says which functions serve a region of some shape and
 semiring. Importing this module imports no kernel and no numba.
 
 What all have in common: a region's header begins at ``ints[base]``; workspaces begin at ``work[work0]`` and
 ``iwork[iwork0]`` and are as large as ``Region.work`` says; a backward function is called once after the forward
-function, with the workspace untouched since, and adds to gradients. ``sign`` is −1 for MIN, else 1; values come
-without it. NaN from a forward function means that the region diverges (cyclic) or that a count exceeds 2^53.
+function, with the workspace untouched since, and adds to gradients. ``sign`` is the semiring's; values come without it.
+NaN from a forward function means that the region diverges (cyclic) or that a count exceeds 2^53.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from arcgrad.compiler.semirings import SEMIRINGS
+from arcgrad.grammar.errors import UnsupportedError
 from arcgrad.runtime.kernels.math.scalar import __all__ as scalar_functions
 
-__all__ = ["FUNCTIONS", "KERNELS", "KernelNames"]
+__all__ = ["FUNCTIONS", "KERNELS", "KernelNames", "kernel_names"]
 
 
 class KernelNames(NamedTuple):
@@ -26,8 +28,8 @@ class KernelNames(NamedTuple):
         forward: name of the value's function.
         backward: name of the gradient's function, None where there is none.
         path: name of the function that writes the best path, None where there is none.
-        seeded: name of the function that gives the value and writes the gradient at once, where it is known beforehand
-            what the value is differentiated with; None where there is none.
+        seeded: name of the function that gives the value and writes the gradient at once, where the value's cotangent
+            is known beforehand; None where there is none.
 
     Functions that take frames are for float64; their names with ``_float32`` appended are for float32.
     """
@@ -37,6 +39,11 @@ class KernelNames(NamedTuple):
     backward: str | None = None
     path: str | None = None
     seeded: str | None = None
+
+    def kernel(self, role: str) -> tuple[str, str] | None:
+        """Module and name of the function in a role (a field's name), or None where there is none."""
+        name = self._asdict().get(role)
+        return None if name is None else (self.module, name)
 
 
 def _names(file: str, prefix: str, *, gradient: bool = True, path: bool = False) -> KernelNames:
@@ -71,7 +78,30 @@ KERNELS: dict[tuple[str, str], KernelNames] = {
     ("frames", "min"): _FRAMES_MAX,
     ("frames", "count"): _names("frames.frames_count", "frames_count", gradient=False),
 }
-"""By shape and semiring."""
+"""By shape and semiring. A shape that a semiring's record lists is here, and no other."""
+
+
+def kernel_names(shape: str, semiring: str) -> KernelNames:
+    """Find the kernels that serve regions of a shape under a semiring.
+
+    Raises:
+        UnsupportedError: there are none.
+
+    Example:
+        >>> from arcgrad.runtime.kernels import kernel_names
+        >>> kernel_names("frames", "count").kernel("forward")
+        ('arcgrad.runtime.kernels.frames.frames_count', 'frames_count_forward')
+    """
+    found = KERNELS.get((shape, semiring))
+    if found is None:
+        having = sorted(known for known, name in KERNELS if name == semiring)
+        summary = SEMIRINGS[semiring].summary if semiring in SEMIRINGS else "an unknown semiring"
+        raise UnsupportedError(
+            f"the semiring {semiring!r} ({summary}) has no kernel for {shape} regions; it has some for "
+            f"{', '.join(having) or 'none'}"
+        )
+    return found
+
 
 FUNCTIONS: dict[str, str] = {
     **dict.fromkeys(scalar_functions, "arcgrad.runtime.kernels.math.scalar"),

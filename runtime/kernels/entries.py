@@ -9,6 +9,8 @@ from __future__ import annotations
 from math import inf
 
 from arcgrad.runtime.jit.declare import helper
+from arcgrad.runtime.kernels import header as H
+from arcgrad.runtime.kernels.lattice import lattice_format as L
 from arcgrad.runtime.kernels.math.scaled import two_sum
 
 __all__ = [
@@ -28,16 +30,16 @@ __all__ = [
 ORDINARY = 1024.0
 """Sums of entries up to this are rounded like ordinary numbers; what the rounding of larger ones leaves off counts."""
 
-_REGION = "int32[::1], int64, float64[::1], int64, int64"
+_REGION = "const int32[::1], int64, const float64[::1], int64, int64"
 _WORK = "float64[::1], int64, int32[::1], int64, float64"
 GRAPH_FORWARD = f"float64({_REGION}, {_WORK})"
 GRAPH_BACKWARD = f"void({_REGION}, {_WORK}, float64, float64[::1], int64, int64)"
-FRAMES_FORWARD = f"float64({_REGION}, FRAMES, int64, int64, {_WORK})"
+FRAMES_FORWARD = f"float64({_REGION}, const FRAMES, int64, int64, {_WORK})"
 FRAMES_BACKWARD = (
-    f"void({_REGION}, FRAMES, int64, int64, {_WORK}, "
+    f"void({_REGION}, const FRAMES, int64, int64, {_WORK}, "
     "float64, float64[::1], int64, int64, FRAMES, int64, boolean, boolean)"
 )
-FRAMES_SEEDED = "float64(FRAMES, int64, int64, float64, FRAMES, int64)"
+FRAMES_SEEDED = "float64(const FRAMES, int64, int64, float64, FRAMES, int64)"
 
 
 @helper
@@ -49,15 +51,15 @@ def gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, si
 @helper
 def gather_arcs(ints, base, first, weights, n_shared, shift, sign, result):
     """Write the weights of as many arcs as ``result`` takes, from arc ``first`` on."""
-    entries = base + ints[base + 7]
-    if ints[base + 6] == 0:
+    entries = base + ints[base + H.ENTRIES]
+    if ints[base + H.ENTRY_POINTERS] == 0:
         for k in range(len(result)):
             entry = ints[entries + first + k]
             if entry >= n_shared:
                 entry += shift
             result[k] = sign * weights[entry]
     else:
-        pointers = base + ints[base + 6] + first
+        pointers = base + ints[base + H.ENTRY_POINTERS] + first
         for k in range(len(result)):
             total = 0.0
             for e in range(ints[pointers + k], ints[pointers + k + 1]):
@@ -72,9 +74,9 @@ def gather_arcs(ints, base, first, weights, n_shared, shift, sign, result):
 def rounded_off(ints, base, arc, weights, n_shared, shift, found):
     """What is left of the sum of an arc's entries after rounding, where that was ``found`` and is large."""
     rest = 0.0
-    if ints[base + 6] != 0 and abs(found) > ORDINARY and found > -inf:
-        entries = base + ints[base + 7]
-        pointers = base + ints[base + 6] + arc
+    if ints[base + H.ENTRY_POINTERS] != 0 and abs(found) > ORDINARY and found > -inf:
+        entries = base + ints[base + H.ENTRIES]
+        pointers = base + ints[base + H.ENTRY_POINTERS] + arc
         total = 0.0
         for e in range(ints[pointers], ints[pointers + 1]):
             entry = ints[entries + e]
@@ -92,22 +94,22 @@ def first_in_line(ints, base, n_shared, shared_shift, own_shift):
 
     Then no index need be read. The entries must be all shared or all the item's own.
     """
-    if ints[base + 14] == 0:
+    if ints[base + L.IN_LINE] == 0:
         return -1
-    first = ints[base + ints[base + 7]]
+    first = ints[base + ints[base + H.ENTRIES]]
     if first >= n_shared:
         return first + own_shift
-    return first + shared_shift if first + ints[base + 1] <= n_shared else -1
+    return first + shared_shift if first + ints[base + H.N_ARCS] <= n_shared else -1
 
 
 @helper
 def add_to_entries(ints, base, arc, value, gradient, n_shared, g_shared, g_shift):
     """Add a value to the gradient of each entry of one arc."""
-    entries = base + ints[base + 7]
+    entries = base + ints[base + H.ENTRIES]
     low = arc
     high = arc + 1
-    if ints[base + 6] != 0:
-        pointers = base + ints[base + 6]
+    if ints[base + H.ENTRY_POINTERS] != 0:
+        pointers = base + ints[base + H.ENTRY_POINTERS]
         low = ints[pointers + arc]
         high = ints[pointers + arc + 1]
     for k in range(low, high):

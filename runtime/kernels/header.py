@@ -1,8 +1,31 @@
-"""The header that every packed region begins with; see the packers of ``arcgrad.runtime.regions``."""
+"""What stands at the begin of every packed region: the fields that all shapes share.
+
+A region begins at ``ints[base]``. A field holds a number, or where an array begins, counted from ``base``. The other
+fields of each shape are named in ``lattice_format``, ``cyclic_format`` and ``trellis_format``; regions of shape
+"frames" have a header of zeros.
+"""
 
 from __future__ import annotations
 
-__all__ = ["HEADER"]
+__all__ = ["ACCEPTS", "ENTRIES", "ENTRY_POINTERS", "HEADER", "N_ACCEPTS", "N_ARCS", "N_STARTS", "N_STATES", "STARTS"]
 
-HEADER = 26
-"""Length of every header; a place that a shape has no use for holds 0."""
+HEADER = 40
+"""Length of every header; a field that a shape has no use for holds 0."""
+
+N_STATES = 0
+"""Number of states, in the region's own numbers."""
+
+N_ARCS = 1
+"""Number of arcs."""
+
+N_STARTS, STARTS = 2, 3
+"""How many start states there are, and where they stand, ascending."""
+
+N_ACCEPTS, ACCEPTS = 4, 5
+"""How many accept states there are, and where they stand, ascending."""
+
+ENTRY_POINTERS = 6
+"""Row pointers of the entries by arc; 0 where each arc has exactly one entry, and no pointers."""
+
+ENTRIES = 7
+"""The leaf entries that arcs' weights sum."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from arcgrad.compiler.csr import row_pointers
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import IntArray
+from arcgrad.runtime.kernels.cyclic import cyclic_format as C
 from arcgrad.runtime.regions.part import Part
 from arcgrad.runtime.regions.region import Packing, Region
 
@@ -80,19 +81,7 @@ def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.
     States are numbered by component in topological order, within a component in order of elimination. Arcs inside
     components come first, sorted by the slot of the matrix entry they add to; the others follow, sorted by destination.
 
-    Header::
-
-        0 n_states   1 n_arcs   2 n_starts   3 →starts   4 n_accepts   5 →accepts
-        6 →entry row pointers (0: one entry an arc)   7 →entries
-        8 →arc sources   9 →arc destinations   10 →the graph's arc numbers
-        11 n_components   12 →component begins
-        13 n_inner, arcs inside components   14 →slot of each inner arc
-        15 n_slots   16 →row pointers of slots   17 →column of each slot, ascending in a row   18 →diagonals' slots
-        19 →row pointers by column of the slots below the diagonal   20 →their rows   21 →their slots
-        22 →row pointers of outer arcs by destination   23 →row pointers by source of the list of outer arcs, followed
-           by the list (at n_states + 1)
-
-    States of components without arcs have no slots, and −1 for a diagonal.
+    ``cyclic_format`` names the fields of the header.
     """
     order, begins = part.orders.components(part.n_states, part.src, part.dst)
     part.renumber(order)
@@ -134,27 +123,27 @@ def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.
     n_arcs = len(part.arcs)
 
     packing = Packing()
-    packing.number(0, n_states)
-    packing.number(1, n_arcs)
-    packing.counted(2, part.start)
-    packing.counted(4, part.accept)
-    packing.entries(6, selection, leaf_offsets, part.arcs)
-    packing.array(8, part.src)
-    packing.array(9, part.dst)
-    packing.array(10, part.arcs)
-    packing.counted(11, begins)
-    packing.number(11, len(begins) - 1)
-    packing.counted(13, np.sort(arc_slot))
-    packing.number(15, len(slots))
-    packing.array(16, row_pointers(slot_row, n_states))
-    packing.array(17, slot_column)
-    packing.array(18, diagonal)
-    packing.array(19, row_pointers(slot_column[below], n_states))
-    packing.array(20, slot_row[below])
-    packing.array(21, below)
-    packing.array(22, n_inner + row_pointers(outer_dst, n_states))
+    packing.number(C.N_STATES, n_states)
+    packing.number(C.N_ARCS, n_arcs)
+    packing.counted(C.N_STARTS, part.start)
+    packing.counted(C.N_ACCEPTS, part.accept)
+    packing.entries(C.ENTRY_POINTERS, selection, leaf_offsets, part.arcs)
+    packing.array(C.ARC_SOURCES, part.src)
+    packing.array(C.ARC_ENDS, part.dst)
+    packing.array(C.ARC_NUMBERS, part.arcs)
+    packing.counted(C.N_COMPONENTS, begins)
+    packing.number(C.N_COMPONENTS, len(begins) - 1)
+    packing.counted(C.N_INNER, np.sort(arc_slot))
+    packing.number(C.N_SLOTS, len(slots))
+    packing.array(C.SLOT_POINTERS, row_pointers(slot_row, n_states))
+    packing.array(C.SLOT_COLUMNS, slot_column)
+    packing.array(C.DIAGONAL_SLOTS, diagonal)
+    packing.array(C.BELOW_POINTERS, row_pointers(slot_column[below], n_states))
+    packing.array(C.BELOW_ROWS, slot_row[below])
+    packing.array(C.BELOW_SLOTS, below)
+    packing.array(C.OUTER_IN, n_inner + row_pointers(outer_dst, n_states))
     packing.array(
-        23, np.concatenate([row_pointers(outer_src, n_states), n_inner + np.argsort(outer_src, kind="stable")])
+        C.OUTER_OUT, np.concatenate([row_pointers(outer_src, n_states), n_inner + np.argsort(outer_src, kind="stable")])
     )
     # Arc weights; slots; stars, forward and backward scores; the total; potentials. Integers: marks of states.
     work = (n_arcs + len(slots) + 6 * n_states + 1, 2 * n_states)

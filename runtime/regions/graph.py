@@ -9,7 +9,8 @@ from arcgrad.compiler.csr import row_pointers
 from arcgrad.compiler.orders import PLAIN, Orders
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import IntArray, Topology
-from arcgrad.runtime.kernels.lattice.lattice_log import LATTICE_BLOCK
+from arcgrad.runtime.kernels.lattice import lattice_format as L
+from arcgrad.runtime.kernels.lattice.lattice_log import LATTICE_BLOCK, SCALARS
 from arcgrad.runtime.regions.elimination import pack_elimination
 from arcgrad.runtime.regions.part import Part
 from arcgrad.runtime.regions.region import Packing, Region
@@ -31,18 +32,7 @@ def pack_graph(
     States off accepting paths and their arcs are left out. States are numbered anew, in topological order; those of one
     strongly connected component stand together.
 
-    Header of lattices, and of cyclic regions of the max and count semirings::
-
-        0 n_states   1 n_arcs   2 n_starts   3 →starts   4 n_accepts   5 →accepts
-        6 →entry row pointers (0: one entry an arc)   7 →entries
-        8 →row pointers of arcs by the state they leave, each state's in the graph's order
-        9 →destination of each arc   10 →the graph's arc numbers
-        11 n_components   12 →component begins, one more than components (max)
-        13 1 where there is a cycle
-        14 1 where arc k's only entry is that of arc 0 plus k, for all k: no index need be read
-        15 →largest destination of the arcs out of each block of states, −1 where there are none (log)
-
-    Header of cyclic regions of the log semiring: see ``elimination``.
+    ``lattice_format`` names the fields of the header; those of cyclic regions of the log semiring: ``cyclic_format``.
 
     Args:
         topology: the graph.
@@ -74,28 +64,28 @@ def pack_graph(
     n_states, n_arcs = part.n_states, len(part.arcs)
 
     packing = Packing()
-    packing.number(0, n_states)
-    packing.number(1, n_arcs)
-    packing.counted(2, part.start)
-    packing.counted(4, part.accept)
-    in_line = packing.entries(6, selection, leaf_offsets, part.arcs)
+    packing.number(L.N_STATES, n_states)
+    packing.number(L.N_ARCS, n_arcs)
+    packing.counted(L.N_STARTS, part.start)
+    packing.counted(L.N_ACCEPTS, part.accept)
+    in_line = packing.entries(L.ENTRY_POINTERS, selection, leaf_offsets, part.arcs)
     rows = row_pointers(part.src, n_states)
-    packing.array(8, rows)
-    packing.array(9, part.dst)
-    packing.array(10, part.arcs)
+    packing.array(L.ARC_POINTERS, rows)
+    packing.array(L.ARC_ENDS, part.dst)
+    packing.array(L.ARC_NUMBERS, part.arcs)
     if backwards:
-        packing.counted(11, begins)
-        packing.number(11, len(begins) - 1)
+        packing.counted(L.N_COMPONENTS, begins)
+        packing.number(L.N_COMPONENTS, len(begins) - 1)
         # Weights, best weights; numbers of arcs, choices, the best path and its length.
         work = (n_arcs + n_states + 1, 3 * n_states + 2)
     elif semiring == "count":
         work = (n_states, 0)
     else:
-        # Terms of arcs; mantissas and exponents of states, inverses, posteriors, coarse exponents; the score.
-        work = (n_arcs + 5 * n_states + 1, 0)
-        packing.array(15, _furthest(part.dst, rows))
-    packing.number(13, int(has_cycle))
-    packing.number(14, int(in_line))
+        # Terms of arcs; mantissas and exponents of states, inverses, posteriors, coarse exponents; scalars.
+        work = (n_arcs + 5 * n_states + SCALARS, 0)
+        packing.array(L.FURTHEST, _furthest(part.dst, rows))
+    packing.number(L.HAS_CYCLE, int(has_cycle))
+    packing.number(L.IN_LINE, int(in_line))
     return Region(kind, semiring, packing.ints(), n_states, n_arcs, work)
 
 

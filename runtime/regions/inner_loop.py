@@ -1,8 +1,8 @@
-"""The format of a trellis' inner loop under the log semiring: strips of states, a full matrix, or arc by arc.
+"""The format of a trellis' inner loop under the log semiring: diagonals, a full matrix, or arc by arc.
 
-Used by the packer of trellises. A *strip* is what lets a loop run over neighbouring states with vectors: arcs that lead
-from neighbouring states to neighbouring states. To have few and long ones, states are put into groups: those that are
-entered with one common column, such as CTC's blank, and last those with a column each.
+Used by the packer of trellises. A *diagonal* is what lets a loop run over neighbouring states with vectors: arcs that
+lead from neighbouring states to neighbouring states. To have few and long ones, states are put into groups: first the
+*shared-column groups*, entered with one common column, such as CTC's blank, and last the states with a column each.
 
 Within a group, states are *striped* over the eight lanes of a vector, as M. Farrar does (Striped Smith–Waterman speeds
 database searches six times over other SIMD implementations, 2007): the group's k-th state, of 8 q, has the place
@@ -19,11 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.compiler.topology import IntArray
-from arcgrad.runtime.kernels.packing.pack_inner_loop import MOST_HUBS, MOST_STRIPS, NARROWEST, SHORTEST_STRIP
+from arcgrad.runtime.kernels.packing.pack_inner_loop import (
+    MOST_DIAGONALS,
+    MOST_SHARED_COLUMNS,
+    NARROWEST,
+    SHORTEST_DIAGONAL,
+)
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.regions.part import Part
 from arcgrad.runtime.regions.region import Packing
 
-__all__ = ["Grouping", "group_states", "pack_arcs", "pack_matrix", "pack_strips"]
+__all__ = ["Grouping", "group_states", "pack_arcs", "pack_diagonals", "pack_matrix"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +40,15 @@ class Grouping:
         n_states: how many numbers there are.
         position: (states so far,) their new numbers.
         bounds: (n_groups + 1,) where groups begin.
-        hubs: columns of the groups that share one.
-        columns: column of each slot: one for each number of the last group, then the hubs'.
+        shared_columns: columns of the shared-column groups, which come first.
+        columns: column of each slot: one for each number of the last group, then the shared ones.
         slots: (n_states,) slot of each number.
     """
 
     n_states: int
     position: IntArray
     bounds: list[int]
-    hubs: list[int]
+    shared_columns: list[int]
     columns: IntArray
     slots: IntArray
 
@@ -57,15 +63,16 @@ def group_states(n_states: int, dst: IntArray, labels: IntArray) -> Grouping | N
         return None
     entered = label_of[label_of >= 0]
     counts = np.bincount(entered)
-    hubs = np.flatnonzero(counts >= max(SHORTEST_STRIP, (n_states + 3) // 4))[:MOST_HUBS].tolist()
-    group = np.full(n_states, len(hubs), dtype=np.int32)
-    for number, hub in enumerate(hubs):
-        group[label_of == hub] = number
-    if hubs:
+    common = np.flatnonzero(counts >= max(SHORTEST_DIAGONAL, (n_states + 3) // 4))
+    shared_columns = common[:MOST_SHARED_COLUMNS].tolist()
+    group = np.full(n_states, len(shared_columns), dtype=np.int32)
+    for number, column in enumerate(shared_columns):
+        group[label_of == column] = number
+    if shared_columns:
         group[label_of < 0] = 0  # no column is theirs, so any will do
     position = np.empty(n_states, dtype=np.int32)
     bounds = [0]
-    heights = -(-np.bincount(group, minlength=len(hubs) + 1) // 8)
+    heights = -(-np.bincount(group, minlength=len(shared_columns) + 1) // 8)
     if np.count_nonzero(heights) * heights.max() <= 2 * heights.sum():
         heights[heights > 0] = heights.max()
     for number, height in enumerate(heights.tolist()):
@@ -74,31 +81,24 @@ def group_states(n_states: int, dst: IntArray, labels: IntArray) -> Grouping | N
             lane, row = np.divmod(np.arange(len(members)), height)
             position[members] = bounds[-1] + 8 * row + lane
             bounds.append(bounds[-1] + 8 * height)
-    n_own = bounds[-1] - bounds[len(hubs)]
-    columns = np.full(n_own + len(hubs), entered.min(), dtype=np.int32)
-    last = np.flatnonzero((group == len(hubs)) & (label_of >= 0))
-    columns[position[last] - bounds[len(hubs)]] = label_of[last]
-    columns[n_own:] = hubs
-    slots = np.arange(bounds[-1], dtype=np.int32) - bounds[len(hubs)]
-    for number in range(len(hubs)):
+    n_own = bounds[-1] - bounds[len(shared_columns)]
+    columns = np.full(n_own + len(shared_columns), entered.min(), dtype=np.int32)
+    last = np.flatnonzero((group == len(shared_columns)) & (label_of >= 0))
+    columns[position[last] - bounds[len(shared_columns)]] = label_of[last]
+    columns[n_own:] = shared_columns
+    slots = np.arange(bounds[-1], dtype=np.int32) - bounds[len(shared_columns)]
+    for number in range(len(shared_columns)):
         slots[bounds[number] : bounds[number + 1]] = n_own + number
-    return Grouping(bounds[-1], position, bounds, hubs, columns, slots)
+    return Grouping(bounds[-1], position, bounds, shared_columns, columns, slots)
 
 
-def pack_strips(packing: Packing, part: Part, grouping: Grouping) -> bool:
-    """Pack strips, if few enough hold nearly all arcs, which are numbered and sorted by now; whether so.
+def pack_diagonals(packing: Packing, part: Part, grouping: Grouping) -> bool:
+    """Pack diagonals, if few enough hold nearly all arcs, which are numbered and sorted by now; whether so.
 
-    The table at place 19::
+    ``trellis_format`` says what stands in the table.
 
-        n_strips, n_odd arcs, n_groups, n triples forward, n triples back, n_strips that are long
-        group: first state, end, slot, step of the slot from state to state (0 or 1)
-        strip: offset (destination − source), cell of destination 0, first destination, end; strip 0 is empty
-        triple forward: group of destinations, whether it is the group's first, then offset and cell of three strips
-        triple back: the same by group of sources
-        odd arc: its number; these have cells of their own, behind all others
-
-    Strips along most of a group are long, come first, and are taken by three. Their cells reach as far as a loop over
-    the group of destinations or of sources: zeros where there is no arc.
+    Diagonals along most of a group are long, come first, and are taken by three. Their factors reach as far as a loop
+    over the group of destinations or of sources: zeros where there is no arc.
     """
     n_states, n_arcs = part.n_states, len(part.arcs)
     bounds = np.array(grouping.bounds)
@@ -108,27 +108,27 @@ def pack_strips(packing: Packing, part: Part, grouping: Grouping) -> bool:
     key = ((group[part.dst] * n_groups + group[part.src]) * (2 * n_states) + offset + n_states) * n_states + part.dst
     _, first = np.unique(key, return_index=True)
     alone = np.zeros(n_arcs, dtype=np.bool_)
-    alone[first] = True  # of parallel arcs, all but one are odd
+    alone[first] = True  # of parallel arcs, all but one are left over
     kinds, which, counts = np.unique(key[alone] // n_states, return_inverse=True, return_counts=True)
-    long = counts >= SHORTEST_STRIP
-    rank = np.cumsum(long) * long  # 1, 2, … for strips, 0 for others
-    strip_of = np.zeros(n_arcs, dtype=np.int64)
-    strip_of[alone] = rank[which]
-    odd = np.flatnonzero(strip_of == 0)
-    n_strips = 1 + int(long.sum())
-    if n_strips == 1 or n_strips > MOST_STRIPS or len(odd) > max(8, n_arcs // 8):
+    long = counts >= SHORTEST_DIAGONAL
+    rank = np.cumsum(long) * long  # 1, 2, … for diagonals, 0 for others
+    diagonal_of = np.zeros(n_arcs, dtype=np.int64)
+    diagonal_of[alone] = rank[which]
+    leftover = np.flatnonzero(diagonal_of == 0)
+    n_diagonals = 1 + int(long.sum())
+    if n_diagonals == 1 or n_diagonals > MOST_DIAGONALS or len(leftover) > max(8, n_arcs // 8):
         return False
     pair, shifted = np.divmod(kinds[long], 2 * n_states)
     steps = shifted - n_states
     tails, heads = pair % n_groups, pair // n_groups
-    first_end = np.zeros((2, n_strips), dtype=np.int64)
+    first_end = np.zeros((2, n_diagonals), dtype=np.int64)
     first_end[0] = n_states
-    np.minimum.at(first_end[0], strip_of, part.dst // 8 * 8)
-    np.maximum.at(first_end[1], strip_of, part.dst // 8 * 8 + 8)
+    np.minimum.at(first_end[0], diagonal_of, part.dst // 8 * 8)
+    np.maximum.at(first_end[1], diagonal_of, part.dst // 8 * 8 + 8)
     is_long = 2 * (first_end[1] - first_end[0])[1:] > bounds[heads + 1] - bounds[heads]
     order = np.argsort(~is_long, kind="stable")
-    strip_of = np.concatenate([[0], 1 + np.argsort(order)])[strip_of]
-    strips = [(0, 0, 0, 0)]
+    diagonal_of = np.concatenate([[0], 1 + np.argsort(order)])[diagonal_of]
+    diagonals = [(0, 0, 0, 0)]
     at, pad = n_states, 0
     for k in order.tolist():
         step = int(steps[k])
@@ -139,47 +139,47 @@ def pack_strips(packing: Packing, part: Part, grouping: Grouping) -> bool:
         else:
             d0, d1 = begin, end = first_end[:, 1 + k].tolist()
             s0, s1 = d0 - step, d1 - step
-        cell = -(-(at - begin) // 8) * 8
-        strips.append((step, cell, d0, d1))
-        at = cell + end
+        place = -(-(at - begin) // 8) * 8
+        diagonals.append((step, place, d0, d1))
+        at = place + end
         pad = max(pad, step - d0, d1 - step - n_states, -(s0 + step), s1 + step - n_states)
     if at > 4 * n_arcs + 2 * n_states + 64:
         return False
-    cells = np.array([s[1] for s in strips])[strip_of] + part.dst
-    cells[odd] = at + np.arange(len(odd))
+    factors = np.array([diagonal[T.DIAGONAL_FACTOR] for diagonal in diagonals])[diagonal_of] + part.dst
+    factors[leftover] = at + np.arange(len(leftover))
     heads, tails = (groups[order[: is_long.sum()]].tolist() for groups in (heads, tails))
-    forward, back = _triples(strips, heads, n_groups), _triples(strips, tails, n_groups)
-    table = [n_strips, len(odd), n_groups, len(forward), len(back), 1 + len(heads)]
+    forward, back = _triples(diagonals, heads, n_groups), _triples(diagonals, tails, n_groups)
+    table = [n_diagonals, len(leftover), n_groups, len(forward), len(back), 1 + len(heads)]
     for number in range(n_groups):
         begin = grouping.bounds[number]
-        own = number >= len(grouping.hubs)
+        own = number >= len(grouping.shared_columns)
         table += [begin, grouping.bounds[number + 1], int(grouping.slots[begin]), int(own)]
-    for row in (*strips, *forward, *back):
+    for row in (*diagonals, *forward, *back):
         table += row
-    packing.number(18, 1)
-    packing.array(19, np.array([*table, *odd.tolist()], dtype=np.int64))
-    packing.number(20, -(-pad // 8) * 8)
-    packing.number(21, at + len(odd))
-    packing.array(22, cells)
-    packing.array(23, grouping.slots)
+    packing.number(T.INNER_LOOP, T.DIAGONALS)
+    packing.array(T.TABLE, np.array([*table, *leftover.tolist()], dtype=np.int64))
+    packing.number(T.PAD, -(-pad // 8) * 8)
+    packing.number(T.N_FACTORS, at + len(leftover))
+    packing.array(T.ARC_FACTORS, factors)
+    packing.array(T.STATE_SLOTS, grouping.slots)
     return True
 
 
-def _triples(strips: list[tuple[int, int, int, int]], groups: list[int], n_groups: int) -> list[tuple[int, ...]]:
-    """Strips by three, filled up with strip 0; each group has at least three."""
+def _triples(diagonals: list[tuple[int, int, int, int]], groups: list[int], n_groups: int) -> list[tuple[int, ...]]:
+    """Diagonals by three, filled up with diagonal 0; each group has at least three."""
     found: list[tuple[int, ...]] = []
     for group in range(n_groups):
-        own = [strips[1 + k] for k in range(len(groups)) if groups[k] == group]
-        own += strips[:1] * (-len(own) % 3 if own else 3)
+        own = [diagonals[1 + k] for k in range(len(groups)) if groups[k] == group]
+        own += diagonals[:1] * (-len(own) % 3 if own else 3)
         for k in range(0, len(own), 3):
-            found.append((group, int(k == 0), *(number for strip in own[k : k + 3] for number in strip[:2])))
+            found.append((group, int(k == 0), *(number for diagonal in own[k : k + 3] for number in diagonal[:2])))
     return found
 
 
 def pack_matrix(packing: Packing, part: Part, slots: NDArray[np.integer]) -> bool:
     """Pack a full matrix, where neighbouring states are all entered from the same neighbouring states; whether so.
 
-    The table at place 19: first destination, number of destinations, first source, number of sources, cells a row.
+    ``trellis_format`` says what stands in the table.
     """
     n_states, n_arcs = part.n_states, len(part.arcs)
     if not n_arcs:
@@ -199,23 +199,23 @@ def pack_matrix(packing: Packing, part: Part, slots: NDArray[np.integer]) -> boo
         return False
     padded, fours = -(-width // 8) * 8, -(-n_rows // 4) * 4
     pad = max(int(sources[0, 0]) + padded, first + fours) - -(-n_states // 8) * 8
-    packing.number(18, 2)
-    packing.array(19, [first, n_rows, int(sources[0, 0]), width, padded])
-    packing.number(20, max(0, -(-pad // 8) * 8))
-    packing.number(21, fours * padded)
-    packing.array(22, (np.arange(n_rows)[:, None] * padded + np.arange(width)).reshape(-1))
-    packing.array(23, state_slots(n_states, part.dst, slots))
+    packing.number(T.INNER_LOOP, T.MATRIX)
+    packing.array(T.TABLE, [first, n_rows, int(sources[0, 0]), width, padded])
+    packing.number(T.PAD, max(0, -(-pad // 8) * 8))
+    packing.number(T.N_FACTORS, fours * padded)
+    packing.array(T.ARC_FACTORS, (np.arange(n_rows)[:, None] * padded + np.arange(width)).reshape(-1))
+    packing.array(T.STATE_SLOTS, state_slots(n_states, part.dst, slots))
     return True
 
 
 def pack_arcs(packing: Packing, part: Part, slots: NDArray[np.integer]) -> None:
-    """Pack the format of last resort: a cell for each arc."""
+    """Pack the format of last resort: a factor for each arc."""
     n_arcs = len(part.arcs)
-    packing.number(18, 0)
-    packing.number(20, 0)
-    packing.number(21, n_arcs)
-    packing.array(22, np.arange(n_arcs))
-    packing.array(23, state_slots(part.n_states, part.dst[: len(slots)], slots))
+    packing.number(T.INNER_LOOP, T.ARC_BY_ARC)
+    packing.number(T.PAD, 0)
+    packing.number(T.N_FACTORS, n_arcs)
+    packing.array(T.ARC_FACTORS, np.arange(n_arcs))
+    packing.array(T.STATE_SLOTS, state_slots(part.n_states, part.dst[: len(slots)], slots))
 
 
 def state_slots(n_states: int, dst: IntArray, slots: NDArray[np.integer]) -> IntArray:

@@ -2,7 +2,8 @@
 
 A region is one reduction over one graph. A packer lays everything symbolic about it out in one flat int32 array: a
 header of sizes and relative offsets, then the arrays they point to. Kernels read that array and nothing else, so that
-graphs are data and one compiled kernel serves them all. Each packer's docstring says what its header's places mean.
+graphs are data and one compiled kernel serves them all. The header's fields are named beside the kernels, in ``header``
+and the ``…_format`` of each shape.
 """
 
 from __future__ import annotations
@@ -76,20 +77,24 @@ class Region:
 
 
 class Packing:
-    """Builds a region's flat array: numbers and arrays are put under their places in the header."""
+    """Builds a region's flat array: numbers and arrays are put under their places in the header.
+
+    Attributes:
+        header: the fields so far.
+    """
 
     def __init__(self) -> None:
-        self._header = [0] * HEADER
+        self.header = [0] * HEADER
         self._parts: list[IntArray] = []
         self._size = HEADER
 
     def number(self, place: int, value: int) -> None:
         """Put a number itself into the header."""
-        self._header[place] = value
+        self.header[place] = value
 
     def array(self, place: int, values: Sequence[int] | NDArray[np.integer]) -> None:
         """Append an array and put its offset into the header."""
-        self._header[place] = self._size
+        self.header[place] = self._size
         part = np.ascontiguousarray(values, dtype=np.int32)
         self._parts.append(part)
         self._size += len(part)
@@ -136,15 +141,16 @@ class Packing:
             self.array(place, pointers)
         chosen = local[rows]
         self.array(place + 1, chosen)
-        return bool(self._header[place] == 0 and len(chosen) and np.all(np.diff(chosen) == 1))
+        return bool(self.header[place] == 0 and len(chosen) and np.all(np.diff(chosen) == 1))
 
     def ints(self) -> IntArray:
         """The flat array, read-only."""
-        if self._size > _INT32_MAX:
+        largest = max(self._size, *self.header)
+        if largest > _INT32_MAX:
             raise LimitError(
-                f"a packed graph would hold {self._size} numbers, but its offsets are 32-bit numbers",
+                f"a packed graph would hold {largest} numbers, but its offsets are 32-bit numbers",
                 hint="build a smaller graph",
             )
-        flat = np.concatenate([np.array(self._header, dtype=np.int32), *self._parts])
+        flat = np.concatenate([np.array(self.header, dtype=np.int32), *self._parts])
         flat.flags.writeable = False
         return flat

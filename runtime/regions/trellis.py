@@ -1,4 +1,4 @@
-"""Packs a graph that is met with a dense chain on one side: time-synchronous, frames are never built into the graph.
+"""Packs a graph for dense composition on one side: time-synchronous, frames are never built into the graph.
 
 Also the dense chain alone ("frames").
 """
@@ -15,9 +15,9 @@ from arcgrad.compiler.csr import row_pointers
 from arcgrad.compiler.orders import topological_order
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import EPSILON, IntArray, Topology
-from arcgrad.runtime.kernels.header import HEADER
-from arcgrad.runtime.kernels.trellis.blocks import FEWEST, KEPT, LONGEST, SLOW
-from arcgrad.runtime.regions.inner_loop import Grouping, group_states, pack_arcs, pack_matrix, pack_strips
+from arcgrad.runtime.kernels.trellis import trellis_format as T
+from arcgrad.runtime.kernels.trellis.blocks import FEWEST, KEPT, START_ROWS, lay_out
+from arcgrad.runtime.regions.inner_loop import Grouping, group_states, pack_arcs, pack_diagonals, pack_matrix
 from arcgrad.runtime.regions.part import Part
 from arcgrad.runtime.regions.region import Packing, Region
 
@@ -40,22 +40,9 @@ def pack_trellis(
     States are numbered so that every ε arc leads forward. Emitting arcs (sorted by destination) come first, then ε arcs
     (sorted by destination). Columns are numbered anew, too: only those that occur have a slot.
 
-    Header::
-
-        0 n_states   1 n_arcs   2 n_starts   3 →starts   4 n_accepts   5 →accepts
-        6 →entry row pointers (0: one entry an arc)   7 →entries
-        8 n_emitting   9 →arc sources   10 →arc destinations   11 →the graph's arc numbers
-        12 →slot of each emitting arc   13 n_slots   14 →column of each slot
-        15 →row pointers of emitting arcs by destination   16 →row pointers of ε arcs by destination
-        17 length of the longest chain of ε arcs
-        18 format of the inner loop (log): 0 arc by arc, 1 strips, 2 a full matrix; see ``inner_loop``   19 →its table
-        20 pad, zeros that the loop reads on both sides of a row of states
-        21 n_cells, the numbers that the inner loop multiplies by   22 →cell of each arc
-        23 →slot of each state; −1 where it is entered with none, or with several
-        24 number of states that are not there only to fill up groups
-
-    Columns have one slot each, in ascending order; but strips have a slot for each state of their last group, and they
-    number the states by groups.
+    ``trellis_format`` names the fields of the header.
+    Columns have one slot each, in ascending order; but with diagonals there is a slot for each state of the last group,
+    and states are numbered by groups.
 
     Args:
         topology: the graph G.
@@ -99,7 +86,7 @@ def _pack(
     semiring: str,
     grouping: Grouping | None,
 ) -> Region | None:
-    """Pack a part whose states are in order; None where strips are tried, by a grouping, and do not fit."""
+    """Pack a part whose states are in order; None where diagonals are tried, by a grouping, and do not fit."""
     part = copy.copy(part)
     n_real = part.n_states
     if grouping is not None:
@@ -117,58 +104,46 @@ def _pack(
         depth[d] = max(depth[d], depth[s] + 1)
 
     packing = Packing()
-    packing.number(0, n_states)
-    packing.number(1, n_arcs)
-    packing.counted(2, part.start)
-    packing.counted(4, part.accept)
-    packing.entries(6, selection, leaf_offsets, part.arcs)
-    packing.number(8, n_emitting)
-    packing.array(9, part.src)
-    packing.array(10, part.dst)
-    packing.array(11, part.arcs)
-    packing.array(12, slots)
-    packing.counted(13, columns)
-    packing.array(15, row_pointers(part.dst[:n_emitting], n_states))
-    packing.array(16, n_emitting + row_pointers(part.dst[n_emitting:], n_states))
-    packing.number(17, int(depth.max(initial=0)))
-    packing.number(24, n_real)
+    packing.number(T.N_STATES, n_states)
+    packing.number(T.N_ARCS, n_arcs)
+    packing.counted(T.N_STARTS, part.start)
+    packing.counted(T.N_ACCEPTS, part.accept)
+    packing.entries(T.ENTRY_POINTERS, selection, leaf_offsets, part.arcs)
+    packing.number(T.N_EMITTING, n_emitting)
+    packing.array(T.ARC_SOURCES, part.src)
+    packing.array(T.ARC_ENDS, part.dst)
+    packing.array(T.ARC_NUMBERS, part.arcs)
+    packing.array(T.ARC_SLOTS, slots)
+    packing.counted(T.N_SLOTS, columns)
+    packing.array(T.EMITTING, row_pointers(part.dst[:n_emitting], n_states))
+    packing.array(T.SILENT, n_emitting + row_pointers(part.dst[n_emitting:], n_states))
+    packing.number(T.SILENT_DEPTH, int(depth.max(initial=0)))
+    packing.number(T.N_REAL_STATES, n_real)
     if grouping is not None:
-        if not pack_strips(packing, part, grouping):
+        if not pack_diagonals(packing, part, grouping):
             return None
     elif semiring == "log" and not (n_emitting == n_arcs and pack_matrix(packing, part, slots)):
         pack_arcs(packing, part, slots)
+    if semiring == "log":
+        lay_out(packing.header)
     return trellis_region(packing.ints(), semiring)
 
 
 def trellis_region(ints: IntArray, semiring: str) -> Region:
     """The region of a packed array, with the workspace that its kernels need."""
-    header = ints[:HEADER].tolist()
-    n_states, n_arcs, n_slots, pad, n_cells = header[0], header[1], header[13], header[20], header[21]
+    header = ints[: T.HEADER].tolist()
+    n_states, n_arcs = header[T.N_STATES], header[T.N_ARCS]
     if semiring == "log":
-        # As ``kernels.trellis.blocks`` lays it out: by arc, cell and slot; rows of states; for each frame its
-        # columns, and a share of the row, with its exponents, that a block begins with.
-        stride, width = _eights(n_states) + 2 * pad, _eights(n_slots + 7)
-        floats = (
-            2 * _eights(n_arcs)
-            + 4 * _eights(n_cells)
-            + 3 * width
-            + 16
-            + (8 + 2 * LONGEST + 1 + 2 * (SLOW + 1)) * stride
-        )
-        # Rows that are kept, one more for each block.
-        floats += KEPT + KEPT // FEWEST + 4 * stride
-        fixed, frame = (floats + 16 + 6 * stride, 16), (width + 2 + -(-3 * stride // FEWEST), 1)
+        # Rows that are kept, one more for each block; a share of those that blocks begin with.
+        stride = 8 * header[T.STRIDE]
+        floats = 8 * header[T.FRAMES] + KEPT + KEPT // FEWEST + (4 + 2 * START_ROWS) * stride + 16
+        fixed, frame = (floats, 16), (8 * header[T.WIDTH] + 2 + -(-START_ROWS * stride // FEWEST), 1)
     elif semiring == "count":
         fixed, frame = (2 * n_states, 0), (0, 0)
     else:
         # Arc weights and two rows of best weights; a back pointer for each frame and state, the best end and its state.
         fixed, frame = (n_arcs + 2 * n_states + 1, n_states + 1), (0, n_states)
-    return Region("trellis", semiring, ints, header[24], n_arcs, fixed, frame)
-
-
-def _eights(count: int) -> int:
-    """The next multiple of eight."""
-    return -(-count // 8) * 8
+    return Region("trellis", semiring, ints, header[T.N_REAL_STATES], n_arcs, fixed, frame)
 
 
 @functools.cache

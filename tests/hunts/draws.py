@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from support.ctc_graphs import alignment_graph
 
 from arcgrad.compiler.topology import Topology
 
@@ -90,15 +91,7 @@ def with_silent(rng: Rng, n_columns: int) -> Topology:
 
 def alignments(rng: Rng, n_columns: int) -> Topology:
     """CTC's graph of one to seven labels, at times of more."""
-    symbols = [0]
-    for label in rng.integers(1, n_columns, int(rng.integers(1, 8 if rng.random() < 0.8 else 16))).tolist():
-        symbols += [label, 0]
-    found = [(0, 1, symbols[0]), (0, 2, symbols[1])]
-    for s, symbol in enumerate(symbols):
-        for step in range(3):
-            if s + step < len(symbols) and (step < 2 or (s % 2 and symbol != symbols[s + 2])):
-                found.append((s + 1, s + step + 1, symbols[s + step]))
-    return Topology.from_arcs(len(symbols) + 1, found, [0], [len(symbols) - 1, len(symbols)])
+    return alignment_graph(rng.integers(1, n_columns, int(rng.integers(1, 8 if rng.random() < 0.8 else 16))).tolist())
 
 
 def band(rng: Rng, n_columns: int) -> Topology:

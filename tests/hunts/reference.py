@@ -113,7 +113,7 @@ class _Groups:
     def log_sums(self, terms: Floats) -> Floats:
         """Sum, in the log domain, the rows of each group."""
         top = np.maximum.reduceat(terms, self.first, axis=0)
-        top[top == -np.inf] = 0.0  # −inf − −inf is no number
+        top[top == -np.inf] = 0.0  # −inf − −inf is not a number
         shares = np.exp(terms - np.repeat(top, self.lengths, axis=0))
         return top + np.log(np.add.reduceat(shares, self.first, axis=0))
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
-from arcgrad.runtime.kernels.trellis import trellis_log
-from arcgrad.runtime.regions import pack_trellis, trellis
+from arcgrad.runtime.kernels.trellis import blocks, trellis_format, trellis_log
+from arcgrad.runtime.regions import pack_trellis
 
 __all__ = ["CALLS", "FORMATS", "Call", "Found", "Stand", "set_constant", "wrong"]
 
-FORMATS = ["arc by arc", "strips", "full matrix"]
-FORMAT = 18  # its place in a region's header
+FORMATS = ["arc by arc", "diagonals", "full matrix"]
+"""Formats of the inner loop, by their numbers."""
+
 BASE, WORK0, IWORK0, BEHIND = 5, 3, 2, 9
 """Odd places to begin at, and numbers behind the workspace that nobody may write."""
 
@@ -33,7 +34,7 @@ ROUNDING = 1e-12, 1e-15
 """What gradients and a frame's posteriors may be off besides, by how large terms are: seen where these are millions."""
 
 Call = tuple[float, bool, bool]
-"""What a backward call is told: the seed, and whether gradients by arcs and by frames are wanted."""
+"""What a backward call is told: the cotangent, and whether gradients with respect to arcs and to frames are wanted."""
 
 CALLS: list[Call] = [(1.0, True, True), (-0.5, True, True), (1.0, True, False), (1.0, False, True)]
 
@@ -59,7 +60,7 @@ class Stand:
         region = pack_trellis(topology, selection, np.zeros(1, dtype=np.int64), "input", n_columns, "log")
         assert region is not None, "ε arcs form a cycle"
         self.region = region
-        self.format = int(region.ints[FORMAT])
+        self.format = int(region.ints[trellis_format.INNER_LOOP])
         self.ints = np.concatenate([np.full(BASE, 3, dtype=np.int32), region.ints])
         suffix = "_float32" if dtype == "float32" else ""
         # What the kernels' wrappers call in the end: they cost as much again as the smallest trellises.
@@ -69,7 +70,7 @@ class Stand:
     def __call__(self, weights: Floats, frames: NDArray[Any], call: Call, afresh: int = 0) -> Found:
         """Run both kernels for weights (A, B) and frames (T, C, B); before draw ``afresh``, memory is NaN again."""
         (n_arcs, n_draws), (n_frames, n_columns, _) = weights.shape, frames.shape
-        seed, want_arcs, want_frames = call
+        cotangent, want_arcs, want_frames = call
         room = _Room(*self.region.work(n_frames))
         work, iwork, ints, forward, backward = room.work, room.iwork, self.ints, self.forward, self.backward
         own = np.ascontiguousarray(weights.T).reshape(-1)
@@ -84,10 +85,10 @@ class Stand:
             shift, row = draw * n_arcs, 1 + draw * n_frames
             given = (ints, BASE, own, 0, shift, rows, row, n_frames, work, WORK0, iwork, IWORK0, 1.0)
             values[draw] = forward(*given)
-            backward(*given, seed, gradient, 0, shift, by_frame, row, want_arcs, want_frames)
+            backward(*given, cotangent, gradient, 0, shift, by_frame, row, want_arcs, want_frames)
         outside |= room.is_spoilt() or bool(by_frame[0].any() or by_frame[-1].any())
         columns = by_frame[1:-1].astype(np.float64).reshape(n_draws, n_frames, n_columns).transpose(1, 2, 0)
-        return Found(values, gradient.reshape(n_draws, n_arcs).T / seed, columns / seed, outside)
+        return Found(values, gradient.reshape(n_draws, n_arcs).T / cotangent, columns / cotangent, outside)
 
 
 class _Room:
@@ -119,7 +120,7 @@ def set_constant(name: str, number: int) -> None:
     What takes long trellises then happens in short ones.
     """
     having = [m for key, m in sys.modules.items() if key.startswith("arcgrad.") and hasattr(m, name)]
-    assert trellis in having, f"{name} is no constant of blocks"
+    assert blocks in having, f"{name} is no constant of blocks"
     for module in having:
         setattr(module, name, number)
 
@@ -139,7 +140,7 @@ def wrong(found: Found, right: Sums, dtype: str, call: Call) -> dict[str, NDArra
         "−inf": (found.values == -np.inf) != nowhere,
         "value": ~nowhere & off,
         "gradient where there is no path": nowhere & (left != 0.0),
-        "gradient by arcs": (np.abs(found.arcs - arcs) > tolerance).any(axis=0),
-        "gradient by frames": (np.abs(found.columns - columns) > tolerance).any(axis=(0, 1)),
+        "gradient with respect to arcs": (np.abs(found.arcs - arcs) > tolerance).any(axis=0),
+        "gradient with respect to frames": (np.abs(found.columns - columns) > tolerance).any(axis=(0, 1)),
         "posteriors": (found.columns.sum(axis=1) > most).any(axis=0) | (found.columns < 0.0).any(axis=(0, 1)),
     }

@@ -1,6 +1,6 @@
 """Forward score of a cyclic graph and its gradient, exact: each component's equations are solved by elimination.
 
-All in the log domain and without subtraction but for a pivot's star, −log(−expm1(w)): a loop of weight 1 − 1e-9
+All in the log domain and without subtraction except in a pivot's star, −log(−expm1(w)): a loop of weight 1 − 1e-9
 keeps its digits. Layout and method: ``arcgrad.runtime.regions.elimination``. A pivot ≥ 0 means spectral radius ≥ 1
 (pivots of an M-matrix are positive), reported as NaN.
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 from math import exp, expm1, inf, log, log1p, nan
 
 from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.cyclic import cyclic_format as C
 from arcgrad.runtime.kernels.cyclic.potentials import difference, find_potentials, move_weights
 from arcgrad.runtime.kernels.entries import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, gather_weights
 
@@ -35,14 +36,15 @@ def log_add(a, b):
 @helper
 def keep_useful(ints, base, n_states, n_arcs, work, work0, iwork, iwork0):
     """Make arcs absent that lie on no finite accepting path, so that a cycle there diverges for nobody."""
-    sources = base + ints[base + 8]
-    ends = base + ints[base + 9]
+    sources = base + ints[base + C.ARC_SOURCES]
+    ends = base + ints[base + C.ARC_ENDS]
     for direction in range(2):
         marks = iwork0 + direction * n_states
         for state in range(n_states):
             iwork[marks + state] = 0
-        for k in range(ints[base + 2 + 2 * direction]):
-            iwork[marks + ints[base + ints[base + 3 + 2 * direction] + k]] = 1
+        count, begin = (C.N_STARTS, C.STARTS) if direction == 0 else (C.N_ACCEPTS, C.ACCEPTS)
+        for k in range(ints[base + count]):
+            iwork[marks + ints[base + ints[base + begin] + k]] = 1
         again = True
         while again:
             again = False
@@ -72,12 +74,12 @@ def above(work, potentials, n_states, state, other):
 @helper
 def eliminate(ints, base, n_states, work, slots, stars):
     """Factor all components in place and write each state's star; whether all pivots are below 0."""
-    pointers = base + ints[base + 16]
-    columns = base + ints[base + 17]
-    diagonals = base + ints[base + 18]
-    below_pointers = base + ints[base + 19]
-    below_rows = base + ints[base + 20]
-    below_slots = base + ints[base + 21]
+    pointers = base + ints[base + C.SLOT_POINTERS]
+    columns = base + ints[base + C.SLOT_COLUMNS]
+    diagonals = base + ints[base + C.DIAGONAL_SLOTS]
+    below_pointers = base + ints[base + C.BELOW_POINTERS]
+    below_rows = base + ints[base + C.BELOW_ROWS]
+    below_slots = base + ints[base + C.BELOW_SLOTS]
     for pivot in range(n_states):
         diagonal = ints[diagonals + pivot]
         if diagonal < 0:
@@ -106,8 +108,8 @@ def eliminate(ints, base, n_states, work, slots, stars):
 @helper
 def add_outer_in(ints, base, state, work, work0, alpha):
     """log-add to a state's forward score what comes in from other components."""
-    sources = base + ints[base + 8]
-    outer = base + ints[base + 22]
+    sources = base + ints[base + C.ARC_SOURCES]
+    outer = base + ints[base + C.OUTER_IN]
     low = ints[outer + state]
     high = ints[outer + state + 1]
     best = work[alpha + state]
@@ -123,8 +125,8 @@ def add_outer_in(ints, base, state, work, work0, alpha):
 @helper
 def add_outer_out(ints, base, n_states, state, work, work0, beta):
     """log-add to a state's backward score what goes out to other components."""
-    ends = base + ints[base + 9]
-    outer = base + ints[base + 23]
+    ends = base + ints[base + C.ARC_ENDS]
+    outer = base + ints[base + C.OUTER_OUT]
     score = work[beta + state]
     for k in range(ints[outer + state], ints[outer + state + 1]):
         arc = ints[outer + n_states + 1 + k]
@@ -135,9 +137,9 @@ def add_outer_out(ints, base, n_states, state, work, work0, beta):
 @kernel(GRAPH_FORWARD)
 def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
     """Log of the sum over accepting paths of exp(path weight); −inf where there is none, NaN where it diverges."""
-    n_states = ints[base]
-    n_arcs = ints[base + 1]
-    n_slots = ints[base + 15]
+    n_states = ints[base + C.N_STATES]
+    n_arcs = ints[base + C.N_ARCS]
+    n_slots = ints[base + C.N_SLOTS]
     slots = work0 + n_arcs
     stars = slots + n_slots
     alpha = stars + n_states
@@ -158,8 +160,8 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
         move_weights(ints, base, n_states, n_arcs, weights, n_shared, shift, work, work0, potentials)
     for slot in range(n_slots):
         work[slots + slot] = -inf
-    for arc in range(ints[base + 13]):
-        slot = slots + ints[base + ints[base + 14] + arc]
+    for arc in range(ints[base + C.N_INNER]):
+        slot = slots + ints[base + ints[base + C.INNER_SLOTS] + arc]
         work[slot] = log_add(work[slot], work[work0 + arc])
     work[alpha + 2 * n_states] = nan
     if not eliminate(ints, base, n_states, work, slots, stars):
@@ -168,23 +170,23 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
     for state in range(n_states):
         work[alpha + state] = -inf
     top, found = 0, False
-    for k in range(ints[base + 2]):
-        state = ints[base + ints[base + 3] + k]
+    for k in range(ints[base + C.N_STARTS]):
+        state = ints[base + ints[base + C.STARTS] + k]
         if work[potentials + 2 * n_states + state] > -inf:
             if not found or above(work, potentials, n_states, state, top) > 0.0:
                 top = state
             found = True
-    for k in range(ints[base + 2]):
-        state = ints[base + ints[base + 3] + k]
+    for k in range(ints[base + C.N_STARTS]):
+        state = ints[base + ints[base + C.STARTS] + k]
         work[alpha + state] = above(work, potentials, n_states, state, top) if found else 0.0
-    pointers = base + ints[base + 16]
-    columns = base + ints[base + 17]
-    diagonals = base + ints[base + 18]
-    below_pointers = base + ints[base + 19]
-    below_rows = base + ints[base + 20]
-    below_slots = base + ints[base + 21]
-    begins = base + ints[base + 12]
-    for component in range(ints[base + 11]):
+    pointers = base + ints[base + C.SLOT_POINTERS]
+    columns = base + ints[base + C.SLOT_COLUMNS]
+    diagonals = base + ints[base + C.DIAGONAL_SLOTS]
+    below_pointers = base + ints[base + C.BELOW_POINTERS]
+    below_rows = base + ints[base + C.BELOW_ROWS]
+    below_slots = base + ints[base + C.BELOW_SLOTS]
+    begins = base + ints[base + C.COMPONENTS]
+    for component in range(ints[base + C.N_COMPONENTS]):
         low = ints[begins + component]
         high = ints[begins + component + 1]
         for state in range(low, high):
@@ -201,8 +203,8 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
                 score = log_add(score, work[alpha + ints[below_rows + k]] + work[slots + ints[below_slots + k]])
             work[alpha + state] = score + work[stars + state]
     score = -inf
-    for k in range(ints[base + 4]):
-        state = ints[base + ints[base + 5] + k]
+    for k in range(ints[base + C.N_ACCEPTS]):
+        state = ints[base + ints[base + C.ACCEPTS] + k]
         score = log_add(score, work[alpha + state] - difference(work, potentials, n_states, state, 0.0, 0.0, 0.0))
     shown = score
     if found:
@@ -215,13 +217,13 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
 
 @kernel(GRAPH_BACKWARD)
 def cyclic_log_backward(
-    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, seed, gradient, g_shared, g_shift
+    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, cotangent, gradient, g_shared, g_shift
 ):
-    """Add seed × expected number of uses of each arc to the gradient of its entries."""
-    n_states = ints[base]
-    n_arcs = ints[base + 1]
+    """Add cotangent × expected number of uses of each arc to the gradient of its entries."""
+    n_states = ints[base + C.N_STATES]
+    n_arcs = ints[base + C.N_ARCS]
     slots = work0 + n_arcs
-    stars = slots + ints[base + 15]
+    stars = slots + ints[base + C.N_SLOTS]
     alpha = stars + n_states
     beta = alpha + n_states
     total = work[beta + n_states]
@@ -230,17 +232,17 @@ def cyclic_log_backward(
         return
     for state in range(n_states):
         work[beta + state] = -inf
-    for k in range(ints[base + 4]):
-        state = ints[base + ints[base + 5] + k]
+    for k in range(ints[base + C.N_ACCEPTS]):
+        state = ints[base + ints[base + C.ACCEPTS] + k]
         work[beta + state] = -difference(work, potentials, n_states, state, 0.0, 0.0, 0.0)
-    pointers = base + ints[base + 16]
-    columns = base + ints[base + 17]
-    diagonals = base + ints[base + 18]
-    below_pointers = base + ints[base + 19]
-    below_rows = base + ints[base + 20]
-    below_slots = base + ints[base + 21]
-    begins = base + ints[base + 12]
-    for component in range(ints[base + 11] - 1, -1, -1):
+    pointers = base + ints[base + C.SLOT_POINTERS]
+    columns = base + ints[base + C.SLOT_COLUMNS]
+    diagonals = base + ints[base + C.DIAGONAL_SLOTS]
+    below_pointers = base + ints[base + C.BELOW_POINTERS]
+    below_rows = base + ints[base + C.BELOW_ROWS]
+    below_slots = base + ints[base + C.BELOW_SLOTS]
+    begins = base + ints[base + C.COMPONENTS]
+    for component in range(ints[base + C.N_COMPONENTS] - 1, -1, -1):
         low = ints[begins + component]
         high = ints[begins + component + 1]
         for state in range(low, high):
@@ -258,7 +260,7 @@ def cyclic_log_backward(
                     score = log_add(score, work[beta + ints[columns + slot]] + work[slots + slot])
             work[beta + state] = score + work[stars + state]
     for arc in range(n_arcs):
-        source = ints[base + ints[base + 8] + arc]
-        end = ints[base + ints[base + 9] + arc]
-        posterior = seed * exp(work[alpha + source] + work[work0 + arc] + work[beta + end] - total)
+        source = ints[base + ints[base + C.ARC_SOURCES] + arc]
+        end = ints[base + ints[base + C.ARC_ENDS] + arc]
+        posterior = cotangent * exp(work[alpha + source] + work[work0 + arc] + work[beta + end] - total)
         add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)

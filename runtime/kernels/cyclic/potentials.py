@@ -13,6 +13,7 @@ from math import inf
 import numpy as np
 
 from arcgrad.runtime.jit.declare import helper
+from arcgrad.runtime.kernels.cyclic import cyclic_format as C
 from arcgrad.runtime.kernels.entries import rounded_off
 from arcgrad.runtime.kernels.math.scaled import two_sum
 
@@ -78,17 +79,17 @@ def find_potentials(ints, base, n_states, weights, n_shared, shift, work, work0,
 
     Where a cycle gains, they are whatever they are after as many sweeps as there are states: elimination will see that.
     """
-    sources = base + ints[base + 8]
-    ends = base + ints[base + 9]
-    begins = base + ints[base + 12]
-    outer = base + ints[base + 23]
+    sources = base + ints[base + C.ARC_SOURCES]
+    ends = base + ints[base + C.ARC_ENDS]
+    begins = base + ints[base + C.COMPONENTS]
+    outer = base + ints[base + C.OUTER_OUT]
     for state in range(n_states):
         work[at + state] = work[at + n_states + state] = 0.0
         work[at + 2 * n_states + state] = -inf
-    for k in range(ints[base + 4]):
-        work[at + 2 * n_states + ints[base + ints[base + 5] + k]] = 0.0
-    high_arc = ints[base + 13]
-    for component in range(ints[base + 11] - 1, -1, -1):
+    for k in range(ints[base + C.N_ACCEPTS]):
+        work[at + 2 * n_states + ints[base + ints[base + C.ACCEPTS] + k]] = 0.0
+    high_arc = ints[base + C.N_INNER]
+    for component in range(ints[base + C.N_COMPONENTS] - 1, -1, -1):
         low = ints[begins + component]
         high = ints[begins + component + 1]
         for state in range(low, high):
@@ -116,8 +117,8 @@ def find_potentials(ints, base, n_states, weights, n_shared, shift, work, work0,
 @helper
 def move_weights(ints, base, n_states, n_arcs, weights, n_shared, shift, work, work0, at):
     """Give arcs the weights that potentials leave them."""
-    sources = base + ints[base + 8]
-    ends = base + ints[base + 9]
+    sources = base + ints[base + C.ARC_SOURCES]
+    ends = base + ints[base + C.ARC_ENDS]
     for arc in range(n_arcs):
         end = ints[ends + arc]
         weight = work[work0 + arc]

@@ -1,4 +1,4 @@
-"""Numbers of paths of a dense chain alone, and of a graph met with one. Whatever the scores, all paths count."""
+"""Numbers of paths of a dense chain alone, and in dense composition. Whatever the scores, all paths count."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import nan
 from arcgrad.runtime.jit.declare import kernel
 from arcgrad.runtime.kernels.entries import FRAMES_FORWARD
 from arcgrad.runtime.kernels.lattice.graph_count import EXACT
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 
 __all__ = [
     "frames_count_forward",
@@ -26,16 +27,16 @@ def _frames(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work
 
 def _trellis(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
     """The number of accepting paths with one emitting arc a frame; NaN above 2^53."""
-    n_states = ints[base]
-    sources = base + ints[base + 9]
-    emitting = base + ints[base + 15]
-    silent = base + ints[base + 16]
+    n_states = ints[base + T.N_STATES]
+    sources = base + ints[base + T.ARC_SOURCES]
+    emitting = base + ints[base + T.EMITTING]
+    silent = base + ints[base + T.SILENT]
     row = work0
     previous = work0 + n_states
     for state in range(n_states):
         work[row + state] = 0.0
-    for k in range(ints[base + 2]):
-        work[row + ints[base + ints[base + 3] + k]] = 1.0
+    for k in range(ints[base + T.N_STARTS]):
+        work[row + ints[base + ints[base + T.STARTS] + k]] = 1.0
     for step in range(n_frames + 1):
         for state in range(n_states):
             count = 0.0
@@ -49,8 +50,8 @@ def _trellis(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
             work[row + state] = count
         previous, row = row, previous
     total = 0.0
-    for k in range(ints[base + 4]):
-        total += work[previous + ints[base + ints[base + 5] + k]]
+    for k in range(ints[base + T.N_ACCEPTS]):
+        total += work[previous + ints[base + ints[base + T.ACCEPTS] + k]]
     return total if total <= EXACT else nan
 
 

@@ -1,8 +1,8 @@
 """Forward score of a dense chain alone, Σ over frames of the log of the sum over columns, and its gradient: softmax.
 
 Frames are read from memory once forward and once backward: a row is in the cache when its exponentials are summed after
-its greatest column was found. The gradient exponentiates again, which costs less than keeping what it was; where what
-the score is differentiated with is known beforehand, one pass does both. One text serves float64 and float32, which is
+its greatest column was found. The gradient exponentiates again, which costs less than keeping what it was; where
+the cotangent is known beforehand, one pass does both. One text serves float64 and float32, which is
 exponentiated as such, and summed in float64.
 """
 
@@ -37,6 +37,9 @@ __all__ = [
     "frames_log_seeded",
     "frames_log_seeded_float32",
 ]
+
+_SCORE, _BEST, _TOTAL = 0, 1, 2
+"""Numbers of the workspace: the score; the first frame's greatest column and its total, before those of the second."""
 
 
 @helper
@@ -78,8 +81,8 @@ def total_of_row(frames, row, best):
 
 
 @helper
-def soften(frames, row, best, seed, shares, to):
-    """Write seed × softmax of a frame; the sum of its exponentials, as `total_of_row`, 0 if all columns are −inf."""
+def softmax_row(frames, row, best, cotangent, shares, to):
+    """Write cotangent × softmax of a frame; its sum of exponentials, as `total_of_row`, 0 if all columns are −inf."""
     lanes = 64 // frames.itemsize
     width = frames.shape[1]
     end = width // lanes * lanes
@@ -93,7 +96,7 @@ def soften(frames, row, best, seed, shares, to):
         store_rest(shares, to, end, width - end, share)
         total = add_up(total, share)
     found = sum_of(total)
-    factor = seed / found if found > 0.0 else 0.0
+    factor = cotangent / found if found > 0.0 else 0.0
     for k in range(0, end, lanes):
         store_row(shares, to, k, load_row(shares, to, k) * factor)
     if end < width:
@@ -133,11 +136,11 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
     for frame in range(n_frames):
         best = greatest(frames, frame0 + frame)
         total = total_of_row(frames, frame0 + frame, best)
-        work[work0 + 1 + 2 * frame] = best
-        work[work0 + 2 + 2 * frame] = total
+        work[work0 + _BEST + 2 * frame] = best
+        work[work0 + _TOTAL + 2 * frame] = total
         score, product = add_frame(score, product, best, total)
     score += log(product)
-    work[work0] = score
+    work[work0 + _SCORE] = score
     return score
 
 
@@ -155,7 +158,7 @@ def _backward(
     iwork,
     iwork0,
     sign,
-    seed,
+    cotangent,
     gradient,
     g_shared,
     g_shift,
@@ -164,23 +167,23 @@ def _backward(
     want_weights,
     want_frames,
 ):
-    """Add seed × softmax of each frame to the frames' gradient."""
-    if not want_frames or work[work0] == -inf:
+    """Add cotangent × softmax of each frame to the frames' gradient."""
+    if not want_frames or work[work0 + _SCORE] == -inf:
         return
     lanes = 64 // frames.itemsize
     width = frames.shape[1]
     for frame in range(n_frames):
         row, to = frame0 + frame, gframe0 + frame
-        best = work[work0 + 1 + 2 * frame]
-        factor = seed / work[work0 + 2 + 2 * frame]
+        best = work[work0 + _BEST + 2 * frame]
+        factor = cotangent / work[work0 + _TOTAL + 2 * frame]
         for k in range(0, width, lanes):
             scores = load_rest(frames, row, k, width - k, -inf)
             share = exponentiate(frames, scores - best) * factor
             store_rest(frames_gradient, to, k, width - k, load_rest(frames_gradient, to, k, width - k, 0.0) + share)
 
 
-def _seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
-    """Forward score, and seed × softmax of each frame, written over whatever the frames' gradient held.
+def _seeded(frames, frame0, n_frames, cotangent, frames_gradient, gframe0):
+    """Forward score, and cotangent × softmax of each frame, written over whatever the frames' gradient held.
 
     One pass over memory: a frame's exponentials are scaled while they are in the cache. The gradient is 0 where the
     score is −inf.
@@ -189,7 +192,7 @@ def _seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
     product = 1.0
     for frame in range(n_frames):
         best = greatest(frames, frame0 + frame)
-        total = soften(frames, frame0 + frame, best, seed, frames_gradient, gframe0 + frame)
+        total = softmax_row(frames, frame0 + frame, best, cotangent, frames_gradient, gframe0 + frame)
         score, product = add_frame(score, product, best, total)
     score += log(product)
     if score == -inf:
@@ -201,9 +204,9 @@ def _seeded(frames, frame0, n_frames, seed, frames_gradient, gframe0):
 _FLOAT64, _FLOAT32 = "float64[:, ::1]", "float32[:, ::1]"
 clear_rows = kernel(f"void({_FLOAT64}, int64, int64)")(_clear_rows)
 clear_rows_float32 = kernel(f"void({_FLOAT32}, int64, int64)")(_clear_rows)
-frames_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT64), seldom=True)(_forward)
-frames_log_forward_float32 = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT32), seldom=True)(_forward)
-frames_log_backward = kernel(FRAMES_BACKWARD.replace("FRAMES", _FLOAT64), seldom=True)(_backward)
-frames_log_backward_float32 = kernel(FRAMES_BACKWARD.replace("FRAMES", _FLOAT32), seldom=True)(_backward)
+frames_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT64), lazy=True)(_forward)
+frames_log_forward_float32 = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT32), lazy=True)(_forward)
+frames_log_backward = kernel(FRAMES_BACKWARD.replace("FRAMES", _FLOAT64), lazy=True)(_backward)
+frames_log_backward_float32 = kernel(FRAMES_BACKWARD.replace("FRAMES", _FLOAT32), lazy=True)(_backward)
 frames_log_seeded = kernel(FRAMES_SEEDED.replace("FRAMES", _FLOAT64))(_seeded)
 frames_log_seeded_float32 = kernel(FRAMES_SEEDED.replace("FRAMES", _FLOAT32))(_seeded)

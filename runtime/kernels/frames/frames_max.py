@@ -15,6 +15,9 @@ __all__ = [
     "frames_max_path",
 ]
 
+_LENGTH, _CHOICES = 0, 1
+"""Integers of the workspace: arcs of the best path; each frame's best column."""
+
 
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
     """sign × the greatest of sign × path weight; sign × −inf where there is no path."""
@@ -27,10 +30,10 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
             if candidate > best:
                 best = candidate
                 choice = column
-        iwork[iwork0 + 1 + frame] = choice
+        iwork[iwork0 + _CHOICES + frame] = choice
         # A frame without a column leaves no path, whatever the others hold.
         score = -inf if choice < 0 or score == -inf else score + best
-    iwork[iwork0] = 0 if score == -inf else n_frames
+    iwork[iwork0 + _LENGTH] = 0 if score == -inf else n_frames
     return sign * score
 
 
@@ -48,7 +51,7 @@ def _backward(
     iwork,
     iwork0,
     sign,
-    seed,
+    cotangent,
     gradient,
     g_shared,
     g_shift,
@@ -57,18 +60,18 @@ def _backward(
     want_weights,
     want_frames,
 ):
-    """Add the seed to each frame's best column."""
+    """Add the cotangent to each frame's best column."""
     if want_frames:
-        for frame in range(iwork[iwork0]):
-            frames_gradient[gframe0 + frame, iwork[iwork0 + 1 + frame]] += seed
+        for frame in range(iwork[iwork0 + _LENGTH]):
+            frames_gradient[gframe0 + frame, iwork[iwork0 + _CHOICES + frame]] += cotangent
 
 
 @kernel("int64(int32[::1], int64, int64, int32[::1])")
 def frames_max_path(iwork, iwork0, n_columns, arcs):
     """Write the chain's arc numbers (frame × columns + column) of the best path after forward; their number."""
-    for frame in range(min(iwork[iwork0], len(arcs))):
-        arcs[frame] = frame * n_columns + iwork[iwork0 + 1 + frame]
-    return iwork[iwork0]
+    for frame in range(min(iwork[iwork0 + _LENGTH], len(arcs))):
+        arcs[frame] = frame * n_columns + iwork[iwork0 + _CHOICES + frame]
+    return iwork[iwork0 + _LENGTH]
 
 
 frames_max_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

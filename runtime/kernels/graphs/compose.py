@@ -110,9 +110,9 @@ def _slot(code, left, right, state_filter, width, n_filters, keys, entries):
 
 
 @kernel(
-    "int64(int64, int64, int32[::1], int32[::1], int64, int32[::1], int32[::1], int32[::1], "
-    "int32[::1], int64, int64, int64, int64, int64[::1], int64[::1], int64[::1], int32[::1], int32[:, ::1], "
-    "int32[:, ::1], int32[:, ::1], int32[::1])"
+    "int64(int64, int64, const int32[::1], const int32[::1], int64, const int32[::1], const int32[::1], "
+    "const int32[::1], const int32[::1], int64, int64, int64, int64, int64[::1], int64[::1], int64[::1], "
+    "int32[::1], int32[:, ::1], int32[:, ::1], int32[:, ::1], int32[::1])"
 )
 def compose_arcs(
     n_left,

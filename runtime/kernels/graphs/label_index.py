@@ -56,7 +56,7 @@ def _sort_by_source(given, sorted_, src, first, place):
         place[state] += 1
 
 
-@kernel(f"int64(int64, {', '.join(['int32[::1]'] * 6)}, boolean, int32[::1], int32[::1])")
+@kernel(f"int64(int64, {', '.join(['const int32[::1]'] * 6)}, boolean, int32[::1], int32[::1])")
 def index_arcs(n_states, src, dst, ilabel, label, start, accept, with_moves, index, scratch):
     """Write the index of a topology's arcs by source and label, which is one of its two.
 

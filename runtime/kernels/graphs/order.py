@@ -30,7 +30,7 @@ def _list_successors(tails, heads, n_states, pointers, ends):
         ends[pointers[tails[arc]]] = heads[arc]
 
 
-@kernel(f"void({', '.join(['int32[::1]'] * 3)}, int64, {', '.join(['int32[::1]'] * 4)})")
+@kernel(f"void({', '.join(['const int32[::1]'] * 3)}, int64, {', '.join(['int32[::1]'] * 4)})")
 def _mark_reached(tails, heads, begin, bit, marks, pointers, ends, stack):
     """Set ``bit`` in the mark of each state that can be reached from ``begin``."""
     _list_successors(tails, heads, len(marks), pointers, ends)
@@ -50,7 +50,7 @@ def _mark_reached(tails, heads, begin, bit, marks, pointers, ends, stack):
                 waiting += 1
 
 
-@kernel(f"int64({', '.join(['int32[::1]'] * 8)})")
+@kernel(f"int64({', '.join(['const int32[::1]'] * 4 + ['int32[::1]'] * 4)})")
 def trim_ints(src, dst, start, accept, marks, pointers, ends, stack):
     """Mark with ON_ACCEPTING_PATHS each state that lies on an accepting path; how many do."""
     n_states = len(marks)
@@ -81,7 +81,7 @@ def trim_ints(src, dst, start, accept, marks, pointers, ends, stack):
     return kept
 
 
-@kernel(f"int64({', '.join(['int32[::1]'] * 7)})")
+@kernel(f"int64({', '.join(['const int32[::1]'] * 2 + ['int32[::1]'] * 5)})")
 def order_ints(src, dst, order, pointers, ends, waiting, ready):
     """Write the states so that every arc leads forward; how many could be placed: fewer than all, there is a cycle."""
     n_states = len(order)
@@ -117,7 +117,7 @@ def order_ints(src, dst, order, pointers, ends, waiting, ready):
     return done
 
 
-@kernel(f"int64({', '.join(['int32[::1]'] * 13)})")
+@kernel(f"int64({', '.join(['const int32[::1]'] * 2 + ['int32[::1]'] * 11)})")
 def components_ints(
     src, dst, order, begins, pointers, ends, number, low, member_of, position, stack, call, by_finish
 ):  # fmt: skip

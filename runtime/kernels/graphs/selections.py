@@ -10,7 +10,7 @@ from arcgrad.runtime.jit.declare import kernel
 __all__ = ["join_arcs", "sum_weights"]
 
 
-@kernel("void(int32[::1], float64[::1], int32[::1], float64[::1], float64[::1])")
+@kernel("void(const int32[::1], const float64[::1], const int32[::1], const float64[::1], float64[::1])")
 def sum_weights(left_arc, left_weight, right_arc, right_weight, total):
     """Add up two operands' weights for each arc; −1: none of that operand's."""
     for k in range(len(total)):
@@ -23,7 +23,7 @@ def sum_weights(left_arc, left_weight, right_arc, right_weight, total):
             total[k] = left_weight[left] + right_weight[right]
 
 
-@kernel("int64(int32[::1], int64, int32[::1], int64, int64[::1], int32[::1], int32[::1])")
+@kernel("int64(const int32[::1], int64, const int32[::1], int64, int64[::1], int32[::1], int32[::1])")
 def join_arcs(left_arc, left_leaf, right_arc, right_leaf, offsets, leaf, arc):
     """Write the selection of a graph whose arcs take what these say of two leaves; how many entries it has."""
     at = 0

@@ -6,6 +6,7 @@ from math import inf, nan
 
 from arcgrad.runtime.jit.declare import kernel
 from arcgrad.runtime.kernels.entries import GRAPH_FORWARD
+from arcgrad.runtime.kernels.lattice import lattice_format as L
 
 __all__ = ["EXACT", "graph_count_forward"]
 
@@ -16,21 +17,21 @@ EXACT = 9007199254740992.0
 @kernel(GRAPH_FORWARD)
 def graph_count_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
     """The number of accepting paths; inf where infinite, NaN where it is finite but exceeds 2^53."""
-    if ints[base + 13] == 1:
+    if ints[base + L.HAS_CYCLE] == 1:
         return inf  # every state lies on an accepting path, so a cycle does, too
-    n_states = ints[base]
-    rows = base + ints[base + 8]
-    ends = base + ints[base + 9]
+    n_states = ints[base + L.N_STATES]
+    rows = base + ints[base + L.ARC_POINTERS]
+    ends = base + ints[base + L.ARC_ENDS]
     for state in range(n_states):
         work[work0 + state] = 0.0
-    for k in range(ints[base + 4]):
-        work[work0 + ints[base + ints[base + 5] + k]] = 1.0
+    for k in range(ints[base + L.N_ACCEPTS]):
+        work[work0 + ints[base + ints[base + L.ACCEPTS] + k]] = 1.0
     for state in range(n_states - 1, -1, -1):
         count = work[work0 + state]
         for arc in range(ints[rows + state], ints[rows + state + 1]):
             count += work[work0 + ints[ends + arc]]
         work[work0 + state] = count
     total = 0.0
-    for k in range(ints[base + 2]):
-        total += work[work0 + ints[base + ints[base + 3] + k]]
+    for k in range(ints[base + L.N_STARTS]):
+        total += work[work0 + ints[base + ints[base + L.STARTS] + k]]
     return total if total <= EXACT else nan

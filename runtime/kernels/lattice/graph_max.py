@@ -14,6 +14,7 @@ from math import inf, nan
 
 from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.entries import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, first_in_line, gather_weights
+from arcgrad.runtime.kernels.lattice import lattice_format as L
 
 __all__ = ["graph_max_backward", "graph_max_forward", "graph_max_path"]
 
@@ -21,12 +22,12 @@ __all__ = ["graph_max_backward", "graph_max_forward", "graph_max_path"]
 @helper
 def drop_unreached(ints, base, n_states, work, work0, iwork, marks):
     """Make arcs absent whose source no finite path from a start reaches: a cycle there diverges for nobody."""
-    rows = base + ints[base + 8]
-    ends = base + ints[base + 9]
+    rows = base + ints[base + L.ARC_POINTERS]
+    ends = base + ints[base + L.ARC_ENDS]
     for state in range(n_states):
         iwork[marks + state] = 0
-    for k in range(ints[base + 2]):
-        iwork[marks + ints[base + ints[base + 3] + k]] = 1
+    for k in range(ints[base + L.N_STARTS]):
+        iwork[marks + ints[base + ints[base + L.STARTS] + k]] = 1
     again = True
     while again:
         again = False
@@ -47,8 +48,8 @@ def drop_unreached(ints, base, n_states, work, work0, iwork, marks):
 @helper
 def relax(ints, base, state, work, work0, best, iwork, lengths):
     """Improve one state's pair by its outgoing arcs; whether it improved."""
-    ends = base + ints[base + 9]
-    rows = base + ints[base + 8]
+    ends = base + ints[base + L.ARC_ENDS]
+    rows = base + ints[base + L.ARC_POINTERS]
     score = work[best + state]
     length = iwork[lengths + state]
     improved = False
@@ -70,14 +71,14 @@ def fewest_arcs(ints, base, n_states, work, work0, best, iwork, counts, free):
 
     Once such an arc is taken, any way on is as good: first ``iwork[free]`` gets the fewest arcs of any path.
     """
-    rows = base + ints[base + 8]
-    ends = base + ints[base + 9]
+    rows = base + ints[base + L.ARC_POINTERS]
+    ends = base + ints[base + L.ARC_ENDS]
     never = 1 << 30
     for state in range(n_states):
         iwork[counts + state] = never
         iwork[free + state] = never
-    for k in range(ints[base + 4]):
-        iwork[free + ints[base + ints[base + 5] + k]] = 0
+    for k in range(ints[base + L.N_ACCEPTS]):
+        iwork[free + ints[base + ints[base + L.ACCEPTS] + k]] = 0
     improved = True
     while improved:
         improved = False
@@ -95,11 +96,11 @@ def fewest_arcs(ints, base, n_states, work, work0, best, iwork, counts, free):
         work[best + state] = inf if iwork[counts + state] < never else -inf
 
 
-@kernel("int64(int32[::1], int64, int64, float64[::1], int64, int64, int32[::1], int64, int64, boolean)")
+@kernel("int64(const int32[::1], int64, int64, float64[::1], int64, int64, int32[::1], int64, int64, boolean)")
 def first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, infinite):
     """The first arc out of a state that a best path can go on with, −1 at the path's end."""
-    rows = base + ints[base + 8]
-    ends = base + ints[base + 9]
+    rows = base + ints[base + L.ARC_POINTERS]
+    ends = base + ints[base + L.ARC_ENDS]
     for arc in range(ints[rows + state], ints[rows + state + 1]):
         end = ints[ends + arc]
         weight = work[work0 + arc]
@@ -124,10 +125,10 @@ def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
     """
     state = -1
     first = -1
-    for k in range(ints[base + 2]):
-        candidate = ints[base + ints[base + 3] + k]
+    for k in range(ints[base + L.N_STARTS]):
+        candidate = ints[base + ints[base + L.STARTS] + k]
         arc = first_optimal(ints, base, candidate, work, work0, best, iwork, lengths, free, infinite)
-        number = ints[base + ints[base + 10] + arc] if arc >= 0 else -1
+        number = ints[base + ints[base + L.ARC_NUMBERS] + arc] if arc >= 0 else -1
         if state < 0 or work[best + candidate] > work[best + state]:
             better = True
         elif work[best + candidate] < work[best + state]:
@@ -140,7 +141,7 @@ def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
             state = candidate
             first = number
     n_arcs = iwork[lengths + state]
-    if n_arcs >= ints[base]:
+    if n_arcs >= ints[base + L.N_STATES]:
         return False
     for k in range(n_arcs):
         arc = first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, infinite)
@@ -150,7 +151,7 @@ def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
         if infinite and work[work0 + arc] == inf:
             infinite = False
             lengths = free
-        state = ints[base + ints[base + 9] + arc]
+        state = ints[base + ints[base + L.ARC_ENDS] + arc]
     iwork[path] = n_arcs
     return True
 
@@ -176,7 +177,7 @@ def best_weights(rows, ends, weights, best):
 def walk_without_ties(starts, rows, ends, weights, best, score, path):
     """Write the arcs of the only best path behind ``path[0]``, which takes their number; False where there may be two.
 
-    The path ends at a state whose best weight is no arc's; one of weight 0 with such an arc may be an accept as well.
+    The path ends at a state whose best weight is not an arc's; one of weight 0 with such an arc may accept, too.
     """
     state = -1
     for candidate in starts:
@@ -204,11 +205,11 @@ def walk_without_ties(starts, rows, ends, weights, best, score, path):
 @kernel(GRAPH_FORWARD)
 def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
     """sign × the greatest of sign × path weight; sign × −inf where there is no path, NaN where it diverges."""
-    n_states = ints[base]
-    n_arcs = ints[base + 1]
-    rows = base + ints[base + 8]
-    ends = base + ints[base + 9]
-    begins = base + ints[base + 12]
+    n_states = ints[base + L.N_STATES]
+    n_arcs = ints[base + L.N_ARCS]
+    rows = base + ints[base + L.ARC_POINTERS]
+    ends = base + ints[base + L.ARC_ENDS]
+    begins = base + ints[base + L.COMPONENTS]
     best = work0 + n_arcs
     lengths = iwork0
     path = iwork0 + 2 * n_states
@@ -216,18 +217,18 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
     iwork[path] = 0
     for state in range(n_states):
         work[best + state] = -inf
-    for k in range(ints[base + 4]):
-        work[best + ints[base + ints[base + 5] + k]] = 0.0
+    for k in range(ints[base + L.N_ACCEPTS]):
+        work[best + ints[base + ints[base + L.ACCEPTS] + k]] = 0.0
     arc_weights = work[work0:best]
     if line < 0:
         gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, sign)
     else:
         arc_weights = weights[line : line + n_arcs]
-    if ints[base + 13] == 0:
+    if ints[base + L.HAS_CYCLE] == 0:
         row_pointers = ints[rows : rows + n_states + 1]
         destinations = ints[ends : ends + n_arcs]
         values = work[best : best + n_states]
-        starts = ints[base + ints[base + 3] : base + ints[base + 3] + ints[base + 2]]
+        starts = ints[base + ints[base + L.STARTS] : base + ints[base + L.STARTS] + ints[base + L.N_STARTS]]
         best_weights(row_pointers, destinations, arc_weights, values)
         score = -inf
         for state in starts:
@@ -240,7 +241,7 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
     if line >= 0:
         for arc in range(n_arcs):
             work[work0 + arc] = arc_weights[arc]
-    if ints[base + 13] == 1:
+    if ints[base + L.HAS_CYCLE] == 1:
         absent = False
         for arc in range(n_arcs):
             if work[work0 + arc] == -inf:
@@ -250,9 +251,9 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
     for state in range(n_states):
         work[best + state] = -inf
         iwork[lengths + state] = 0
-    for k in range(ints[base + 4]):
-        work[best + ints[base + ints[base + 5] + k]] = 0.0
-    for component in range(ints[base + 11] - 1, -1, -1):
+    for k in range(ints[base + L.N_ACCEPTS]):
+        work[best + ints[base + ints[base + L.ACCEPTS] + k]] = 0.0
+    for component in range(ints[base + L.N_COMPONENTS] - 1, -1, -1):
         low = ints[begins + component]
         high = ints[begins + component + 1]
         # Enough for any graph without a positive cycle, with some rounds for last-place noise of cycles of weight 0.
@@ -264,11 +265,11 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
                 if relax(ints, base, state, work, work0, best, iwork, lengths):
                     improved = True
             rounds -= 1
-            if ints[base + 13] == 0:
+            if ints[base + L.HAS_CYCLE] == 0:
                 break
             if improved and rounds == 0:
                 return nan
-        if ints[base + 13] == 1:
+        if ints[base + L.HAS_CYCLE] == 1:
             # Under MIN, a cycle through an arc of weight −inf has no least weight.
             for state in range(low, high):
                 for arc in range(ints[rows + state], ints[rows + state + 1]):
@@ -276,14 +277,14 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
                     if work[work0 + arc] == inf and low <= end < high:
                         return nan
     score = -inf
-    for k in range(ints[base + 2]):
-        score = max(score, work[best + ints[base + ints[base + 3] + k]])
+    for k in range(ints[base + L.N_STARTS]):
+        score = max(score, work[best + ints[base + ints[base + L.STARTS] + k]])
     work[best + n_states] = score
     if score == inf:
         fewest_arcs(ints, base, n_states, work, work0, best, iwork, lengths, iwork0 + n_states)
         infinite = False
-        for k in range(ints[base + 2]):
-            infinite = infinite or work[best + ints[base + ints[base + 3] + k]] == inf
+        for k in range(ints[base + L.N_STARTS]):
+            infinite = infinite or work[best + ints[base + ints[base + L.STARTS] + k]] == inf
         if not infinite:  # no arc is infinite: finite weights overflowed, and there is no path to walk
             return nan
     if score > -inf and not walk(ints, base, work, work0, best, iwork, lengths, iwork0 + n_states, path, score == inf):
@@ -293,18 +294,18 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
 
 @kernel(GRAPH_BACKWARD)
 def graph_max_backward(
-    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, seed, gradient, g_shared, g_shift
+    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, cotangent, gradient, g_shared, g_shift
 ):
-    """Add the seed to the entries of each arc of the best path, as often as it is taken."""
-    path = iwork0 + 2 * ints[base]
+    """Add the cotangent to the entries of each arc of the best path, as often as it is taken."""
+    path = iwork0 + 2 * ints[base + L.N_STATES]
     for k in range(iwork[path]):
-        add_to_entries(ints, base, iwork[path + 1 + k], seed, gradient, n_shared, g_shared, g_shift)
+        add_to_entries(ints, base, iwork[path + 1 + k], cotangent, gradient, n_shared, g_shared, g_shift)
 
 
-@kernel("int64(int32[::1], int64, int32[::1], int64, int32[::1])")
+@kernel("int64(const int32[::1], int64, int32[::1], int64, int32[::1])")
 def graph_max_path(ints, base, iwork, iwork0, arcs):
     """Write the graph's arc numbers of the best path into ``arcs`` (as many as fit) after forward; their number."""
-    path = iwork0 + 2 * ints[base]
+    path = iwork0 + 2 * ints[base + L.N_STATES]
     for k in range(min(iwork[path], len(arcs))):
-        arcs[k] = ints[base + ints[base + 10] + iwork[path + 1 + k]]
+        arcs[k] = ints[base + ints[base + L.ARC_NUMBERS] + iwork[path + 1 + k]]
     return iwork[path]

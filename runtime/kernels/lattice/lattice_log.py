@@ -26,13 +26,21 @@ from arcgrad.runtime.kernels.entries import (
     gather_arcs,
     rounded_off,
 )
+from arcgrad.runtime.kernels.lattice import lattice_format as L
 from arcgrad.runtime.kernels.math.exponentials import LN2, LOG2E, exponential
 from arcgrad.runtime.kernels.math.scaled import LARGE, added, behind, carried, power_of_two, score_of, split_sum
 
-__all__ = ["LATTICE_BLOCK", "lattice_log_backward", "lattice_log_forward"]
+__all__ = ["LATTICE_BLOCK", "SCALARS", "lattice_log_backward", "lattice_log_forward"]
 
 LATTICE_BLOCK = 32
 """States that the log semiring's kernel of lattices takes at a time."""
+
+SCALARS = 6
+"""Numbers of the workspace behind the states'."""
+
+_SCORE, _EXPONENT, _EXPONENT_COARSE, _COMMON, _ACCEPT_SCALE, _HAS_COARSE = 0, 1, 2, 3, 4, 5
+"""The score; the present exponent, and coarse one; the end of the states that share it; an accept's 1 in its scale; and
+whether states have coarse exponents."""
 
 # ln 2 in two parts; the first has zeros enough that its products with whole numbers below 2^20 are exact.
 LN2_HIGH = 0.6931471803691238
@@ -53,7 +61,7 @@ _SMALLEST = 2.0**-256
 
 _STEEPEST = 528.0
 """Plain sums clamp weights to ±528: exp(528) takes any mantissa out of its bounds, so that the guard sees it, and
-exp(−528) times the smallest of mantissas is no zero yet, but less than 1e-74 of any sum within the bounds."""
+exp(−528) times the smallest of mantissas is not zero yet, but less than 1e-74 of any sum within the bounds."""
 
 
 @helper
@@ -117,6 +125,21 @@ def split(weight, more):
 
 
 @helper
+def parts_of_work(work, work0, n_states, n_arcs):
+    """Arcs' terms; states' mantissas, exponents, inverses, posteriors and coarse exponents; and scalars."""
+    at = work0 + n_arcs
+    return (
+        work[work0:at],
+        work[at : at + n_states],
+        work[at + n_states : at + 2 * n_states],
+        work[at + 2 * n_states : at + 3 * n_states],
+        work[at + 3 * n_states : at + 4 * n_states],
+        work[at + 4 * n_states : at + 5 * n_states],
+        work[at + 5 * n_states : at + 5 * n_states + SCALARS],
+    )
+
+
+@helper
 def sum_exactly(
     ints, base, weights, n_shared, shift, low, high, ends, terms, mantissas, exponents, coarse, has_coarse, accept
 ):
@@ -152,32 +175,87 @@ def sum_exactly(
     return total, top, top_coarse
 
 
+@kernel(
+    "void(const int32[::1], int64, const float64[::1], int64, int64, float64[::1], int64, int64, int64)",
+    internal=True,
+    lazy=True,
+)
+def sum_block_exactly(ints, base, weights, n_shared, shift, work, work0, first, last):
+    """Sum the arcs out of states from ``last`` down to ``first``, and change the present exponent where sums need that.
+
+    A kernel of its own, since the plain sums are faster without this beside them.
+    """
+    n_states, n_arcs = ints[base + L.N_STATES], ints[base + L.N_ARCS]
+    rows = ints[base + ints[base + L.ARC_POINTERS] : base + ints[base + L.ARC_POINTERS] + n_states + 1]
+    ends = ints[base + ints[base + L.ARC_ENDS] : base + ints[base + L.ARC_ENDS] + n_arcs]
+    terms, mantissas, exponents, inverses, accepts, coarse, scalars = parts_of_work(work, work0, n_states, n_arcs)
+    exponent, exponent_coarse = scalars[_EXPONENT], scalars[_EXPONENT_COARSE]
+    has_coarse = scalars[_HAS_COARSE] == 1.0
+    for state in range(last, first - 1, -1):
+        low = rows[state]
+        high = rows[state + 1]
+        gather_arcs(ints, base, low, weights, n_shared, shift, 1.0, terms[low:high])
+        total, top, top_coarse = sum_exactly(
+            ints,
+            base,
+            weights,
+            n_shared,
+            shift,
+            low,
+            high,
+            ends,
+            terms,
+            mantissas,
+            exponents,
+            coarse,
+            has_coarse,
+            accepts[state],
+        )
+        inverses[state] = 1.0 / total
+        if total > 0.0:
+            total, more = frexp(total)
+            top, top_coarse = carried(top + more, top_coarse)
+            if top_coarse != 0.0 and not has_coarse:
+                has_coarse = True
+                for k in range(state + 1, n_states):
+                    coarse[k] = 0.0
+            above = behind(top, top_coarse, exponent, exponent_coarse)
+            if abs(above) >= 256.0:
+                # Sums mostly drift on in the direction in which they left: most room is left there.
+                exponent, exponent_coarse = top + (192.0 if above > 0.0 else -192.0), top_coarse
+                scalars[_EXPONENT], scalars[_EXPONENT_COARSE] = exponent, exponent_coarse
+                scalars[_COMMON] = state + 1.0
+                scalars[_ACCEPT_SCALE] = power_within(behind(0.0, 0.0, exponent, exponent_coarse))
+            total *= power_of_two(behind(top, top_coarse, exponent, exponent_coarse))
+        mantissas[state] = total
+        exponents[state] = exponent
+        if has_coarse:
+            coarse[state] = exponent_coarse
+    scalars[_HAS_COARSE] = 1.0 if has_coarse else 0.0
+
+
 @kernel(GRAPH_FORWARD)
 def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
     """Log of the sum over accepting paths of exp(path weight); −inf where there is none."""
-    n_states = ints[base]
-    n_arcs = ints[base + 1]
-    rows = ints[base + ints[base + 8] : base + ints[base + 8] + n_states + 1]
-    ends = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
+    n_states = ints[base + L.N_STATES]
+    n_arcs = ints[base + L.N_ARCS]
+    rows = ints[base + ints[base + L.ARC_POINTERS] : base + ints[base + L.ARC_POINTERS] + n_states + 1]
+    ends = ints[base + ints[base + L.ARC_ENDS] : base + ints[base + L.ARC_ENDS] + n_arcs]
     line = first_in_line(ints, base, n_shared, 0, shift)
-    terms = work[work0 : work0 + n_arcs]
-    at = work0 + n_arcs
-    mantissas = work[at : at + n_states]
-    exponents = work[at + n_states : at + 2 * n_states]
-    inverses = work[at + 2 * n_states : at + 3 * n_states]
-    posteriors = work[at + 3 * n_states : at + 4 * n_states]
-    coarse = work[at + 4 * n_states : at + 5 * n_states]
-    score_at = at + 5 * n_states
+    terms, mantissas, exponents, inverses, posteriors, coarse, scalars = parts_of_work(work, work0, n_states, n_arcs)
     has_coarse = False
     for state in range(n_states):
         posteriors[state] = 0.0  # until the sums are there: 1 for accepts
-    for k in range(ints[base + 4]):
-        posteriors[ints[base + ints[base + 5] + k]] = 1.0
+    for k in range(ints[base + L.N_ACCEPTS]):
+        posteriors[ints[base + ints[base + L.ACCEPTS] + k]] = 1.0
 
     exponent = exponent_coarse = 0.0  # of the states from the present one up to `common`
-    common = n_states
+    common = np.int64(n_states)
     accept_scale = 1.0
-    furthest = base + ints[base + 15]
+    scalars[_EXPONENT] = scalars[_EXPONENT_COARSE] = scalars[_HAS_COARSE] = 0.0
+    scalars[_COMMON] = n_states
+    scalars[_ACCEPT_SCALE] = 1.0
+    furthest = base + ints[base + L.FURTHEST]
     ready = n_arcs  # terms from here up to the present block are exponentials
     last = n_states
     while last > 0:
@@ -198,52 +276,18 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
             for k in range(first if has_coarse else last, last):
                 coarse[k] = exponent_coarse
             state = sum_plainly(first, state, rows, ends, terms, mantissas, inverses, posteriors, accept_scale)
-        while state >= first:
-            low = rows[state]
-            high = rows[state + 1]
-            gather_arcs(ints, base, low, weights, n_shared, shift, 1.0, terms[low:high])
-            total, top, top_coarse = sum_exactly(
-                ints,
-                base,
-                weights,
-                n_shared,
-                shift,
-                low,
-                high,
-                ends,
-                terms,
-                mantissas,
-                exponents,
-                coarse,
-                has_coarse,
-                posteriors[state],
-            )
-            inverses[state] = 1.0 / total
-            if total > 0.0:
-                total, more = frexp(total)
-                top, top_coarse = carried(top + more, top_coarse)
-                if top_coarse != 0.0 and not has_coarse:
-                    has_coarse = True
-                    for k in range(state + 1, n_states):
-                        coarse[k] = 0.0
-                if abs(behind(top, top_coarse, exponent, exponent_coarse)) >= 256.0:
-                    # Sums mostly drift on in the direction in which they left: most room is left there.
-                    upwards = behind(top, top_coarse, exponent, exponent_coarse) > 0.0
-                    exponent, exponent_coarse = top + (192.0 if upwards else -192.0), top_coarse
-                    common = state + 1
-                    accept_scale = power_within(behind(0.0, 0.0, exponent, exponent_coarse))
-                total *= power_of_two(behind(top, top_coarse, exponent, exponent_coarse))
-            if has_coarse:
-                coarse[state] = exponent_coarse
-            mantissas[state] = total
-            exponents[state] = exponent
-            state -= 1
+        if state >= first:
+            sum_block_exactly(ints, base, weights, n_shared, shift, work, work0, first, state)
+            exponent, exponent_coarse = scalars[_EXPONENT], scalars[_EXPONENT_COARSE]
+            common = np.int64(scalars[_COMMON])
+            accept_scale = scalars[_ACCEPT_SCALE]
+            has_coarse = scalars[_HAS_COARSE] == 1.0
         last = first
 
     # The starts' sums add up in the same way; their posteriors are what the backward pass begins with.
     for state in range(n_states):
         posteriors[state] = 0.0
-    starts = ints[base + ints[base + 3] : base + ints[base + 3] + ints[base + 2]]
+    starts = ints[base + ints[base + L.STARTS] : base + ints[base + L.STARTS] + ints[base + L.N_STARTS]]
     top = top_coarse = 0.0
     found = False
     for state in starts:
@@ -262,25 +306,22 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
         for state in starts:
             posteriors[state] /= total
         score = log(total) + score_of(top, top_coarse)
-    work[score_at] = score
+    scalars[_SCORE] = score
     return score
 
 
 @kernel(GRAPH_BACKWARD)
 def lattice_log_backward(
-    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, seed, gradient, g_shared, g_shift
+    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, cotangent, gradient, g_shared, g_shift
 ):
-    """Add seed × posterior of each arc to the gradient of its entries."""
-    n_states = ints[base]
-    n_arcs = ints[base + 1]
-    rows = ints[base + ints[base + 8] : base + ints[base + 8] + n_states + 1]
-    ends = ints[base + ints[base + 9] : base + ints[base + 9] + n_arcs]
+    """Add cotangent × posterior of each arc to the gradient of its entries."""
+    n_states = ints[base + L.N_STATES]
+    n_arcs = ints[base + L.N_ARCS]
+    rows = ints[base + ints[base + L.ARC_POINTERS] : base + ints[base + L.ARC_POINTERS] + n_states + 1]
+    ends = ints[base + ints[base + L.ARC_ENDS] : base + ints[base + L.ARC_ENDS] + n_arcs]
     line = first_in_line(ints, base, n_shared, g_shared, g_shift)
-    terms = work[work0 : work0 + n_arcs]
-    at = work0 + n_arcs
-    inverses = work[at + 2 * n_states : at + 3 * n_states]
-    posteriors = work[at + 3 * n_states : at + 4 * n_states]
-    if work[at + 5 * n_states] == -inf:
+    terms, _, _, inverses, posteriors, _, scalars = parts_of_work(work, work0, n_states, n_arcs)
+    if scalars[_SCORE] == -inf:
         return
     for state in range(n_states):
         flow = posteriors[state]
@@ -291,6 +332,6 @@ def lattice_log_backward(
             share = flow * terms[arc]
             posteriors[ends[arc]] += share
             if line < 0:
-                add_to_entries(ints, base, arc, seed * share, gradient, n_shared, g_shared, g_shift)
+                add_to_entries(ints, base, arc, cotangent * share, gradient, n_shared, g_shared, g_shift)
             else:
-                gradient[line + arc] += seed * share
+                gradient[line + arc] += cotangent * share

@@ -1,7 +1,7 @@
 """Exponentials that LLVM inlines into loops and vectorises there, and powers of two.
 
-Those of one number have a licence to fuse multiplications and additions; nothing may be reordered in them. Sums of
-exponentials may be, so these are kernels of their own.
+Those of one number have the fast-math flag "contract", to fuse multiplications and additions; nothing may be reordered
+in them. Sums of exponentials may be, so these are kernels of their own.
 """
 
 from __future__ import annotations

@@ -84,22 +84,22 @@ def larger(a: float, b: float) -> float:
 
 @helper
 def first_is_larger(a: float, b: float) -> float:
-    """The derivative of ``larger`` by its first operand: 1 where that is no smaller, and not −inf."""
+    """The derivative of ``larger`` with respect to its first operand: 1 where that is not smaller, and not −inf."""
     return 1.0 if a >= b and a > -math.inf else 0.0
 
 
 @helper
 def second_is_larger(a: float, b: float) -> float:
-    """The derivative of ``larger`` by its second operand: 1 where that alone is greatest."""
+    """The derivative of ``larger`` with respect to its second operand: 1 where that alone is greatest."""
     return 1.0 if b > a else 0.0
 
 
 @helper
-def scaled(bar: float, factor: float) -> float:
-    """A gradient times a derivative, where 0 on either side wins over an infinity on the other."""
-    if bar == 0.0 or factor == 0.0:
+def scaled(cotangent: float, factor: float) -> float:
+    """Multiply a cotangent by a derivative, where 0 on either side wins over an infinity on the other."""
+    if cotangent == 0.0 or factor == 0.0:
         return 0.0
-    return bar * factor
+    return cotangent * factor
 
 
 @helper
@@ -133,9 +133,9 @@ def path_product(a: float, b: float) -> float:
 
 
 @helper
-def in_range(bar: float) -> float:
+def in_range(cotangent: float) -> float:
     """A cotangent; the largest or least float where it is beyond these."""
-    return min(max(bar, -_LARGEST), _LARGEST)
+    return min(max(cotangent, -_LARGEST), _LARGEST)
 
 
 @helper

@@ -10,12 +10,12 @@ from arcgrad.runtime.jit.declare import helper
 __all__ = [
     "BACKWARD",
     "FORWARD",
-    "KEPT",
+    "ON_PATHS",
     "mark_reached",
     "order_silent",
 ]
 
-FORWARD, BACKWARD, KEPT = 1, 2, 3
+FORWARD, BACKWARD, ON_PATHS = 1, 2, 3
 """Marks of states that are reached from starts, that reach accepts, and both."""
 
 

@@ -1,4 +1,4 @@
-"""Packs a graph that is met with a dense chain, at the speed of compiled code: what training repeats for each target.
+"""Packs a graph for dense composition, at the speed of compiled code: what training repeats for each target.
 
 Stage: symbolic part, called by `arcgrad.runtime.call.pack`. The result is, number for number, that of
 `arcgrad.runtime.regions.pack_trellis`, whose docstring says what it means; tests hold the two to that.
@@ -7,18 +7,20 @@ Stage: symbolic part, called by `arcgrad.runtime.call.pack`. The result is, numb
 from __future__ import annotations
 
 from arcgrad.runtime.jit.declare import helper, kernel
-from arcgrad.runtime.kernels.header import HEADER
 from arcgrad.runtime.kernels.packing.pack_entries import count_entries, largest_entry, write_entries
 from arcgrad.runtime.kernels.packing.pack_inner_loop import (
     BOUNDS,
+    SHARED,
     group_states,
     inner_loop_size,
     most_numbers,
     write_arcs,
+    write_diagonals,
     write_matrix,
-    write_strips,
 )
-from arcgrad.runtime.kernels.packing.pack_states import BACKWARD, FORWARD, KEPT, mark_reached, order_silent
+from arcgrad.runtime.kernels.packing.pack_states import BACKWARD, FORWARD, ON_PATHS, mark_reached, order_silent
+from arcgrad.runtime.kernels.trellis import trellis_format as T
+from arcgrad.runtime.kernels.trellis.blocks import lay_out
 
 __all__ = ["pack_trellis_ints", "sizes"]
 
@@ -31,7 +33,7 @@ def sizes(n_states: int, n_arcs: int, n_entries: int, n_columns: int) -> tuple[i
     n_states = most_numbers(n_states)
     columns = max(n_states + 3, min(n_arcs, n_columns))
     rest = 4 * n_states + 3 + 6 * n_arcs + columns + inner_loop_size(n_states, n_arcs)
-    return HEADER + n_entries + rest, 39 * (n_states + 1) + 6 * n_arcs + n_columns + BOUNDS
+    return T.HEADER + n_entries + rest, 39 * (n_states + 1) + 6 * n_arcs + n_columns + BOUNDS
 
 
 @helper
@@ -58,7 +60,8 @@ def _write_states(given, number, position, n_states, flags, out, at):
 
 
 @kernel(
-    f"int64(int64, int64, {', '.join(['int32[::1]'] * 5)}, int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], "
+    f"int64(int64, int64, {', '.join(['const int32[::1]'] * 5)}, const int64[::1], const int32[::1], const int32[::1], "
+    "const int32[::1], const int64[::1], "
     "boolean, int32[::1], int32[::1])"
 )
 def pack_trellis_ints(
@@ -80,7 +83,7 @@ def pack_trellis_ints(
 ):
     """Write the packed array of a trellis region; its length, or −1 where the packer of numpy has to say what is wrong.
 
-    That is where ε arcs form a cycle, or entries exceed 32 bits.
+    That is where ε arcs form a cycle, or entries or places exceed 32 bits.
 
     Args:
         n_states: number of states of the graph.
@@ -136,7 +139,7 @@ def pack_trellis_ints(
     n_kept = 0
     for state in range(n_states):
         number[state] = -1
-        if marks[state] == KEPT:
+        if marks[state] == ON_PATHS:
             number[state] = n_kept
             n_kept += 1
     for column in range(n_columns):
@@ -145,7 +148,7 @@ def pack_trellis_ints(
     n_emitting = 0
     for arc in range(n_given):
         label = labels[arc]
-        if label < n_columns and marks[src[arc]] == KEPT and marks[dst[arc]] == KEPT:
+        if label < n_columns and marks[src[arc]] == ON_PATHS and marks[dst[arc]] == ON_PATHS:
             tails[n_arcs] = number[src[arc]]
             heads[n_arcs] = number[dst[arc]]
             arcs[n_arcs] = arc
@@ -161,47 +164,50 @@ def pack_trellis_ints(
         return -1
 
     column_of = stack
-    n_hubs = -1
+    n_sharing = -1
     if inner_loop and n_emitting == n_arcs:
         for k in range(n_arcs):
             ends[k] = labels[arcs[k]]
-        n_hubs = group_states(
+        n_sharing = group_states(
             n_kept, n_arcs, n_columns, heads, ends, position, marks, slot_of, pointers, column_of, bounds
         )
-    while True:  # with groups of states; once more without where strips do not fit
-        n_numbers = bounds[n_hubs + 1] if n_hubs >= 0 else n_kept
-        for place in range(HEADER):
+    while True:  # with groups of states; once more without where diagonals do not fit
+        n_numbers = bounds[n_sharing + 1] if n_sharing >= 0 else n_kept
+        for place in range(T.HEADER):
             out[place] = 0
-        out[0] = n_numbers
-        out[24] = n_kept
-        out[1] = n_arcs
-        at = HEADER
-        out[3] = at
-        out[2] = _write_states(start, number, position, n_numbers, marks, out, at)
-        at += out[2]
-        out[5] = at
-        out[4] = _write_states(accept, number, position, n_numbers, marks, out, at)
-        at += out[4]
+        out[T.N_STATES] = n_numbers
+        out[T.N_REAL_STATES] = n_kept
+        out[T.N_ARCS] = n_arcs
+        at = T.HEADER
+        out[T.STARTS] = at
+        out[T.N_STARTS] = _write_states(start, number, position, n_numbers, marks, out, at)
+        at += out[T.N_STARTS]
+        out[T.ACCEPTS] = at
+        out[T.N_ACCEPTS] = _write_states(accept, number, position, n_numbers, marks, out, at)
+        at += out[T.N_ACCEPTS]
         if not single:
-            out[6] = at
+            out[T.ENTRY_POINTERS] = at
             at += n_arcs + 1
-        out[7] = at
+        out[T.ENTRIES] = at
         src_at = at + n_entries
         dst_at = src_at + n_arcs
         arc_at = dst_at + n_arcs
         slot_at = arc_at + n_arcs
         column_at = slot_at + n_emitting
-        out[8] = n_emitting
-        out[9] = src_at
-        out[10] = dst_at
-        out[11] = arc_at
-        out[12] = slot_at
+        out[T.N_EMITTING] = n_emitting
+        out[T.ARC_SOURCES] = src_at
+        out[T.ARC_ENDS] = dst_at
+        out[T.ARC_NUMBERS] = arc_at
+        out[T.ARC_SLOTS] = slot_at
         n_slots = 0
-        if n_hubs >= 0:
-            n_own = n_numbers - bounds[n_hubs]
-            n_slots = n_own + n_hubs
+        if n_sharing >= 0:
+            n_own = n_numbers - bounds[n_sharing]
+            n_slots = n_own + n_sharing
             for slot in range(n_slots):
-                out[column_at + slot] = bounds[5 + slot - n_own] if slot >= n_own else column_of[bounds[n_hubs] + slot]
+                if slot >= n_own:
+                    out[column_at + slot] = bounds[SHARED + slot - n_own]
+                else:
+                    out[column_at + slot] = column_of[bounds[n_sharing] + slot]
         else:
             for k in range(n_arcs):
                 if not silent[k]:
@@ -211,12 +217,12 @@ def pack_trellis_ints(
                     slot_of[column] = n_slots
                     out[column_at + n_slots] = column
                     n_slots += 1
-        out[13] = n_slots
-        out[14] = column_at
+        out[T.N_SLOTS] = n_slots
+        out[T.SLOT_COLUMNS] = column_at
         emitting_at = column_at + n_slots
         silent_at = emitting_at + n_numbers + 1
-        out[15] = emitting_at
-        out[16] = silent_at
+        out[T.EMITTING] = emitting_at
+        out[T.SILENT] = silent_at
         at = silent_at + n_numbers + 1
 
         # Emitting arcs by destination, then ε arcs by destination; both in the graph's order otherwise.
@@ -243,16 +249,25 @@ def pack_trellis_ints(
             out[src_at + to] = position[tails[k]]
             out[dst_at + to] = end
             out[arc_at + to] = arcs[k]
-            if n_hubs >= 0:
-                out[slot_at + to] = end - bounds[n_hubs]
-                for hub in range(n_hubs):
-                    if end < bounds[hub + 1] and end >= bounds[hub]:
-                        out[slot_at + to] = n_slots - n_hubs + hub
+            if n_sharing >= 0:
+                out[slot_at + to] = end - bounds[n_sharing]
+                for group in range(n_sharing):
+                    if end < bounds[group + 1] and end >= bounds[group]:
+                        out[slot_at + to] = n_slots - n_sharing + group
             elif not silent[k]:
                 out[slot_at + to] = slot_of[labels[arcs[k]]]
 
         write_entries(
-            n_arcs, arc_at, entry_pointers, entry_parts, entry_arcs, entry_others, leaf_offsets, out, out[6], out[7]
+            n_arcs,
+            arc_at,
+            entry_pointers,
+            entry_parts,
+            entry_arcs,
+            entry_others,
+            leaf_offsets,
+            out,
+            out[T.ENTRY_POINTERS],
+            out[T.ENTRIES],
         )
 
         depth = waiting
@@ -263,16 +278,18 @@ def pack_trellis_ints(
             end = out[dst_at + k]
             depth[end] = max(depth[end], depth[out[src_at + k]] + 1)
             longest = max(longest, depth[end])
-        out[17] = longest
+        out[T.SILENT_DEPTH] = longest
         if not inner_loop:
             return at
-        if n_hubs >= 0:
-            end = write_strips(n_numbers, n_arcs, n_hubs, src_at, dst_at, at, out, bounds, ranks, pointers, seen)
-            if end >= 0:
-                return end
-            n_hubs = -1
-            for state in range(n_kept):
-                position[state] = state
-            continue
-        end = write_matrix(n_numbers, n_arcs, src_at, dst_at, slot_at, at, out) if n_emitting == n_arcs else -1
-        return end if end >= 0 else write_arcs(n_numbers, n_arcs, n_emitting, dst_at, slot_at, at, out)
+        if n_sharing >= 0:
+            end = write_diagonals(n_numbers, n_arcs, n_sharing, src_at, dst_at, at, out, bounds, ranks, pointers, seen)
+            if end < 0:
+                n_sharing = -1
+                for state in range(n_kept):
+                    position[state] = state
+                continue
+        else:
+            end = write_matrix(n_numbers, n_arcs, src_at, dst_at, slot_at, at, out) if n_emitting == n_arcs else -1
+            if end < 0:
+                end = write_arcs(n_numbers, n_arcs, n_emitting, dst_at, slot_at, at, out)
+        return end if lay_out(out) <= _INT32_MAX else -1

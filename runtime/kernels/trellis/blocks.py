@@ -1,67 +1,91 @@
 """The log semiring over a trellis in scaled linear arithmetic: inner loops of multiplications and additions only.
 
 A forward score is m · 2^e. Exponents, the states' *units*, stand still for a *block* of frames, in which an arc from s
-to d multiplies by exp(weight) · 2^(e[s] − e[d]), its cell, and a frame by its exponentiated columns. A state's unit is
-the exponent of its score before the block, or of what its sources may send there, the greatest columns of the block
+to d multiplies by exp(weight) · 2^(e[s] − e[d]), its *factor*, and a frame by its exponentiated columns. A state's unit
+is the exponent of its score before the block, or of what its sources may send there, the greatest columns of the block
 supposed. The forward pass keeps the row that each block begins with; the backward pass computes the block's rows again,
 in memory that stays in the cache, unless all rows are few and were kept. Backward scores β have units of 2^−e, so that
 m · β is the state's posterior. What the block arithmetic cannot do is computed a few frames at a time with an
 exponent for each number (``slow_frames``). Everything lies in the workspace, at multiples of eight numbers, so that
-vectors seldom cross the cache's lines.
+vectors rarely cross the cache's lines.
 
-**What holds within a block** of n frames, M being the matrix of one frame's cells times columns (Σ over ε arcs too):
+**What holds within a block** of n frames, M being the matrix of one frame's factors times columns (Σ over ε arcs too):
 
 1. Units are whole and within ±`NEAR` of 0, the exponent of the best state, so sums of units and arcs' exponents are
-   exact, or so far out that the cell is clamped. Rows that hold states further away are computed slowly.
+   exact, or so far out that the factor is clamped. Rows that hold states further away are computed slowly.
 2. A column is 0 or in [2^−`BUDGET`, 1]; frames of wider range are computed slowly.
-3. Cells are clamped to [2^`SMALLEST`, 2^`LARGEST`]; 0 means that the arc is absent or its source cannot be reached.
-   The upper clamp never counts: where the end's column is not 0 throughout, the clamped cell times it exceeds `GROWTH`
-   bits, and the block is refused; where it is 0 throughout, mantissa times cell is finite and the product 0.
+3. Factors are clamped to [2^`SMALLEST`, 2^`LARGEST`]; 0 means that the arc is absent or its source cannot be reached.
+   The upper clamp never counts: where the end's column is not 0 throughout, the clamped factor times it exceeds
+   `GROWTH` bits, and the block is refused; where it is 0 throughout, mantissa times factor is finite, the product 0.
 4. No row of M sums to more than 2^g, and n · g ≤ `GROWTH`: mantissas, at most 2 to begin with, stay below
    2^(`GROWTH` + 1), and an error made on the way is multiplied by at most 2^`GROWTH` until the block ends.
 5. No column of M sums to more than 2^h, and n · h ≤ `GROWTH_BACK`: β, at most 2^`DEPTH` at the end, stays finite.
 
 **Why what passes is exact.** What is lost on the way is what falls below 2^−1022, be it by a product, the first
-mantissas' among them, or by a clamp of a cell: each time at most 2^−1020 · 2^(`GROWTH` + 1) in a mantissa at the end of
-the block, by 4. The guard accepts a last mantissa above 2^−`DEPTH`, of which that is less than 2^−58. It accepts a last
-mantissa of 0 in two cases only: no arc with a cell and a column enters the state (then nothing was lost: this is judged
-by what is present, never by a product that might be 0 by underflow), or no product along any path within the block can
-fall below 2^−1000, the least first mantissa, the least cells and the least columns supposed. Anything else is tried
-again with fewer frames, and in the end slowly. The same bound, turned around, holds for posteriors: what forward scores
-have lost is less than 2^−58 of them.
+mantissas' among them, or by a clamp of a factor: each time at most 2^−1020 · 2^(`GROWTH` + 1) in a mantissa at the end
+of the block, by 4. The guard accepts a last mantissa above 2^−`DEPTH`, of which that is less than 2^−58. It accepts a
+last mantissa of 0 in two cases only: no arc with a factor and a column enters the state (then nothing was lost: this is
+judged by what is present, never by a product that might be 0 by underflow), or no product along any path within the
+block can fall below 2^−1000, the least first mantissa, the least factors and the least columns supposed. Anything else
+is tried again with fewer frames, and in the end slowly. The same bound, turned around, holds for posteriors: what
+forward scores have lost is less than 2^−58 of them.
 """
 
 from __future__ import annotations
 
 from arcgrad.runtime.jit.declare import helper
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 
 __all__ = [
+    "BETA",
+    "BOUNDS",
     "BUDGET",
+    "COARSE_EXPONENTS",
     "COARSE_ORIGIN",
     "DEPTH",
+    "EARLIER",
+    "ENTERING",
+    "EXPONENTS",
     "FAR",
     "FEWEST",
+    "FIRST_FRAME",
+    "FLOWS",
     "GROWTH",
     "GROWTH_BACK",
     "HAS_FAR",
+    "HOW",
     "KEPT",
     "LARGEST",
     "LEAST",
     "LEAST_PRODUCT",
+    "LEAVING",
     "LIMIT",
     "LIMITED",
     "LONGEST",
+    "MOST_FRAMES",
     "NEAR",
+    "N_BLOCKS",
+    "N_VECTORS",
     "ORIGIN",
+    "PREFETCHED",
+    "RAISED",
+    "SCALARS",
+    "SCRATCH",
+    "SILENT_SUMS",
     "SLOW",
     "SMALLEST",
+    "START_COARSE",
+    "START_EXPONENTS",
+    "START_ROWS",
     "TOLERANCE",
-    "TOUCHED",
     "UNIFORM",
+    "UNITS",
     "UNKNOWN",
     "block_rows",
     "columns_width",
+    "eights",
     "frame_places",
+    "lay_out",
     "row_places",
     "vector_places",
     "weight_places",
@@ -93,7 +117,7 @@ DEPTH = 660.0
 within float64's range; and with `GROWTH_BACK`, so are backward scores."""
 
 SMALLEST, LARGEST = -1020.0, 651.0
-"""Exponents to which cells are clamped. Times a column, 2^`LARGEST` is beyond 2^`GROWTH`; times a mantissa, finite."""
+"""Exponents to which factors are clamped. 2^`LARGEST` times a column exceeds 2^`GROWTH`; times a mantissa is finite."""
 
 LEAST_PRODUCT = -1000.0
 """Exponent above which no product can have lost anything."""
@@ -111,60 +135,134 @@ FAR = 2.0**60
 """Exponent that stands for an arc's where that has two parts, with its sign; ``scaled`` explains these."""
 
 
+UNIFORM, LEAST = 1, 2
+"""Scalars behind the score: whether the factors are those of one unit for all states; the least of their exponents."""
+
+LIMITED, LIMIT = 3, 4
+"""Scalars: whether it is known how many frames the factors allow; and how many."""
+
+ORIGIN, COARSE_ORIGIN = 5, 6
+"""Scalars: the exponent, and the coarse one, that those of the present row count from."""
+
+HAS_FAR = 7
+"""Scalar: whether any state of the present row has a coarse exponent of its own."""
+
+PREFETCHED = 8
+"""Scalar: a place to write to what was read only to be in the cache."""
+
+SCALARS = 16
+"""Number of scalars."""
+
+EXPONENTS, UNITS, BETA, EARLIER, FLOWS, COARSE_EXPONENTS, SCRATCH = 1, 2, 3, 4, 5, 6, 7
+"""Rows of states behind the present one: its exponents; the block's units; β; β a frame before; β times columns; the
+present row's coarse exponents; and one of scratch."""
+
+RAISED, SILENT_SUMS, BOUNDS, ENTERING, LEAVING = BETA, BETA, EARLIER, FLOWS, SCRATCH
+"""What the forward pass keeps in rows of the backward pass: units raised by a sweep; sums of ε arcs' factors; bounds of
+the columns that states are entered with; sums of the factors by which they are entered, and left."""
+
+N_VECTORS = 8
+"""Number of rows of states."""
+
+START_EXPONENTS, START_COARSE, START_ROWS = 1, 2, 3
+"""Rows behind the one that a block begins with: its exponents, or units; its coarse exponents; and how many in all."""
+
+N_BLOCKS, MOST_FRAMES = 0, 1
+"""Integers of the workspace: how many blocks there are; how many frames the next one may have."""
+
+FIRST_FRAME, HOW = 2, 3
+"""Integers of the first block, two numbers before those of the second: its first frame; how it was computed."""
+
+
+@helper
+def lay_out(header):
+    """Write into a header where things lie in the workspace; the size of it, in eights, without what frames take.
+
+    First arcs' weights, in nats, and what their rounding left off; four arrays by factor; rows of states; for slots,
+    three times as many numbers as a frame has columns; scalars; rows of a block, one more than it has frames, and its
+    flows; exponents of slow frames. For each frame: columns, which become posteriors; its shift; its range in bits; and
+    its part of the rows that blocks begin with, and of those that are kept.
+    """
+    arcs, factors = (header[T.N_ARCS] + 7) // 8, (header[T.N_FACTORS] + 7) // 8
+    stride, width = (header[T.N_STATES] + 7) // 8 + header[T.PAD] // 4, (header[T.N_SLOTS] + 14) // 8
+    header[T.STRIDE] = stride
+    header[T.WIDTH] = width
+    header[T.RESTS] = arcs
+    header[T.LINEAR] = 2 * arcs
+    header[T.SCALES] = 2 * arcs + factors
+    header[T.FACTORS] = 2 * arcs + 2 * factors
+    header[T.SUMS] = 2 * arcs + 3 * factors
+    at = 2 * arcs + 4 * factors
+    header[T.VECTORS] = at
+    at += N_VECTORS * stride
+    header[T.SLOT_ROOM] = at
+    at += 3 * width
+    header[T.SCORE] = at
+    at += SCALARS // 8
+    header[T.BLOCK_ROWS] = at
+    at += (LONGEST + 1) * stride
+    header[T.BLOCK_FLOWS] = at
+    at += LONGEST * stride
+    header[T.SLOW_EXPONENTS] = at
+    at += (SLOW + 1) * stride
+    header[T.SLOW_COARSE] = at
+    at += (SLOW + 1) * stride
+    header[T.FRAMES] = at
+    return at
+
+
+@helper
+def eights(ints, base, field):
+    """A size or place of the workspace, in numbers."""
+    return 8 * ints[base + field]
+
+
 @helper
 def columns_width(ints, base):
-    """Numbers between one frame's columns and the next one's: zeros behind them, for vectors that begin at any."""
-    return (ints[base + 13] + 14) // 8 * 8
-
-
-# What stands behind the score: whether the cells are those of one unit for all states, the least of their exponents;
-# whether it is known how many frames they allow, and how many; the exponent, and the coarse one, that those of the
-# present row count from; whether any of its states has a coarse exponent of its own; and a place to write to.
-UNIFORM, LEAST, LIMITED, LIMIT, ORIGIN, COARSE_ORIGIN, HAS_FAR, TOUCHED = 1, 2, 3, 4, 5, 6, 7, 8
-SCALARS = 16
-
-# Where things lie in the workspace; `trellis_region` adds up the same sizes.
+    """Numbers between one frame's columns and the next one's."""
+    return eights(ints, base, T.WIDTH)
 
 
 @helper
 def weight_places(ints, base, work0):
-    """Places of exponentials of the arcs' weights, mantissas and exponents; of the block's factors; of posteriors.
-
-    All by cell; before them, from ``work0`` on, the arcs' weights in nats, and what their rounding left off.
-    """
-    size = (ints[base + 21] + 7) // 8 * 8
-    linear = work0 + 2 * ((ints[base + 1] + 7) // 8 * 8)
-    return linear, linear + size, linear + 2 * size, linear + 3 * size
+    """Places of exponentials of the arcs' weights, mantissas and exponents; of the block's factors; of posteriors."""
+    return (
+        work0 + eights(ints, base, T.LINEAR),
+        work0 + eights(ints, base, T.SCALES),
+        work0 + eights(ints, base, T.FACTORS),
+        work0 + eights(ints, base, T.SUMS),
+    )
 
 
 @helper
 def vector_places(ints, base, work0):
     """Place and length of rows of states with their pads; and places of numbers for slots, and of the score.
 
-    The rows: the present one, its exponents, the block's, β, β before, flows, coarse exponents of the present one, and
-    one of scratch. For slots three times as many numbers as a frame has columns.
+    The rows are the present one and those that `EXPONENTS` and its like name.
     """
-    stride = (ints[base] + 7) // 8 * 8 + 2 * ints[base + 20]
-    rows = work0 + 2 * ((ints[base + 1] + 7) // 8 * 8) + 4 * ((ints[base + 21] + 7) // 8 * 8)
-    slots = rows + 8 * stride
-    return rows, stride, slots, slots + 3 * columns_width(ints, base)
+    return (
+        work0 + eights(ints, base, T.VECTORS),
+        eights(ints, base, T.STRIDE),
+        work0 + eights(ints, base, T.SLOT_ROOM),
+        work0 + eights(ints, base, T.SCORE),
+    )
 
 
 @helper
 def row_places(ints, base, work0):
-    """Places of a block's rows, one more than it has frames; of its flows; of exponents of slow frames, and coarse."""
-    _, stride, _, score = vector_places(ints, base, work0)
-    rows = score + SCALARS
-    flows = rows + (LONGEST + 1) * stride
-    exponents = flows + LONGEST * stride
-    return rows, flows, exponents, exponents + (SLOW + 1) * stride
+    """Places of a block's rows; of its flows; of exponents of slow frames, and coarse ones."""
+    return (
+        work0 + eights(ints, base, T.BLOCK_ROWS),
+        work0 + eights(ints, base, T.BLOCK_FLOWS),
+        work0 + eights(ints, base, T.SLOW_EXPONENTS),
+        work0 + eights(ints, base, T.SLOW_COARSE),
+    )
 
 
 @helper
 def frame_places(ints, base, n_frames, work0):
     """Places of frames' columns, then posteriors; of their shifts; of their ranges in bits; of beginnings of blocks."""
-    _, stride, _, score = vector_places(ints, base, work0)
-    columns = score + SCALARS + (2 * LONGEST + 1 + 2 * (SLOW + 1)) * stride
+    columns = work0 + eights(ints, base, T.FRAMES)
     shifts = columns + n_frames * columns_width(ints, base)
     ranges = shifts + (n_frames + 7) // 8 * 8
     return columns, shifts, ranges, ranges + (n_frames + 7) // 8 * 8
@@ -173,9 +271,8 @@ def frame_places(ints, base, n_frames, work0):
 @helper
 def block_rows(ints, base, n_frames, work0, block, frame):
     """Place of a block's rows: in memory of their own where all rows are few, else where every block's are."""
-    _, stride, _, _ = vector_places(ints, base, work0)
-    rows, _, _, _ = row_places(ints, base, work0)
-    _, _, _, starts = frame_places(ints, base, n_frames, work0)
+    stride = eights(ints, base, T.STRIDE)
     if n_frames * stride > KEPT:
-        return rows
-    return starts + 3 * stride * (n_frames // FEWEST + 2) + (frame + block) * stride
+        return work0 + eights(ints, base, T.BLOCK_ROWS)
+    _, _, _, starts = frame_places(ints, base, n_frames, work0)
+    return starts + START_ROWS * stride * (n_frames // FEWEST + 2) + (frame + block) * stride

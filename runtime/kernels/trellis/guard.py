@@ -19,30 +19,35 @@ from arcgrad.runtime.kernels.math.vectors import (
     sum_of,
     where_greater,
 )
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.kernels.trellis.blocks import (
+    BOUNDS,
     DEPTH,
+    ENTERING,
     GROWTH,
     GROWTH_BACK,
     LEAST_PRODUCT,
+    LEAVING,
     LIMIT,
     LIMITED,
+    SILENT_SUMS,
     UNKNOWN,
     vector_places,
     weight_places,
 )
-from arcgrad.runtime.kernels.trellis.renewal import PLACE, strip_places
+from arcgrad.runtime.kernels.trellis.rescaling import PLACE, diagonal_places
 
 __all__ = ["most_frames", "nothing_is_lost"]
 
 _LEAST = 2.0**-DEPTH
 
 _PRESENT = 2.0**LEAST_PRODUCT
-"""The least that a state counts as entered with where an arc with a cell and a column enters it."""
+"""The least that a state counts as entered with where an arc with a factor and a column enters it."""
 
 
 @helper
 def bounded(factors, bounds):
-    """Sums of cells times the bounds of their columns' exponents, never 0 where neither is."""
+    """Sums of factors times the bounds of their columns' exponents, never 0 where neither is."""
     present, zero = broadcast(_PRESENT), broadcast(0.0)
     products = greater(factors * powers_of_two(bounds), present)
     products = where_greater(bounds, broadcast(UNKNOWN), products, zero)
@@ -53,72 +58,72 @@ def bounded(factors, bounds):
 def most_frames(ints, base, work, work0, uniform):
     """How many frames may let mantissas, and backward scores, grow as much as one may.
 
-    From each state's sum of cells times its columns' bound, which is left for the check after the block, and from the
+    From each state's sum of factors times its columns' bound, which is left for the check after the block, and from the
     same sums by the states that arcs leave. With one unit for all states, columns are bounded by 1, so that this, too,
     stays the same.
     """
     vectors, stride, slots, score = vector_places(ints, base, work0)
     if work[score + LIMITED] == 1.0:
         return work[score + LIMIT]
-    _, _, cells, _ = weight_places(ints, base, work0)
-    bounds = vectors + 4 * stride
-    sums = bounds + stride
-    leaving = vectors + 7 * stride
-    pad = ints[base + 20]
+    _, _, factors, _ = weight_places(ints, base, work0)
+    to_bounds = (BOUNDS - ENTERING) * stride
+    sums = vectors + ENTERING * stride
+    leaving = vectors + LEAVING * stride
+    pad = ints[base + T.PAD]
     first = 0
-    n_emitting = ints[base + 8]
+    n_emitting = ints[base + T.N_EMITTING]
     for at in range(0, stride, 8):
         store(work, sums + at, broadcast(0.0))
         store(work, leaving + at, broadcast(0.0))
-    if ints[base + 18] == 1:
-        table, _, strips, forward, _, odd = strip_places(ints, base)
-        for strip in range(strips + 4, forward, 4):
-            cell = cells + ints[strip + 1]
-            source = leaving + pad - ints[strip]
-            for state in range(ints[strip + 2], ints[strip + 3], 8):
+    if ints[base + T.INNER_LOOP] == T.DIAGONALS:
+        table, _, diagonals, forward, _, leftover = diagonal_places(ints, base)
+        for diagonal in range(diagonals + T.DIAGONAL, forward, T.DIAGONAL):
+            place = factors + ints[diagonal + T.DIAGONAL_FACTOR]
+            source = leaving + pad - ints[diagonal + T.DIAGONAL_OFFSET]
+            for state in range(ints[diagonal + T.DIAGONAL_BEGIN], ints[diagonal + T.DIAGONAL_END], 8):
                 at = sums + pad + state
-                factor = load(work, cell + state)
+                factor = load(work, place + state)
                 store(work, at, load(work, at) + factor)
-                sent = factor * powers_of_two(load(work, at - stride))
+                sent = factor * powers_of_two(load(work, at + to_bounds))
                 store(work, source + state, load(work, source + state) + sent)
         for at in range(sums, sums + stride, 8):
-            store(work, at, bounded(load(work, at), load(work, at - stride)))
-        first = odd
-        n_emitting = ints[table + 1]
+            store(work, at, bounded(load(work, at), load(work, at + to_bounds)))
+        first = leftover
+        n_emitting = ints[table + T.N_LEFTOVER]
     sums += pad
     leaving += pad
     for k in range(n_emitting):
-        arc = ints[first + k] if ints[base + 18] == 1 else k
-        factor = work[cells + ints[base + ints[base + 22] + arc]]
+        arc = ints[first + k] if ints[base + T.INNER_LOOP] == T.DIAGONALS else k
+        factor = work[factors + ints[base + ints[base + T.ARC_FACTORS] + arc]]
         if not uniform and factor > 0.0:
-            bound = work[slots + ints[base + ints[base + 12] + arc]]
+            bound = work[slots + ints[base + ints[base + T.ARC_SLOTS] + arc]]
             factor = max(factor * power_of_two(bound), _PRESENT) if bound > UNKNOWN else 0.0
-        work[sums + ints[base + ints[base + 10] + arc]] += factor
-        work[leaving + ints[base + ints[base + 9] + arc]] += factor
+        work[sums + ints[base + ints[base + T.ARC_ENDS] + arc]] += factor
+        work[leaving + ints[base + ints[base + T.ARC_SOURCES] + arc]] += factor
     most = most_leaving = broadcast(1.0)
     for at in range(0, stride, 8):
         most = greater(most, load(work, sums - pad + at))
         most_leaving = greater(most_leaving, load(work, leaving - pad + at))
     growth = log2(greatest_of(most))
     growth_back = log2(greatest_of(most_leaving))
-    if ints[base + 8] < ints[base + 1]:
+    if ints[base + T.N_EMITTING] < ints[base + T.N_ARCS]:
         # ε arcs multiply a frame's sums by no more than this, as often as they follow one another.
-        silent = vectors + 3 * stride
+        silent = vectors + SILENT_SUMS * stride
         for at in range(silent, silent + stride, 8):
             store(work, at, broadcast(0.0))
         entered = left = total = 0.0
         previous = -1
-        for arc in range(ints[base + 8], ints[base + 1]):
-            state = ints[base + ints[base + 10] + arc]
-            source = silent + pad + ints[base + ints[base + 9] + arc]
-            total = work[cells + arc] + (total if state == previous else 0.0)
+        for arc in range(ints[base + T.N_EMITTING], ints[base + T.N_ARCS]):
+            state = ints[base + ints[base + T.ARC_ENDS] + arc]
+            source = silent + pad + ints[base + ints[base + T.ARC_SOURCES] + arc]
+            total = work[factors + arc] + (total if state == previous else 0.0)
             previous = state
             entered = max(entered, total)
-            work[source] += work[cells + arc]
+            work[source] += work[factors + arc]
             left = max(left, work[source])
-            work[sums + state] += work[cells + arc]
-        growth += ints[base + 17] * log2(1.0 + entered)
-        growth_back += ints[base + 17] * log2(1.0 + left)
+            work[sums + state] += work[factors + arc]
+        growth += ints[base + T.SILENT_DEPTH] * log2(1.0 + entered)
+        growth_back += ints[base + T.SILENT_DEPTH] * log2(1.0 + left)
     limit = 1e9
     if growth > 0.0:
         limit = GROWTH / growth
@@ -133,8 +138,8 @@ def most_frames(ints, base, work, work0, uniform):
 def nothing_is_lost(ints, base, work, work0, row, zeros_are_true):
     """Whether the mantissas of a block's last row show that nothing fell below float64's range on the way.
 
-    A state that is entered by an arc with a cell and a column should have a mantissa; ``zeros_are_true`` where even the
-    least product along a path is in range.
+    A state that is entered by an arc with a factor and a column should have a mantissa; ``zeros_are_true`` where even
+    the least product along a path is in range.
     """
     vectors, stride, _, _ = vector_places(ints, base, work0)
     zero, one = broadcast(0.0), broadcast(1.0)
@@ -143,5 +148,5 @@ def nothing_is_lost(ints, base, work, work0, row, zeros_are_true):
     for k in range(0, stride, 8):
         mantissas = load(work, row + k)
         kept = where_greater(mantissas, broadcast(_LEAST), one, where_greater(mantissas, zero, zero, true_zero))
-        lost = lost + where_greater(load(work, vectors + 5 * stride + k), zero, one - kept, zero)
+        lost = lost + where_greater(load(work, vectors + ENTERING * stride + k), zero, one - kept, zero)
     return sum_of(lost) == 0.0

@@ -9,24 +9,32 @@ from __future__ import annotations
 
 from arcgrad.runtime.jit.declare import kernel
 from arcgrad.runtime.kernels.math.vectors import broadcast, load, store, sum_of, where_greater
-from arcgrad.runtime.kernels.trellis.blocks import columns_width, row_places, vector_places, weight_places
+from arcgrad.runtime.kernels.trellis import trellis_format as T
+from arcgrad.runtime.kernels.trellis.blocks import (
+    BETA,
+    columns_width,
+    row_places,
+    vector_places,
+    weight_places,
+)
 from arcgrad.runtime.kernels.trellis.steps import BACK, FORWARD, clear, copy
 
 __all__ = ["matrix_back", "matrix_forward"]
 
 _COUNTS = 2.0**-1000
-"""Cells below this carry nothing that counts; what they are multiplied by may be beyond float64's range."""
+"""Factors below this carry nothing that counts; what they are multiplied by may be beyond float64's range."""
 
 
-@kernel(FORWARD, internal=True, seldom=True)
+@kernel(FORWARD, internal=True, lazy=True)
 def matrix_forward(ints, base, work, work0, columns, count, start, rows):
-    """As ``steps.strips_forward``."""
+    """As ``steps.diagonals_forward``."""
     _, stride, _, _ = vector_places(ints, base, work0)
-    _, _, cells, _ = weight_places(ints, base, work0)
-    table = base + ints[base + 19]
-    first, n_rows, source, length = ints[table], ints[table + 1], ints[table + 2], ints[table + 4]
-    state_slots = base + ints[base + 23] + first
-    pad = ints[base + 20]
+    _, _, factors, _ = weight_places(ints, base, work0)
+    table = base + ints[base + T.TABLE]
+    first, n_rows = ints[table + T.MATRIX_BEGIN], ints[table + T.MATRIX_ROWS]
+    source, length = ints[table + T.MATRIX_SOURCE], ints[table + T.MATRIX_WIDTH]
+    state_slots = base + ints[base + T.STATE_SLOTS] + first
+    pad = ints[base + T.PAD]
     width = columns_width(ints, base)
     copy(work, start, rows, stride)
     for row_at in range(rows, rows + count * stride, stride):
@@ -34,16 +42,16 @@ def matrix_forward(ints, base, work, work0, columns, count, start, rows):
         after = row_at + stride + pad + first
         clear(work, row_at + stride, stride)
         for row in range(0, n_rows, 4):
-            cell0 = cells + row * length
-            cell1 = cell0 + length
-            cell2 = cell1 + length
-            cell3 = cell2 + length
+            factor0 = factors + row * length
+            factor1 = factor0 + length
+            factor2 = factor1 + length
+            cell3 = factor2 + length
             total0 = total1 = total2 = total3 = broadcast(0.0)
             for k in range(0, length, 8):
                 mantissas = load(work, before + k)
-                total0 = total0 + load(work, cell0 + k) * mantissas
-                total1 = total1 + load(work, cell1 + k) * mantissas
-                total2 = total2 + load(work, cell2 + k) * mantissas
+                total0 = total0 + load(work, factor0 + k) * mantissas
+                total1 = total1 + load(work, factor1 + k) * mantissas
+                total2 = total2 + load(work, factor2 + k) * mantissas
                 total3 = total3 + load(work, cell3 + k) * mantissas
             work[after + row] = sum_of(total0)
             work[after + row + 1] = sum_of(total1)
@@ -54,18 +62,19 @@ def matrix_forward(ints, base, work, work0, columns, count, start, rows):
         columns += width
 
 
-@kernel(BACK, internal=True, seldom=True)
+@kernel(BACK, internal=True, lazy=True)
 def matrix_back(ints, base, work, work0, columns, count, rows, want_weights):
-    """As ``steps.strips_back``; posteriors of arcs are summed over the block's frames first, and multiplied once."""
+    """As ``steps.diagonals_back``; posteriors of arcs are summed over the block's frames first, and multiplied once."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
-    _, _, cells, sums = weight_places(ints, base, work0)
+    _, _, factors, sums = weight_places(ints, base, work0)
     _, flows, _, _ = row_places(ints, base, work0)
-    table = base + ints[base + 19]
-    first, n_rows, source, length = ints[table], ints[table + 1], ints[table + 2], ints[table + 4]
-    state_slots = base + ints[base + 23] + first
-    pad = ints[base + 20]
+    table = base + ints[base + T.TABLE]
+    first, n_rows = ints[table + T.MATRIX_BEGIN], ints[table + T.MATRIX_ROWS]
+    source, length = ints[table + T.MATRIX_SOURCE], ints[table + T.MATRIX_WIDTH]
+    state_slots = base + ints[base + T.STATE_SLOTS] + first
+    pad = ints[base + T.PAD]
     width = columns_width(ints, base)
-    beta = vectors + 3 * stride + pad
+    beta = vectors + BETA * stride + pad
     clear(work, flows, (count + 3) // 4 * 4 * stride)
     for frame in range(count - 1, -1, -1):
         after = rows + (frame + 1) * stride + pad + first
@@ -76,17 +85,17 @@ def matrix_back(ints, base, work, work0, columns, count, rows, want_weights):
         clear(work, column, width)
         for row in range(n_rows):
             work[column + ints[state_slots + row]] += work[beta + first + row] * work[after + row]
-        clear(work, vectors + 3 * stride, stride)
+        clear(work, vectors + BETA * stride, stride)
         for row in range(0, n_rows, 4):
-            cell0 = cells + row * length
-            cell1 = cell0 + length
-            cell2 = cell1 + length
-            cell3 = cell2 + length
+            factor0 = factors + row * length
+            factor1 = factor0 + length
+            factor2 = factor1 + length
+            cell3 = factor2 + length
             flow0, flow1 = broadcast(work[flow + row]), broadcast(work[flow + row + 1])
             flow2, flow3 = broadcast(work[flow + row + 2]), broadcast(work[flow + row + 3])
             for k in range(0, length, 8):
-                sent = load(work, cell0 + k) * flow0 + load(work, cell1 + k) * flow1
-                sent = sent + load(work, cell2 + k) * flow2 + load(work, cell3 + k) * flow3
+                sent = load(work, factor0 + k) * flow0 + load(work, factor1 + k) * flow1
+                sent = sent + load(work, factor2 + k) * flow2 + load(work, cell3 + k) * flow3
                 at = beta + source + k
                 store(work, at, load(work, at) + sent)
     if want_weights:
@@ -102,6 +111,6 @@ def matrix_back(ints, base, work, work0, columns, count, rows, want_weights):
                     before += 2 * stride
                     flow += 2 * stride
                 at = row * length + k
-                cell = load(work, cells + at)
-                share = where_greater(cell, broadcast(_COUNTS), cell * (total + other), broadcast(0.0))
+                factor = load(work, factors + at)
+                share = where_greater(factor, broadcast(_COUNTS), factor * (total + other), broadcast(0.0))
                 store(work, sums + at, load(work, sums + at) + share)

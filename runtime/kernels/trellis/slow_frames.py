@@ -19,18 +19,23 @@ from arcgrad.runtime.kernels.math.scaled import (
     split_sum,
     split_weight,
 )
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.kernels.trellis.blocks import (
     BUDGET,
+    EARLIER,
     FAR,
     HAS_FAR,
     LEAST_PRODUCT,
+    START_COARSE,
+    START_EXPONENTS,
     columns_width,
+    eights,
     frame_places,
     row_places,
     vector_places,
     weight_places,
 )
-from arcgrad.runtime.kernels.trellis.renewal import PLACE
+from arcgrad.runtime.kernels.trellis.rescaling import PLACE
 
 __all__ = ["slow_back", "slow_forward"]
 
@@ -41,7 +46,7 @@ def split_columns(ints, base, work, work0, n_frames, frame):
     _, _, slots, _ = vector_places(ints, base, work0)
     columns, _, ranges, _ = frame_places(ints, base, n_frames, work0)
     width = columns_width(ints, base)
-    n_slots = ints[base + 13]
+    n_slots = ints[base + T.N_SLOTS]
     wide = abs(work[ranges + frame]) > BUDGET  # then they are logarithms
     for slot in range(n_slots):
         column = work[columns + frame * width + slot]
@@ -59,7 +64,7 @@ def put_silent_column(ints, base, work, work0):
     """The column of ε arcs, behind all others: 1."""
     _, _, slots, _ = vector_places(ints, base, work0)
     width = columns_width(ints, base)
-    at = slots + ints[base + 13]
+    at = slots + ints[base + T.N_SLOTS]
     work[at], work[at + width], work[at + 2 * width] = 1.0, 0.0, 0.0
 
 
@@ -69,12 +74,12 @@ def term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse):
     linear, scales, _, _ = weight_places(ints, base, work0)
     _, _, slots, _ = vector_places(ints, base, work0)
     width = columns_width(ints, base)
-    cell = ints[base + ints[base + 22] + arc]
-    source = row + ints[base + ints[base + 9] + arc]
+    place = ints[base + ints[base + T.ARC_FACTORS] + arc]
+    source = row + ints[base + ints[base + T.ARC_SOURCES] + arc]
     column = slots + slot
-    m, e, coarse = work[linear + cell], work[scales + cell], 0.0
+    m, e, coarse = work[linear + place], work[scales + place], 0.0
     if m != 0.0 and abs(e) >= FAR:
-        m, e, coarse = split_sum(work[work0 + arc], work[work0 + (ints[base + 1] + 7) // 8 * 8 + arc])
+        m, e, coarse = split_sum(work[work0 + arc], work[work0 + eights(ints, base, T.RESTS) + arc])
     m *= work[source] * work[column]
     e, coarse = added(e, coarse, work[column + width], work[column + 2 * width])
     e, coarse = added(e, coarse, work[source + to_exponents], work[source + to_coarse])
@@ -87,11 +92,11 @@ def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents
 
     Where no frame is read, what the state itself held counts, too.
     """
-    n_emitting = ints[base + 8]
-    low = ints[base + ints[base + 15] + state]
-    high = ints[base + ints[base + 15] + state + 1]
-    begin = ints[base + ints[base + 16] + state]
-    end = ints[base + ints[base + 16] + state + 1]
+    n_emitting = ints[base + T.N_EMITTING]
+    low = ints[base + ints[base + T.EMITTING] + state]
+    high = ints[base + ints[base + T.EMITTING] + state + 1]
+    begin = ints[base + ints[base + T.SILENT] + state]
+    end = ints[base + ints[base + T.SILENT] + state + 1]
     top = top_coarse = total = 0.0
     found = False
     if not emits:
@@ -102,7 +107,7 @@ def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents
     for k in range(low, high + end - begin):
         arc = k if k < high else begin + k - high
         row = before if arc < n_emitting else after
-        slot = ints[base + ints[base + 12] + arc] if arc < n_emitting else ints[base + 13]
+        slot = ints[base + ints[base + T.ARC_SLOTS] + arc] if arc < n_emitting else ints[base + T.N_SLOTS]
         m, e, coarse = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
         if m != 0.0 and (not found or behind(e, coarse, top, top_coarse) > 0.0):
             top, top_coarse = e, coarse
@@ -114,7 +119,7 @@ def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents
     for k in range(low, high + end - begin):
         arc = k if k < high else begin + k - high
         row = before if arc < n_emitting else after
-        slot = ints[base + ints[base + 12] + arc] if arc < n_emitting else ints[base + 13]
+        slot = ints[base + ints[base + T.ARC_SLOTS] + arc] if arc < n_emitting else ints[base + T.N_SLOTS]
         m, e, coarse = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
         shift = behind(e, coarse, top, top_coarse)
         if m != 0.0 and shift > LEAST_PRODUCT:
@@ -122,7 +127,7 @@ def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents
     return total, top, top_coarse
 
 
-@kernel(f"void({PLACE}, int64, int64, int64, int64)", internal=True, seldom=True)
+@kernel(f"void({PLACE}, int64, int64, int64, int64)", internal=True, lazy=True)
 def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
     """So many frames from the row, its exponents and coarse exponents at ``start``: rows, with theirs beside them.
 
@@ -130,11 +135,11 @@ def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
     """
     _, stride, _, score = vector_places(ints, base, work0)
     rows, _, exponents, coarse = row_places(ints, base, work0)
-    pad = ints[base + 20]
+    pad = ints[base + T.PAD]
     for k in range(stride):
         work[rows + k] = work[start + k]
-        work[exponents + k] = work[start + stride + k]
-        work[coarse + k] = work[start + 2 * stride + k]
+        work[exponents + k] = work[start + START_EXPONENTS * stride + k]
+        work[coarse + k] = work[start + START_COARSE * stride + k]
     put_silent_column(ints, base, work, work0)
     to_exponents, to_coarse = exponents - rows, coarse - rows
     emits = count > 0
@@ -147,7 +152,7 @@ def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
         if emits:
             split_columns(ints, base, work, work0, n_frames, frame + step)
         far = 0.0
-        for state in range(ints[base]):
+        for state in range(ints[base + T.N_STATES]):
             total, e, c = all_terms(ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse)
             if total > 0.0:
                 own = exponent_of(total)
@@ -159,7 +164,7 @@ def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
         work[score + HAS_FAR] = 1.0 if far > 0.0 else 0.0
 
 
-@kernel(f"void({PLACE}, int64, int64, int64)", internal=True, seldom=True)
+@kernel(f"void({PLACE}, int64, int64, int64)", internal=True, lazy=True)
 def slow_back(ints, base, work, work0, n_frames, frame, count):
     """The gradient of `slow_forward`, which was just called again: from posteriors of states after to those before.
 
@@ -169,12 +174,12 @@ def slow_back(ints, base, work, work0, n_frames, frame, count):
     _, _, _, sums = weight_places(ints, base, work0)
     rows, _, exponents, coarse = row_places(ints, base, work0)
     columns, _, _, _ = frame_places(ints, base, n_frames, work0)
-    pad = ints[base + 20]
-    n_states, n_emitting, n_slots = ints[base], ints[base + 8], ints[base + 13]
+    pad = ints[base + T.PAD]
+    n_states, n_emitting, n_slots = ints[base + T.N_STATES], ints[base + T.N_EMITTING], ints[base + T.N_SLOTS]
     posteriors = vectors + pad
-    earlier = vectors + 3 * stride
-    emitting = base + ints[base + 15]
-    silent = base + ints[base + 16]
+    earlier = vectors + EARLIER * stride
+    emitting = base + ints[base + T.EMITTING]
+    silent = base + ints[base + T.SILENT]
     to_exponents, to_coarse = exponents - rows, coarse - rows
     emits = count > 0
     for step in range(max(count, 1) - 1, -1, -1):
@@ -202,13 +207,13 @@ def slow_back(ints, base, work, work0, n_frames, frame, count):
                 arc = k if k < high else begin + k - high
                 reads = arc < n_emitting
                 row = before if reads else after
-                slot = ints[base + ints[base + 12] + arc] if reads else n_slots
+                slot = ints[base + ints[base + T.ARC_SLOTS] + arc] if reads else n_slots
                 m, e, c = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
                 shift = behind(e, c, top, top_coarse)
                 if m != 0.0 and shift > LEAST_PRODUCT:
                     share = own * (m * power_of_two(shift))
-                    source = ints[base + ints[base + 9] + arc]
-                    work[sums + ints[base + ints[base + 22] + arc]] += share
+                    source = ints[base + ints[base + T.ARC_SOURCES] + arc]
+                    work[sums + ints[base + ints[base + T.ARC_FACTORS] + arc]] += share
                     if reads:
                         work[earlier + source] += share
                         work[used + slot] += share

@@ -1,6 +1,6 @@
-"""A block's frames in linear arithmetic, forward and back: by strips of states, or arc by arc.
+"""A block's frames in linear arithmetic, forward and back: by diagonals of states, or arc by arc.
 
-Called by ``trellis_forward`` and ``trellis_backward``; ``blocks`` says what the factors are, and what strips are
+Called by ``trellis_forward`` and ``trellis_backward``; ``blocks`` says what the factors are, and what diagonals are
 ``arcgrad.runtime.regions.inner_loop``.
 """
 
@@ -10,10 +10,18 @@ import numpy as np
 
 from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.math.vectors import broadcast, entry, load, number, put, store, sum_of
-from arcgrad.runtime.kernels.trellis.blocks import columns_width, vector_places, weight_places
-from arcgrad.runtime.kernels.trellis.renewal import PLACE, strip_places
+from arcgrad.runtime.kernels.trellis import trellis_format as T
+from arcgrad.runtime.kernels.trellis.blocks import (
+    BETA,
+    EARLIER,
+    FLOWS,
+    columns_width,
+    vector_places,
+    weight_places,
+)
+from arcgrad.runtime.kernels.trellis.rescaling import PLACE, diagonal_places
 
-__all__ = ["BACK", "FORWARD", "arcs_back", "arcs_forward", "clear", "copy", "strips_back", "strips_forward"]
+__all__ = ["BACK", "FORWARD", "arcs_back", "arcs_forward", "clear", "copy", "diagonals_back", "diagonals_forward"]
 
 FORWARD = f"void({PLACE}, int64, int64, int64, int64)"
 BACK = f"void({PLACE}, int64, int64, int64, boolean)"
@@ -34,180 +42,200 @@ def copy(work, source, to, count):
 
 
 @helper
-def odd_end(ints, base, work, cells, odd, count):
-    """Where odd arcs end that need to be looked at: at once where all are 0, as those out of a start are soon."""
-    places = base + entry(ints, base + 22)
-    for k in range(odd, odd + count):
-        if number(work, cells + entry(ints, places + entry(ints, k))) != 0.0:
-            return odd + count
-    return odd
+def leftover_end(ints, base, work, factors, leftover, count):
+    """Where leftover arcs end that need to be looked at: at once where all are 0, as those out of a start are soon."""
+    places = base + entry(ints, base + T.ARC_FACTORS)
+    for k in range(leftover, leftover + count):
+        if number(work, factors + entry(ints, places + entry(ints, k))) != 0.0:
+            return leftover + count
+    return leftover
 
 
 @helper
-def three(work, cell0, from0, cell1, from1, cell2, from2):
+def triple_at(ints, triple):
+    """Read offset and place of the factors of each of a triple's diagonals."""
+    return (
+        entry(ints, triple + T.OFFSET0),
+        entry(ints, triple + T.FACTOR0),
+        entry(ints, triple + T.OFFSET1),
+        entry(ints, triple + T.FACTOR1),
+        entry(ints, triple + T.OFFSET2),
+        entry(ints, triple + T.FACTOR2),
+    )
+
+
+@helper
+def two(work, place0, from0, place1, from1):
+    """Eight sums of two products."""
+    return load(work, place0) * load(work, from0) + load(work, place1) * load(work, from1)
+
+
+@helper
+def three(work, place0, from0, place1, from1, place2, from2):
     """Eight sums of three products."""
-    total = load(work, cell0) * load(work, from0) + load(work, cell1) * load(work, from1)
-    return total + load(work, cell2) * load(work, from2)
+    return two(work, place0, from0, place1, from1) + load(work, place2) * load(work, from2)
 
 
-@kernel(FORWARD, internal=True, seldom=True)
-def strips_forward(ints, base, work, work0, columns, count, start, rows):
+@kernel(FORWARD, internal=True, lazy=True)
+def diagonals_forward(ints, base, work, work0, columns, count, start, rows):
     """So many frames, with columns from that place on, from the row at ``start``; it and the others go to ``rows``."""
     _, stride, _, _ = vector_places(ints, base, work0)
-    _, _, cells, _ = weight_places(ints, base, work0)
-    table, groups, strips, forward, back, odd = strip_places(ints, base)
-    short = strips + 4 * entry(ints, table + 5)
-    state_slots = base + entry(ints, base + 23)
-    sources, ends = base + entry(ints, base + 9), base + entry(ints, base + 10)
-    slots, places = base + entry(ints, base + 12), base + entry(ints, base + 22)
-    pad = entry(ints, base + 20)
+    _, _, factors, _ = weight_places(ints, base, work0)
+    table, groups, diagonals, forward, back, leftover = diagonal_places(ints, base)
+    short = diagonals + T.DIAGONAL * entry(ints, table + T.N_LONG)
+    state_slots = base + entry(ints, base + T.STATE_SLOTS)
+    sources, ends = base + entry(ints, base + T.ARC_SOURCES), base + entry(ints, base + T.ARC_ENDS)
+    slots, places = base + entry(ints, base + T.ARC_SLOTS), base + entry(ints, base + T.ARC_FACTORS)
+    pad = entry(ints, base + T.PAD)
     width = columns_width(ints, base)
-    last_odd = odd_end(ints, base, work, cells, odd, entry(ints, table + 1))
+    last_leftover = leftover_end(ints, base, work, factors, leftover, entry(ints, table + T.N_LEFTOVER))
     copy(work, start, rows, stride)
     for before in range(rows + pad, rows + pad + count * stride, stride):
         after = before + stride
         clear(work, after - pad, pad)
         clear(work, after + stride - 2 * pad, pad)
-        for triple in range(forward, back, 8):
-            group = groups + 4 * entry(ints, triple)
-            begin = entry(ints, group)
-            end = entry(ints, group + 1)
-            from0, cell0 = before - entry(ints, triple + 2), cells + entry(ints, triple + 3)
-            from1, cell1 = before - entry(ints, triple + 4), cells + entry(ints, triple + 5)
-            from2, cell2 = before - entry(ints, triple + 6), cells + entry(ints, triple + 7)
-            entering = columns + entry(ints, group + 2)
-            if entry(ints, triple + 1) == 0:  # further strips of a group: rare
-                step = entry(ints, group + 3)
+        for triple in range(forward, back, T.TRIPLE):
+            group = groups + T.GROUP * entry(ints, triple + T.TRIPLE_GROUP)
+            begin = entry(ints, group + T.GROUP_BEGIN)
+            end = entry(ints, group + T.GROUP_END)
+            offset0, place0, offset1, place1, offset2, place2 = triple_at(ints, triple)
+            from0, from1, from2 = before - offset0, before - offset1, before - offset2
+            are_two = place2 == 0  # as of CTC's blanks
+            place0, place1, place2 = factors + place0, factors + place1, factors + place2
+            entering = columns + entry(ints, group + T.GROUP_SLOT)
+            step = entry(ints, group + T.GROUP_STEP)
+            if entry(ints, triple + T.IS_FIRST) == 0:  # further diagonals of a group: rare
                 for k in range(begin, end, 8):
-                    sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
+                    sent = three(work, place0 + k, from0 + k, place1 + k, from1 + k, place2 + k, from2 + k)
                     column = load(work, entering + k - begin) if step == 1 else broadcast(number(work, entering))
                     store(work, after + k, load(work, after + k) + sent * column)
-            elif entry(ints, group + 3) == 0 and entry(ints, triple + 7) == 0:  # two strips, as of CTC's blanks
+            elif step == 0 and are_two:
                 column = broadcast(number(work, entering))
                 for k in range(begin, end, 8):
-                    sent = load(work, cell0 + k) * load(work, from0 + k) + load(work, cell1 + k) * load(work, from1 + k)
-                    store(work, after + k, sent * column)
-            elif entry(ints, group + 3) == 0:
+                    store(work, after + k, two(work, place0 + k, from0 + k, place1 + k, from1 + k) * column)
+            elif step == 0:
                 column = broadcast(number(work, entering))
                 for k in range(begin, end, 8):
-                    sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
+                    sent = three(work, place0 + k, from0 + k, place1 + k, from1 + k, place2 + k, from2 + k)
                     store(work, after + k, sent * column)
             else:
                 entering -= begin
                 for k in range(begin, end, 8):
-                    sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
+                    sent = three(work, place0 + k, from0 + k, place1 + k, from1 + k, place2 + k, from2 + k)
                     store(work, after + k, sent * load(work, entering + k))
-        for strip in range(short, forward, 4):
-            first = entry(ints, strip + 2)
-            source = before - entry(ints, strip)
-            cell = cells + entry(ints, strip + 1)
+        for diagonal in range(short, forward, T.DIAGONAL):
+            first = entry(ints, diagonal + T.DIAGONAL_BEGIN)
+            source = before - entry(ints, diagonal + T.DIAGONAL_OFFSET)
+            place = factors + entry(ints, diagonal + T.DIAGONAL_FACTOR)
             slot = entry(ints, state_slots + first)
             step = entry(ints, state_slots + first + 1) - slot
-            for k in range(first, entry(ints, strip + 3), 8):
+            for k in range(first, entry(ints, diagonal + T.DIAGONAL_END), 8):
                 at = columns + slot + step * (k - first)
                 column = load(work, at) if step == 1 else broadcast(number(work, at))
-                sent = load(work, cell + k) * load(work, source + k)
+                sent = load(work, place + k) * load(work, source + k)
                 store(work, after + k, load(work, after + k) + sent * column)
-        for k in range(odd, last_odd):
+        for k in range(leftover, last_leftover):
             arc = entry(ints, k)
-            factor = number(work, cells + entry(ints, places + arc)) * number(work, columns + entry(ints, slots + arc))
+            factor = number(work, factors + entry(ints, places + arc)) * number(
+                work, columns + entry(ints, slots + arc)
+            )
             at = after + entry(ints, ends + arc)
             put(work, at, number(work, at) + factor * number(work, before + entry(ints, sources + arc)))
         columns += width
 
 
-@kernel(BACK, internal=True, seldom=True)
-def strips_back(ints, base, work, work0, columns, count, rows, want_weights):
-    """The gradient of `strips_forward`: from β after the frames to β before; columns become their posteriors."""
+@kernel(BACK, internal=True, lazy=True)
+def diagonals_back(ints, base, work, work0, columns, count, rows, want_weights):
+    """The gradient of `diagonals_forward`: from β after the frames to β before; columns become their posteriors."""
     vectors, stride, _, _ = vector_places(ints, base, work0)
-    _, _, cells, sums = weight_places(ints, base, work0)
-    table, groups, strips, forward, back, odd = strip_places(ints, base)
-    short = strips + 4 * entry(ints, table + 5)
-    sources, ends = base + entry(ints, base + 9), base + entry(ints, base + 10)
-    places = base + entry(ints, base + 22)
-    pad = entry(ints, base + 20)
+    _, _, factors, sums = weight_places(ints, base, work0)
+    table, groups, diagonals, forward, back, leftover = diagonal_places(ints, base)
+    short = diagonals + T.DIAGONAL * entry(ints, table + T.N_LONG)
+    sources, ends = base + entry(ints, base + T.ARC_SOURCES), base + entry(ints, base + T.ARC_ENDS)
+    places = base + entry(ints, base + T.ARC_FACTORS)
+    pad = entry(ints, base + T.PAD)
     width = columns_width(ints, base)
-    beta = vectors + 3 * stride + pad
-    earlier = beta + stride
-    flow = earlier + stride
-    last_odd = odd_end(ints, base, work, cells, odd, entry(ints, table + 1))
-    clear(work, earlier - pad, 2 * stride)
+    beta = vectors + BETA * stride + pad
+    earlier = vectors + EARLIER * stride + pad
+    flow = vectors + FLOWS * stride + pad
+    last_leftover = leftover_end(ints, base, work, factors, leftover, entry(ints, table + T.N_LEFTOVER))
+    clear(work, earlier - pad, stride)
+    clear(work, flow - pad, stride)
     for frame in range(count - 1, -1, -1):
         before = rows + frame * stride + pad
         after = before + stride
-        for group in range(groups, strips, 4):
-            begin = entry(ints, group)
-            entering = columns + frame * width + entry(ints, group + 2)
-            if entry(ints, group + 3) == 0:
+        for group in range(groups, diagonals, T.GROUP):
+            begin = entry(ints, group + T.GROUP_BEGIN)
+            entering = columns + frame * width + entry(ints, group + T.GROUP_SLOT)
+            if entry(ints, group + T.GROUP_STEP) == 0:
                 column = broadcast(number(work, entering))
                 posterior = broadcast(0.0)
-                for k in range(begin, entry(ints, group + 1), 8):
+                for k in range(begin, entry(ints, group + T.GROUP_END), 8):
                     later = load(work, beta + k)
                     store(work, flow + k, column * later)
                     posterior = posterior + load(work, after + k) * later
                 put(work, entering, sum_of(posterior))
             else:
-                for k in range(begin, entry(ints, group + 1), 8):
+                for k in range(begin, entry(ints, group + T.GROUP_END), 8):
                     later = load(work, beta + k)
                     at = entering + k - begin
                     store(work, flow + k, load(work, at) * later)
                     store(work, at, load(work, after + k) * later)
-        for triple in range(back, odd, 8):
-            group = groups + 4 * entry(ints, triple)
-            offset0, offset1, offset2 = entry(ints, triple + 2), entry(ints, triple + 4), entry(ints, triple + 6)
-            cell0 = cells + entry(ints, triple + 3) + offset0
-            cell1 = cells + entry(ints, triple + 5) + offset1
-            cell2 = cells + entry(ints, triple + 7) + offset2
+        for triple in range(back, leftover, T.TRIPLE):
+            group = groups + T.GROUP * entry(ints, triple + T.TRIPLE_GROUP)
+            begin, end = entry(ints, group + T.GROUP_BEGIN), entry(ints, group + T.GROUP_END)
+            offset0, place0, offset1, place1, offset2, place2 = triple_at(ints, triple)
             from0, from1, from2 = flow + offset0, flow + offset1, flow + offset2
-            is_first = entry(ints, triple + 1) == 1
-            if is_first and entry(ints, triple + 7) == 0:
-                for k in range(entry(ints, group), entry(ints, group + 1), 8):
-                    sent = load(work, cell0 + k) * load(work, from0 + k) + load(work, cell1 + k) * load(work, from1 + k)
-                    store(work, earlier + k, sent)
+            are_two = place2 == 0
+            place0, place1, place2 = factors + place0 + offset0, factors + place1 + offset1, factors + place2 + offset2
+            is_first = entry(ints, triple + T.IS_FIRST) == 1
+            if is_first and are_two:
+                for k in range(begin, end, 8):
+                    store(work, earlier + k, two(work, place0 + k, from0 + k, place1 + k, from1 + k))
                 continue
-            for k in range(entry(ints, group), entry(ints, group + 1), 8):
-                sent = three(work, cell0 + k, from0 + k, cell1 + k, from1 + k, cell2 + k, from2 + k)
+            for k in range(begin, end, 8):
+                sent = three(work, place0 + k, from0 + k, place1 + k, from1 + k, place2 + k, from2 + k)
                 store(work, earlier + k, sent if is_first else load(work, earlier + k) + sent)
-        for strip in range(short, forward, 4):
-            source = earlier - entry(ints, strip)
-            cell = cells + entry(ints, strip + 1)
-            for k in range(entry(ints, strip + 2), entry(ints, strip + 3), 8):
-                store(work, source + k, load(work, source + k) + load(work, cell + k) * load(work, flow + k))
-        for k in range(odd, last_odd):
+        for diagonal in range(short, forward, T.DIAGONAL):
+            source = earlier - entry(ints, diagonal + T.DIAGONAL_OFFSET)
+            place = factors + entry(ints, diagonal + T.DIAGONAL_FACTOR)
+            for k in range(entry(ints, diagonal + T.DIAGONAL_BEGIN), entry(ints, diagonal + T.DIAGONAL_END), 8):
+                store(work, source + k, load(work, source + k) + load(work, place + k) * load(work, flow + k))
+        for k in range(leftover, last_leftover):
             arc = entry(ints, k)
-            cell = entry(ints, places + arc)
+            place = entry(ints, places + arc)
             source = entry(ints, sources + arc)
-            flowing = number(work, cells + cell) * number(work, flow + entry(ints, ends + arc))
+            flowing = number(work, factors + place) * number(work, flow + entry(ints, ends + arc))
             at = earlier + source
             put(work, at, number(work, at) + flowing)
-            at = sums + cell
+            at = sums + place
             put(work, at, number(work, at) + flowing * number(work, before + source))
         if want_weights:
-            for strip in range(strips + 4, forward, 4):
-                cell = entry(ints, strip + 1)
-                source = before - entry(ints, strip)
-                for k in range(entry(ints, strip + 2), entry(ints, strip + 3), 8):
-                    at = sums + cell + k
-                    share = load(work, cells + cell + k) * load(work, source + k) * load(work, flow + k)
+            for diagonal in range(diagonals + T.DIAGONAL, forward, T.DIAGONAL):
+                place = entry(ints, diagonal + T.DIAGONAL_FACTOR)
+                source = before - entry(ints, diagonal + T.DIAGONAL_OFFSET)
+                for k in range(entry(ints, diagonal + T.DIAGONAL_BEGIN), entry(ints, diagonal + T.DIAGONAL_END), 8):
+                    at = sums + place + k
+                    share = load(work, factors + place + k) * load(work, source + k) * load(work, flow + k)
                     store(work, at, load(work, at) + share)
         beta, earlier = earlier, beta
     if count % 2 == 1:
         copy(work, beta - pad, earlier - pad, stride)
 
 
-@kernel(FORWARD, fastmath=("contract", "reassoc"), internal=True, seldom=True)
+@kernel(FORWARD, fastmath=("contract", "reassoc"), internal=True, lazy=True)
 def arcs_forward(ints, base, work, work0, columns, count, start, rows):
-    """As `strips_forward`, arc by arc, ε arcs within each frame."""
+    """As `diagonals_forward`, arc by arc, ε arcs within each frame."""
     _, stride, _, _ = vector_places(ints, base, work0)
-    _, _, cells, _ = weight_places(ints, base, work0)
+    _, _, factors_at, _ = weight_places(ints, base, work0)
     width = columns_width(ints, base)
     # Places have no sign here: numba would look for negative ones in the inner loops.
-    cell = np.uint64(cells)
-    sources = np.uint64(base + ints[base + 9])
-    slots = np.uint64(base + ints[base + 12])
-    emitting = np.uint64(base + ints[base + 15])
-    silent = np.uint64(base + ints[base + 16])
-    state_slots = np.uint64(base + ints[base + 23])
+    factors = np.uint64(factors_at)
+    sources = np.uint64(base + ints[base + T.ARC_SOURCES])
+    slots = np.uint64(base + ints[base + T.ARC_SLOTS])
+    emitting = np.uint64(base + ints[base + T.EMITTING])
+    silent = np.uint64(base + ints[base + T.SILENT])
+    state_slots = np.uint64(base + ints[base + T.STATE_SLOTS])
     one = np.uint64(1)
     copy(work, start, rows, stride)
     for frame in range(count):
@@ -215,52 +243,52 @@ def arcs_forward(ints, base, work, work0, columns, count, start, rows):
         after = before + np.uint64(stride)
         column = np.uint64(columns + frame * width)
         clear(work, rows + frame * stride + 2 * stride - 8, 8)
-        for state in range(np.uint64(ints[base])):
+        for state in range(np.uint64(ints[base + T.N_STATES])):
             total = 0.0
             slot = ints[state_slots + state]
             low, high = np.uint64(ints[emitting + state]), np.uint64(ints[emitting + state + one])
             if slot >= 0:
                 for arc in range(low, high):
-                    total += work[cell + arc] * work[before + np.uint64(ints[sources + arc])]
+                    total += work[factors + arc] * work[before + np.uint64(ints[sources + arc])]
                 total *= work[column + np.uint64(slot)]
             else:
                 for arc in range(low, high):
-                    factor = work[cell + arc] * work[column + np.uint64(ints[slots + arc])]
+                    factor = work[factors + arc] * work[column + np.uint64(ints[slots + arc])]
                     total += factor * work[before + np.uint64(ints[sources + arc])]
             for arc in range(np.uint64(ints[silent + state]), np.uint64(ints[silent + state + one])):
-                total += work[cell + arc] * work[after + np.uint64(ints[sources + arc])]
+                total += work[factors + arc] * work[after + np.uint64(ints[sources + arc])]
             work[after + state] = total
 
 
-@kernel(BACK, fastmath=("contract",), internal=True, seldom=True)
+@kernel(BACK, fastmath=("contract",), internal=True, lazy=True)
 def arcs_back(ints, base, work, work0, columns, count, rows, want_weights):
-    """As `strips_back`, arc by arc."""
+    """As `diagonals_back`, arc by arc."""
     vectors, stride, used_at, _ = vector_places(ints, base, work0)
-    _, _, cells, sums_at = weight_places(ints, base, work0)
+    _, _, factors_at, sums_at = weight_places(ints, base, work0)
     width = columns_width(ints, base)
-    cell = np.uint64(cells)
+    factors = np.uint64(factors_at)
     sums = np.uint64(sums_at)
     used = np.uint64(used_at)
-    sources = np.uint64(base + ints[base + 9])
-    slots = np.uint64(base + ints[base + 12])
-    emitting = np.uint64(base + ints[base + 15])
-    silent = np.uint64(base + ints[base + 16])
-    state_slots = np.uint64(base + ints[base + 23])
-    n_states = np.uint64(ints[base])
+    sources = np.uint64(base + ints[base + T.ARC_SOURCES])
+    slots = np.uint64(base + ints[base + T.ARC_SLOTS])
+    emitting = np.uint64(base + ints[base + T.EMITTING])
+    silent = np.uint64(base + ints[base + T.SILENT])
+    state_slots = np.uint64(base + ints[base + T.STATE_SLOTS])
+    n_states = np.uint64(ints[base + T.N_STATES])
     one = np.uint64(1)
-    beta = np.uint64(vectors + 3 * stride)
-    earlier = np.uint64(vectors + 4 * stride)
+    beta = np.uint64(vectors + BETA * stride)
+    earlier = np.uint64(vectors + EARLIER * stride)
     for frame in range(count - 1, -1, -1):
         before = np.uint64(rows + frame * stride)
         after = before + np.uint64(stride)
         column = np.uint64(columns + frame * width)
-        if ints[base + 8] < ints[base + 1]:
+        if ints[base + T.N_EMITTING] < ints[base + T.N_ARCS]:
             for back in range(n_states):
                 end = n_states - one - back
                 own = work[beta + end]
                 for arc in range(np.uint64(ints[silent + end]), np.uint64(ints[silent + end + one])):
                     source = np.uint64(ints[sources + arc])
-                    flow = work[cell + arc] * own
+                    flow = work[factors + arc] * own
                     work[beta + source] += flow
                     work[sums + arc] += flow * work[after + source]
         clear(work, used_at, width)
@@ -274,7 +302,7 @@ def arcs_back(ints, base, work, work0, columns, count, rows, want_weights):
                 total = 0.0
                 for arc in range(low, high):
                     source = np.uint64(ints[sources + arc])
-                    flow = work[cell + arc] * own
+                    flow = work[factors + arc] * own
                     work[earlier + source] += flow
                     share = flow * work[before + source]
                     total += share
@@ -284,7 +312,7 @@ def arcs_back(ints, base, work, work0, columns, count, rows, want_weights):
                 for arc in range(low, high):
                     source = np.uint64(ints[sources + arc])
                     slot = ints[slots + arc]
-                    flow = work[cell + arc] * work[column + np.uint64(slot)] * own
+                    flow = work[factors + arc] * work[column + np.uint64(slot)] * own
                     work[earlier + source] += flow
                     share = flow * work[before + source]
                     work[used + np.uint64(slot)] += share

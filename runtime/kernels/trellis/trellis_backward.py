@@ -9,8 +9,14 @@ import numpy as np
 
 from arcgrad.runtime.jit.declare import kernel
 from arcgrad.runtime.kernels.math.vectors import broadcast, divide, load, store, where_greater
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.kernels.trellis.blocks import (
+    BETA,
+    FIRST_FRAME,
+    HOW,
     KEPT,
+    START_EXPONENTS,
+    START_ROWS,
     block_rows,
     columns_width,
     frame_places,
@@ -18,9 +24,9 @@ from arcgrad.runtime.kernels.trellis.blocks import (
     vector_places,
 )
 from arcgrad.runtime.kernels.trellis.matrix_steps import matrix_back
-from arcgrad.runtime.kernels.trellis.renewal import PLACE, fill_cells
+from arcgrad.runtime.kernels.trellis.rescaling import PLACE, fill_factors
 from arcgrad.runtime.kernels.trellis.slow_frames import slow_back, slow_forward
-from arcgrad.runtime.kernels.trellis.steps import arcs_back, clear, strips_back
+from arcgrad.runtime.kernels.trellis.steps import arcs_back, clear, diagonals_back
 from arcgrad.runtime.kernels.trellis.trellis_forward import SLOWLY, UNIFORMLY, run_block
 
 __all__ = ["block_back", "starts_back"]
@@ -33,20 +39,20 @@ _NEGLIGIBLE = 2.0**-250
 def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights):
     """From posteriors of states after a block, which ends before frame ``end``, to those before.
 
-    Its columns become their posteriors; those of arcs are added to the workspace's sums by cell.
+    Its columns become their posteriors; those of arcs are added to the workspace's sums by factor.
     """
     row, stride, _, _ = vector_places(ints, base, work0)
     columns, _, _, starts = frame_places(ints, base, n_frames, work0)
     zero = broadcast(0.0)
-    frame = np.int64(iwork[iwork0 + 2 + 2 * block])
-    how = iwork[iwork0 + 3 + 2 * block]
-    start = starts + 3 * stride * block
+    frame = np.int64(iwork[iwork0 + FIRST_FRAME + 2 * block])
+    how = iwork[iwork0 + HOW + 2 * block]
+    start = starts + START_ROWS * stride * block
     count = end - frame
     if how == SLOWLY:
         slow_forward(ints, base, work, work0, n_frames, frame, count, start)
         slow_back(ints, base, work, work0, n_frames, frame, count)
         return
-    fill_cells(ints, base, work, work0, start + stride, how == UNIFORMLY)
+    fill_factors(ints, base, work, work0, start + START_EXPONENTS * stride, how == UNIFORMLY)
     at = columns + frame * columns_width(ints, base)
     rows = block_rows(ints, base, n_frames, work0, block, frame)
     if n_frames * stride > KEPT:
@@ -55,27 +61,27 @@ def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, wan
     for k in range(0, stride, 8):
         posteriors = load(work, row + k)
         beta = divide(posteriors, load(work, last + k))
-        store(work, row + 3 * stride + k, where_greater(posteriors, broadcast(_NEGLIGIBLE), beta, zero))
-    if ints[base + 18] == 1:
-        strips_back(ints, base, work, work0, at, count, rows, want_weights)
-    elif ints[base + 18] == 2:
+        store(work, row + BETA * stride + k, where_greater(posteriors, broadcast(_NEGLIGIBLE), beta, zero))
+    if ints[base + T.INNER_LOOP] == T.DIAGONALS:
+        diagonals_back(ints, base, work, work0, at, count, rows, want_weights)
+    elif ints[base + T.INNER_LOOP] == T.MATRIX:
         matrix_back(ints, base, work, work0, at, count, rows, want_weights)
     else:
         arcs_back(ints, base, work, work0, at, count, rows, want_weights)
     for k in range(0, stride, 8):
         mantissas = load(work, start + k)
-        posteriors = mantissas * load(work, row + 3 * stride + k)
+        posteriors = mantissas * load(work, row + BETA * stride + k)
         store(work, row + k, where_greater(mantissas, zero, posteriors, zero))
 
 
-@kernel(f"void({PLACE}, int64)", internal=True, seldom=True)
+@kernel(f"void({PLACE}, int64)", internal=True, lazy=True)
 def starts_back(ints, base, work, work0, n_frames):
     """The gradient of the ε arcs before the first frame."""
     _, stride, _, _ = vector_places(ints, base, work0)
     rows, _, _, _ = row_places(ints, base, work0)
-    start = rows + 4 * stride
-    clear(work, start, 3 * stride)
-    for k in range(ints[base + 2]):
-        work[start + ints[base + ints[base + 3] + k]] = 1.0
+    start = rows + 4 * stride  # behind the rows that one frame takes
+    clear(work, start, START_ROWS * stride)
+    for k in range(ints[base + T.N_STARTS]):
+        work[start + ints[base + ints[base + T.STARTS] + k]] = 1.0
     slow_forward(ints, base, work, work0, n_frames, 0, 0, start)
     slow_back(ints, base, work, work0, n_frames, 0, 0)

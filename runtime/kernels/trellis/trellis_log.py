@@ -1,4 +1,4 @@
-"""Forward score of a graph met with a dense chain, and its gradients by arc weights and by frames.
+"""Forward score of a dense composition, and its gradients with respect to arc weights and frames.
 
 The functions for float64 and float32 frames read and write frames; what lies between is compiled once, and explained in
 ``blocks``: ``trellis_forward`` and ``trellis_backward``. Both are done block by block, while a block is in the cache.
@@ -27,11 +27,15 @@ from arcgrad.runtime.kernels.math.vectors import (
     store,
     where_greater,
 )
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.kernels.trellis.blocks import (
     BUDGET,
+    FIRST_FRAME,
     LONGEST,
-    TOUCHED,
+    N_BLOCKS,
+    PREFETCHED,
     columns_width,
+    eights,
     frame_places,
     vector_places,
     weight_places,
@@ -100,7 +104,7 @@ def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, sho
 
 
 @helper
-def touch(frames, row, n_slots):
+def prefetch(frames, row, n_slots):
     """Read a number of every line of the cache that a frame takes, in order, so that the next lines are fetched ahead.
 
     Columns are picked from a frame in any order. Not where they are so few that most lines are not needed, or the frame
@@ -117,35 +121,35 @@ def touch(frames, row, n_slots):
 @helper
 def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
     """Exponentiate the columns that occur, of frames from ``begin`` to ``end``."""
-    n_slots = ints[base + 13]
+    n_slots = ints[base + T.N_SLOTS]
     n_eights = n_slots // 8 * 8
     width = columns_width(ints, base)
-    used = base + ints[base + 14]
+    used = base + ints[base + T.SLOT_COLUMNS]
     columns, shifts, ranges, _ = frame_places(ints, base, n_frames, work0)
     to = columns + begin * width
-    touched = 0.0
+    prefetched = 0.0
     for frame in range(begin, end):
         row = frame0 + frame
-        touched += touch(frames, row, n_slots)
+        prefetched += prefetch(frames, row, n_slots)
         for slot in range(0, n_eights, 8):
             store(work, to + slot, picked(frames, row, ints, used + slot))
         for slot in range(n_eights, n_slots):
             put(work, to + slot, frames[np.uint64(row), np.uint64(ints[used + slot])])
         to += width
     _, _, _, score = vector_places(ints, base, work0)
-    work[score + TOUCHED] = touched  # or it would not be done
+    work[score + PREFETCHED] = prefetched  # or it would not be done
     first = columns + begin * width
     short = frames.itemsize == 4
-    exponentiate_frames(work, first, end - begin, ints[base + 13], width, shifts + begin, ranges + begin, short)
+    exponentiate_frames(work, first, end - begin, ints[base + T.N_SLOTS], width, shifts + begin, ranges + begin, short)
 
 
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
     """Log of the sum over accepting paths of exp(weight of arcs and frames); −inf where there is none."""
-    gather_weights(ints, base, ints[base + 1], weights, n_shared, shift, work, work0, 1.0)
-    rests = work0 + (ints[base + 1] + 7) // 8 * 8
-    for arc in range(ints[base + 1]):
+    gather_weights(ints, base, ints[base + T.N_ARCS], weights, n_shared, shift, work, work0, 1.0)
+    rests = work0 + eights(ints, base, T.RESTS)
+    for arc in range(ints[base + T.N_ARCS]):
         work[rests + arc] = rounded_off(ints, base, arc, weights, n_shared, shift, work[work0 + arc])
-    if ints[base] == 0:
+    if ints[base + T.N_STATES] == 0:
         return -inf
     begin_blocks(ints, base, work, work0, iwork, iwork0)
     frame = 0
@@ -160,25 +164,25 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
 
 
 @helper
-def add_columns(ints, base, work, from_, seed, frames_gradient, row):
-    """Add seed × the posterior of each column to a frame's gradient; what `touch` returns."""
-    n_slots = ints[base + 13]
+def add_columns(ints, base, work, from_, cotangent, frames_gradient, row):
+    """Add cotangent × the posterior of each column to a frame's gradient; what `prefetch` returns."""
+    n_slots = ints[base + T.N_SLOTS]
     n_eights = n_slots // 8 * 8
-    used = base + ints[base + 14]
-    touched = touch(frames_gradient, row, n_slots)
+    used = base + ints[base + T.SLOT_COLUMNS]
+    prefetched = prefetch(frames_gradient, row, n_slots)
     for slot in range(0, n_eights, 8):
-        add_picked(frames_gradient, row, ints, used + slot, load(work, from_ + slot) * seed)
+        add_picked(frames_gradient, row, ints, used + slot, load(work, from_ + slot) * cotangent)
     for slot in range(n_eights, n_slots):
-        frames_gradient[np.uint64(row), np.uint64(ints[used + slot])] += seed * number(work, from_ + slot)
-    return touched
+        frames_gradient[np.uint64(row), np.uint64(ints[used + slot])] += cotangent * number(work, from_ + slot)
+    return prefetched
 
 
 @helper
-def add_weights(ints, base, work, work0, seed, gradient, n_shared, g_shared, g_shift):
-    """Add seed × the posterior of each arc to its entries' gradient."""
+def add_weights(ints, base, work, work0, cotangent, gradient, n_shared, g_shared, g_shift):
+    """Add cotangent × the posterior of each arc to its entries' gradient."""
     _, _, _, sums = weight_places(ints, base, work0)
-    for arc in range(ints[base + 1]):
-        posterior = seed * work[sums + ints[base + ints[base + 22] + arc]]
+    for arc in range(ints[base + T.N_ARCS]):
+        posterior = cotangent * work[sums + ints[base + ints[base + T.ARC_FACTORS] + arc]]
         add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)
 
 
@@ -196,7 +200,7 @@ def _backward(
     iwork,
     iwork0,
     sign,
-    seed,
+    cotangent,
     gradient,
     g_shared,
     g_shift,
@@ -205,31 +209,31 @@ def _backward(
     want_weights,
     want_frames,
 ):
-    """Add seed × posterior of each arc to its entries' gradient, and of each frame and column to the frames'.
+    """Add cotangent × posterior of each arc to its entries' gradient, and of each frame and column to the frames'.
 
     Once after each forward: the workspace's columns become posteriors.
     """
     _, _, _, score = vector_places(ints, base, work0)
-    if ints[base] == 0 or work[score] == -inf:
+    if ints[base + T.N_STATES] == 0 or work[score] == -inf:
         return
-    _, _, cells, sums = weight_places(ints, base, work0)
+    _, _, factors, sums = weight_places(ints, base, work0)
     columns, _, _, _ = frame_places(ints, base, n_frames, work0)
     width = columns_width(ints, base)
-    clear(work, sums, sums - cells)
-    touched = 0.0
+    clear(work, sums, sums - factors)
+    prefetched = 0.0
     end = n_frames
-    for block in range(iwork[iwork0] - 1, -1, -1):
+    for block in range(iwork[iwork0 + N_BLOCKS] - 1, -1, -1):
         block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights)
-        begin = iwork[iwork0 + 2 + 2 * block]
+        begin = iwork[iwork0 + FIRST_FRAME + 2 * block]
         for frame in range(begin if want_frames else end, end):
             row = gframe0 + frame
-            touched += add_columns(ints, base, work, columns + frame * width, seed, frames_gradient, row)
+            prefetched += add_columns(ints, base, work, columns + frame * width, cotangent, frames_gradient, row)
         end = begin
-    work[score + TOUCHED] = touched
-    if ints[base + 17] > 0:
+    work[score + PREFETCHED] = prefetched
+    if ints[base + T.SILENT_DEPTH] > 0:
         starts_back(ints, base, work, work0, n_frames)
     if want_weights:
-        add_weights(ints, base, work, work0, seed, gradient, n_shared, g_shared, g_shift)
+        add_weights(ints, base, work, work0, cotangent, gradient, n_shared, g_shared, g_shift)
 
 
 trellis_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

@@ -1,4 +1,4 @@
-"""Best path of a graph met with a dense chain, its gradients and its arcs. MIN is this with the sign −1.
+"""Best path of a dense composition, its gradients and its arcs. MIN is this with the sign −1.
 
 Time-synchronous dynamic programming with one back pointer for each frame and state: the arc by which the best path
 came, an ε arc within the frame or an emitting one from the frame before; −1 at a start. Among equals the arc packed
@@ -11,6 +11,7 @@ from math import inf
 
 from arcgrad.runtime.jit.declare import kernel
 from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 
 __all__ = [
     "trellis_max_backward",
@@ -20,24 +21,27 @@ __all__ = [
     "trellis_max_path",
 ]
 
+_END, _CHOICES = 0, 1
+"""Integers of the workspace: the best path's last state; by frame and state, the arc by which the best path came."""
+
 
 def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
     """sign × the greatest of sign × path weight; sign × −inf where there is no path."""
-    n_states = ints[base]
-    n_arcs = ints[base + 1]
-    sources = base + ints[base + 9]
-    slots = base + ints[base + 12]
-    columns = base + ints[base + 14]
-    emitting = base + ints[base + 15]
-    silent = base + ints[base + 16]
+    n_states = ints[base + T.N_STATES]
+    n_arcs = ints[base + T.N_ARCS]
+    sources = base + ints[base + T.ARC_SOURCES]
+    slots = base + ints[base + T.ARC_SLOTS]
+    columns = base + ints[base + T.SLOT_COLUMNS]
+    emitting = base + ints[base + T.EMITTING]
+    silent = base + ints[base + T.SILENT]
     gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, sign)
     previous = work0 + n_arcs
     row = previous + n_states
-    pointers = iwork0 + 1
+    pointers = iwork0 + _CHOICES
     for state in range(n_states):
         work[row + state] = -inf
-    for k in range(ints[base + 2]):
-        work[row + ints[base + ints[base + 3] + k]] = 0.0
+    for k in range(ints[base + T.N_STARTS]):
+        work[row + ints[base + ints[base + T.STARTS] + k]] = 0.0
     for step in range(n_frames + 1):
         for state in range(n_states):
             best = -inf
@@ -63,12 +67,12 @@ def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, wor
         previous, row = row, previous
     best = -inf
     end = -1
-    for k in range(ints[base + 4]):
-        state = ints[base + ints[base + 5] + k]
+    for k in range(ints[base + T.N_ACCEPTS]):
+        state = ints[base + ints[base + T.ACCEPTS] + k]
         if work[previous + state] > best:
             best = work[previous + state]
             end = state
-    iwork[iwork0] = end
+    iwork[iwork0 + _END] = end
     return sign * best
 
 
@@ -86,7 +90,7 @@ def _backward(
     iwork,
     iwork0,
     sign,
-    seed,
+    cotangent,
     gradient,
     g_shared,
     g_shift,
@@ -95,25 +99,25 @@ def _backward(
     want_weights,
     want_frames,
 ):
-    """Add the seed to the entries of each arc of the best path, and to the frames and columns that it takes."""
-    state = iwork[iwork0]
+    """Add the cotangent to the entries of each arc of the best path, and to the frames and columns that it takes."""
+    state = iwork[iwork0 + _END]
     if state < 0:
         return
     frame = n_frames
-    arc = iwork[iwork0 + 1 + frame * ints[base] + state]
+    arc = iwork[iwork0 + _CHOICES + frame * ints[base + T.N_STATES] + state]
     while arc >= 0:
         if want_weights:
-            add_to_entries(ints, base, arc, seed, gradient, n_shared, g_shared, g_shift)
-        if arc < ints[base + 8]:
+            add_to_entries(ints, base, arc, cotangent, gradient, n_shared, g_shared, g_shift)
+        if arc < ints[base + T.N_EMITTING]:
             frame -= 1
             if want_frames:
-                column = ints[base + ints[base + 14] + ints[base + ints[base + 12] + arc]]
-                frames_gradient[gframe0 + frame, column] += seed
-        state = ints[base + ints[base + 9] + arc]
-        arc = iwork[iwork0 + 1 + frame * ints[base] + state]
+                column = ints[base + ints[base + T.SLOT_COLUMNS] + ints[base + ints[base + T.ARC_SLOTS] + arc]]
+                frames_gradient[gframe0 + frame, column] += cotangent
+        state = ints[base + ints[base + T.ARC_SOURCES] + arc]
+        arc = iwork[iwork0 + _CHOICES + frame * ints[base + T.N_STATES] + state]
 
 
-@kernel("int64(int32[::1], int64, int32[::1], int64, int64, int32[::1], int32[::1])")
+@kernel("int64(const int32[::1], int64, int32[::1], int64, int64, int32[::1], int32[::1])")
 def trellis_max_path(ints, base, iwork, iwork0, n_frames, arcs, arc_frames):
     """Write the best path after forward: the graph's arc numbers, and for each its frame (from 0), −1 for ε arcs.
 
@@ -121,22 +125,22 @@ def trellis_max_path(ints, base, iwork, iwork0, n_frames, arcs, arc_frames):
     """
     length = 0
     for turn in range(2):
-        state = iwork[iwork0]
+        state = iwork[iwork0 + _END]
         if state < 0:
             return 0
         frame = n_frames
-        arc = iwork[iwork0 + 1 + frame * ints[base] + state]
+        arc = iwork[iwork0 + _CHOICES + frame * ints[base + T.N_STATES] + state]
         step = 0
         while arc >= 0:
-            emits = arc < ints[base + 8]
+            emits = arc < ints[base + T.N_EMITTING]
             if emits:
                 frame -= 1
             step += 1
             if turn == 1:
-                arcs[length - step] = ints[base + ints[base + 11] + arc]
+                arcs[length - step] = ints[base + ints[base + T.ARC_NUMBERS] + arc]
                 arc_frames[length - step] = frame if emits else -1
-            state = ints[base + ints[base + 9] + arc]
-            arc = iwork[iwork0 + 1 + frame * ints[base] + state]
+            state = ints[base + ints[base + T.ARC_SOURCES] + arc]
+            arc = iwork[iwork0 + _CHOICES + frame * ints[base + T.N_STATES] + state]
         length = step
         if length > len(arcs) or length > len(arc_frames):
             return length

@@ -19,7 +19,8 @@ import pytest
 
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.jit.cache import CacheInfo, cache
-from arcgrad.runtime.jit.declare import helper, kernel, load_routine, without_comments
+from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.jit.routine import load_routine, without_comments
 
 # Closures hold no kernels here: the tests' kernels are module-level functions, as all must be.
 
@@ -30,7 +31,7 @@ def halve(x: float) -> float:
     return 0.5 * x
 
 
-@kernel("float64(float64[::1], float64)")
+@kernel("float64(const float64[::1], float64)")
 def halved_sum(values: Any, start: float) -> float:
     result = start
     for value in values:
@@ -38,22 +39,22 @@ def halved_sum(values: Any, start: float) -> float:
     return result
 
 
-@kernel("float64(float64[::1], float64)")
+@kernel("float64(const float64[::1], float64)")
 def twice_halved_sum(values: Any, start: float) -> float:
     return halved_sum(values, halved_sum(values, start))
 
 
-@kernel("float64(float64[::1])", internal=True)
+@kernel("float64(const float64[::1])", internal=True)
 def inner_sum(values: Any) -> float:
     return halved_sum(values, 0.0) + halved_sum(values, 0.0)
 
 
-@kernel("float64(float64[::1])")
+@kernel("float64(const float64[::1])")
 def outer_sum(values: Any) -> float:
     return inner_sum(values)
 
 
-@kernel("void(int32[::1], float64[:, ::1])")
+@kernel("void(const int32[::1], float64[:, ::1])")
 def write_first(index: Any, table: Any) -> None:
     table[index[0], 0] = 7.0
 
@@ -77,7 +78,7 @@ from test_routines import halve, halved_sum
 def routine(values, start):
     return halve(halved_sum(values, start))  # LSE[A]
 """
-SIGNATURE = "float64(float64[::1], float64)"
+SIGNATURE = "float64(const float64[::1], float64)"
 
 
 @pytest.fixture(autouse=True)
@@ -169,9 +170,40 @@ def test_arguments_are_those_of_the_signature() -> None:
     for _ in range(2):
         assert write_first(index, table) is None
     assert table[1, 0] == 7.0
+    table.flags.writeable = False
+    with pytest.raises(TypeError, match="No matching definition"):
+        write_first(index, table)
     for wrong in (values.astype(np.float32), np.arange(4.0)[::2], np.arange(2), [1.0, 2.0], np.zeros((1, 1))):
         with pytest.raises(TypeError, match="No matching definition"):
             halved_sum(wrong, 1.0)
+
+
+@kernel("void(const float64[::1])")
+def write_an_input(values: Any) -> None:
+    values[0] = 1.0
+
+
+def test_a_kernel_that_writes_an_input_is_not_compiled() -> None:
+    with pytest.raises(Exception, match="readonly array"):
+        write_an_input.load()
+
+
+@pytest.mark.parametrize(
+    ("line", "types"),
+    [("work[0] = weights[0]", (False, False)), ("weights[0] = seeds[0, 0]", (True, False))],
+)
+def test_of_a_routine_what_it_does_not_write_may_be_read_only(line: str, types: tuple[bool, bool]) -> None:
+    source = f"def routine(weights, work, seeds):\n    {line}\n"
+    routine = load_routine(source, signature="void(float64[::1], float64[::1], float64[:, ::1])", tier="fused")
+    arguments = [np.ones(1), np.ones(1), np.ones((1, 1))]
+    arguments[2].flags.writeable = False
+    routine(*arguments)
+    arguments[0].flags.writeable = False
+    if types[0]:
+        with pytest.raises(TypeError, match="No matching definition"):
+            routine(*arguments)
+    else:
+        routine(*arguments)
 
 
 def test_division_by_zero_follows_the_floating_point_rules() -> None:
@@ -182,7 +214,7 @@ def test_helpers_and_kernels_are_plain_python_too() -> None:
     assert halve(3.0) == 1.5
     assert halve.__doc__ == "Half of x."
     assert halved_sum.python(np.array([1.0]), 1.0) == 1.5
-    assert repr(halved_sum).endswith("test_routines.halved_sum: float64(float64[::1], float64)>")
+    assert repr(halved_sum).endswith("test_routines.halved_sum: float64(const float64[::1], float64)>")
 
 
 def test_both_tiers_of_a_routine_agree(fresh: Path) -> None:
@@ -216,7 +248,7 @@ def test_routines_that_differ_in_comments_only_are_one(fresh: Path) -> None:
     "change",
     [
         {"source": ROUTINE.replace("halve(halved_sum", "(halved_sum")},
-        {"signature": "float64(float64[::1], float32)"},
+        {"signature": "float64(const float64[::1], float32)"},
         {"fastmath": {"reassoc"}},
     ],
 )
@@ -293,7 +325,7 @@ def test_threads_that_load_the_same_routine_compile_it_once() -> None:
 
 
 def test_a_plain_routine_does_not_wait_for_a_compilation() -> None:
-    from arcgrad.runtime.jit import compile as numba_compiler
+    from arcgrad.runtime.jit.compat import global_compiler_lock
 
     loaded = threading.Event()
 
@@ -301,7 +333,7 @@ def test_a_plain_routine_does_not_wait_for_a_compilation() -> None:
         load_routine("def routine(x):\n    return x\n", tier="kernels")
         loaded.set()
 
-    with numba_compiler.global_compiler_lock:
+    with global_compiler_lock:
         threading.Thread(target=load).start()
         assert loaded.wait(timeout=5)
 
@@ -322,6 +354,7 @@ def test_a_fused_routine_needs_a_signature() -> None:
         load_routine(ROUTINE, tier="fused")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 @pytest.mark.parametrize("delay", [0.01, 0.03, 0.06])
 @pytest.mark.usefixtures("interruptible")
@@ -343,6 +376,7 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
     assert compiled(before) == (1, 1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_during_a_compilation_leaves_no_lock_behind(fresh: Path) -> None:

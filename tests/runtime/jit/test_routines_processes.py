@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCALAR = """
 import math
 from arcgrad.runtime.jit.declare import helper
@@ -35,14 +37,14 @@ LATTICE = """
 from arcgrad.runtime.jit.declare import kernel
 from toykernels.scalar import log_add, scaled
 
-@kernel("float64(float64[::1])")
+@kernel("float64(const float64[::1])")
 def total(weights):
     result = -float("inf")
     for weight in weights:
         result = log_add(result, weight)
     return result
 
-@kernel("void(float64[::1], float64[::1])")
+@kernel("void(const float64[::1], float64[::1])")
 def scale(weights, out):
     for arc in range(len(weights)):
         out[arc] = scaled(weights[arc])
@@ -70,7 +72,7 @@ CHAIN_MAIN = """
 import json
 import numpy
 from arcgrad.runtime.jit.cache import cache
-from arcgrad.runtime.jit.declare import load_routine
+from arcgrad.runtime.jit.routine import load_routine
 from toykernels.chain import both
 
 SOURCE = '''
@@ -98,7 +100,7 @@ import numpy, numba
 start = time.process_time()
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.jit.cache import cache
-from arcgrad.runtime.jit.declare import load_routine
+from arcgrad.runtime.jit.routine import load_routine
 from toykernels.lattice import scale, total
 
 SOURCE = '''

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from support.random_graphs import draw_topology
 
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
@@ -39,8 +40,8 @@ def function(region: Region, role: str, dtype: Any = np.float64) -> Callable[...
     return getattr(importlib.import_module(names.module), name + suffix)
 
 
-def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, seed: float = 1.0) -> Result:
-    """Value and gradients by local entry (the first N_SHARED lie in the shared part) and by frame."""
+def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, cotangent: float = 1.0) -> Result:
+    """Value and gradients with respect to local entries (the first N_SHARED are shared) and frames."""
     rng = np.random.default_rng(0)
     n_shared = min(N_SHARED, len(local))
     n_frames = 0 if frames is None else len(frames)
@@ -68,7 +69,7 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, see
     backward = function(region, "backward", dtype)
     if backward is not None:
         extra = () if frames is None else (frames_gradient, 1, True, True)
-        backward(*graph, *given, *space, seed, gradient, G_SHARED, G_SHIFT, *extra)
+        backward(*graph, *given, *space, cotangent, gradient, G_SHARED, G_SHIFT, *extra)
     assert np.all(np.isnan(work[WORK0 + floats :]))
     assert np.all(np.isnan(work[:WORK0]))
     assert np.all(iwork[IWORK0 + integers :] == 777)
@@ -102,22 +103,9 @@ def random_graph(
     n_labels: int = 4,
     epsilon: float = 0.0,
 ) -> Topology:
-    """States may be unreachable, arcs parallel; where acyclic, states are shuffled half of the time."""
-    n = int(rng.integers(0, n_states + 1))
-    m = int(rng.integers(0, n_arcs + 1)) if n else 0
-    src, dst = rng.integers(0, max(n, 1), (2, m))
-    if acyclic:
-        src, dst = np.minimum(src, dst), np.maximum(src, dst)
-        keep = src < dst
-        src, dst = src[keep], dst[keep]
-        if rng.random() < 0.5:
-            shuffle = rng.permutation(n)
-            src, dst = shuffle[src], shuffle[dst]
-    m = len(src)
-    label = np.where(rng.random(m) < epsilon, -1, rng.integers(0, n_labels, m))
-    start = np.flatnonzero(rng.random(n) < 0.35)
-    accept = np.flatnonzero(rng.random(n) < 0.35)
-    return Topology.make(n, src, dst, label, label, start, accept)
+    """A graph of at most that size."""
+    n, m = int(rng.integers(0, n_states + 1)), int(rng.integers(0, n_arcs + 1))
+    return draw_topology(rng, n, m, np.arange(n_labels), acyclic=acyclic, epsilon=epsilon, acceptor=True)
 
 
 def random_selection(rng: np.random.Generator, n_arcs: int, n_entries: int, identity: bool) -> Selection:
@@ -151,7 +139,7 @@ def lse(values: list[float]) -> float:
 
 
 def unroll(graph: Topology, n_frames: int, n_columns: int) -> tuple[Topology, np.ndarray, np.ndarray]:
-    """The graph met with a dense chain, built: the arcs of G and the frame columns (−1: ε) that each arc came from."""
+    """Dense composition with the graph, built: the arcs of G and the frame columns (−1: ε) that each arc came from."""
     n = graph.n_states
     src, dst, arcs, cells = [], [], [], []
     for t, arc in itertools.product(range(n_frames + 1), range(graph.n_arcs)):

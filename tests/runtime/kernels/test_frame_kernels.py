@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from kernel_harness import all_paths, lse, random_graph, random_selection, run, unroll
+from support.ctc_graphs import alignment_graph as ctc
 from support.magnitudes import with_penalties
 
 from arcgrad.compiler.orders import topological_order
@@ -73,7 +74,7 @@ def test_trellis_log_is_the_sum_over_paths(seed: int, dtype) -> None:
     region = pack_trellis(sided(graph, side), selection, OFFSETS, side, N_COLUMNS, "log")
     scores = [math.fsum(weight[list(p)]) if np.all(np.isfinite(weight[list(p)])) else -math.inf for p in paths]
     expected = lse(scores)
-    result = run(region, local, frames, seed=0.5)
+    result = run(region, local, frames, cotangent=0.5)
     tolerance = 1e-12 if dtype == np.float64 else 1e-6
     assert result.value == pytest.approx(expected, rel=tolerance, abs=tolerance)
     posteriors = [0.5 * math.exp(s - expected) if expected > -math.inf else 0.0 for s in scores]
@@ -127,7 +128,7 @@ def test_epsilon_cycles_are_left_to_the_caller() -> None:
 def test_frames_alone(shape: tuple[int, int], dtype) -> None:
     frames = np.random.default_rng(1).normal(size=shape).astype(dtype)
     nothing = np.zeros(0)
-    result = run(pack_frames("log"), nothing, frames, seed=2.0)
+    result = run(pack_frames("log"), nothing, frames, cotangent=2.0)
     expected = sum(lse(row.astype(float).tolist()) for row in frames)
     assert result.value == pytest.approx(expected, rel=1e-6)
     if expected > -math.inf:
@@ -160,19 +161,6 @@ def test_frames_with_columns_of_minus_infinity() -> None:
         result = run(pack_frames(semiring), nothing, blocked)
         assert result.value == -math.inf
         assert not result.frames_gradient.any()
-
-
-def ctc(labels: list[int]) -> Topology:
-    """The CTC graph of a label sequence, blank 0 (Graves et al., 2006), one state a position."""
-    symbols = [0]
-    for label in labels:
-        symbols += [label, 0]
-    arcs = [(0, 0, 0)]
-    for s in range(1, len(symbols)):
-        arcs += [(s, s, symbols[s]), (s - 1, s, symbols[s])]
-        if s > 1 and symbols[s] != 0 and symbols[s] != symbols[s - 2]:
-            arcs.append((s - 2, s, symbols[s]))
-    return Topology.from_arcs(len(symbols), arcs, [0], [len(symbols) - 2, len(symbols) - 1])
 
 
 def log_domain_forward(graph: Topology, frames: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ def test_lattice_log_is_the_sum_over_paths(seed: int) -> None:
     paths = all_paths(graph, graph.n_states)
     scores = [sum(weight[list(path)]) for path in paths]
     expected = lse(scores)
-    result = run(region, local, seed=0.5)
+    result = run(region, local, cotangent=0.5)
     assert result.value == pytest.approx(expected, rel=1e-12, abs=1e-12)
     posteriors = [0.5 * math.exp(s - expected) if expected > -math.inf else 0.0 for s in scores]
     np.testing.assert_allclose(result.gradient, path_gradient(paths, posteriors, counts), rtol=1e-11, atol=1e-13)

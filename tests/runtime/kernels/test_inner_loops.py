@@ -8,11 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from kernel_harness import run, unroll
+from support.ctc_graphs import alignment_graph as alignments
 
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
 from arcgrad.runtime.kernels.frames.frames_log import greatest
 from arcgrad.runtime.kernels.math.exponentials import exponential, exponentials
+from arcgrad.runtime.kernels.trellis.trellis_format import ARC_BY_ARC, DIAGONALS, INNER_LOOP, MATRIX
 from arcgrad.runtime.regions import pack_graph, pack_trellis
 
 OFFSETS = np.zeros(1, dtype=np.int64)
@@ -29,21 +31,8 @@ def fully_connected(n_tags: int, epsilon: bool) -> Topology:
     return Topology.make(n_tags, src, dst, label, label, np.arange(0, n_tags, 2), np.arange(1, n_tags, 3))
 
 
-def alignments(labels: list[int]) -> Topology:
-    """CTC's graph of a target: strips of blanks and of labels."""
-    symbols = [0]
-    for label in labels:
-        symbols += [label, 0]
-    arcs = [(0, 1, symbols[0]), (0, 2, symbols[1])]
-    for s, symbol in enumerate(symbols):
-        for step in range(3):
-            if s + step < len(symbols) and (step < 2 or (s % 2 and symbol != symbols[s + 2])):
-                arcs.append((s + 1, s + step + 1, symbols[s + step]))
-    return Topology.from_arcs(len(symbols) + 1, arcs, [0], [len(symbols) - 1, len(symbols)])
-
-
 def banded(rng: np.random.Generator, n: int, loops: bool) -> Topology:
-    """States entered from those up to three before them, and some odd arcs; labels of their own and a common one."""
+    """States entered from those up to three before them, and some leftover arcs; labels of their own or in common."""
     label = np.where(np.arange(n) % 2 == 0, 3, rng.integers(0, 3, n))
     steps = [0, 1, 2, 4] if loops else [1, 2, 4]
     src = np.concatenate([*(np.arange(n - step) for step in steps), rng.integers(0, n, 3)])
@@ -67,7 +56,7 @@ def check(graph: Topology, local: np.ndarray, frames: np.ndarray, format_: int) 
     """The trellis' score and gradients are those of the lattice that it stands for."""
     region = pack_trellis(graph, Selection.identity(0, graph.n_arcs), OFFSETS, "input", 7, "log")
     assert region is not None
-    assert region.ints[18] == format_
+    assert region.ints[INNER_LOOP] == format_
     result = run(region, local, frames)
     built, arcs, cells = unroll(graph, len(frames), 7)
     pairs = np.stack([arcs, np.where(cells >= 0, graph.n_arcs + cells, -1)], axis=1)
@@ -98,41 +87,41 @@ def test_full_matrices(n_tags: int, scale: float, kind: str, epsilon: bool) -> N
     graph = fully_connected(n_tags, epsilon)
     local = scale * rng.normal(size=graph.n_arcs)
     local[rng.random(graph.n_arcs) < 0.05] = -math.inf
-    check(graph, local, scores(rng, 45, kind, scale), 0 if epsilon else 2)
+    check(graph, local, scores(rng, 45, kind, scale), ARC_BY_ARC if epsilon else MATRIX)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize(("n_labels", "n_frames"), [(4, 9), (4, 50), (30, 100), (30, 70), (40, 45)])
-def test_strips_of_alignments(n_labels: int, n_frames: int, scale: float, kind: str) -> None:
+def test_diagonals_of_alignments(n_labels: int, n_frames: int, scale: float, kind: str) -> None:
     rng = np.random.default_rng(n_labels)
     labels = rng.integers(1, 7, n_labels).tolist()
     if n_labels + sum(a == b for a, b in pairwise(labels)) > n_frames:
         n_frames = n_labels + sum(a == b for a, b in pairwise(labels))
     graph = alignments(labels)
-    check(graph, np.zeros(graph.n_arcs), scores(rng, n_frames, kind, scale), 1)
+    check(graph, np.zeros(graph.n_arcs), scores(rng, n_frames, kind, scale), DIAGONALS)
 
 
-def test_strips_with_just_enough_frames() -> None:
+def test_diagonals_with_just_enough_frames() -> None:
     labels = [1, 2, 3, 4, 5, 6] * 8
     for extra in (0, 1):
         check(
             alignments(labels),
             np.zeros(len(alignments(labels).src)),
             scores(np.random.default_rng(1), 48 + extra, "ordinary", 9.0),
-            1,
+            DIAGONALS,
         )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize(("n_states", "loops"), [(30, False), (30, True), (33, True), (100, False)])
-def test_strips_with_weights(n_states: int, loops: bool, scale: float, kind: str) -> None:
+def test_diagonals_with_weights(n_states: int, loops: bool, scale: float, kind: str) -> None:
     rng = np.random.default_rng(n_states)
     graph = banded(rng, n_states, loops)
     local = scale * rng.normal(size=graph.n_arcs)
     local[rng.random(graph.n_arcs) < 0.05] = -math.inf
-    check(graph, local, scores(rng, 80, kind, scale), 1)
+    check(graph, local, scores(rng, 80, kind, scale), DIAGONALS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -146,7 +135,7 @@ def test_arcs_one_by_one(n_states: int, scale: float, kind: str) -> None:
     label[silent] = -1
     graph = Topology.make(n_states, src, dst, label, None, np.arange(0, n_states, 2), np.arange(n_states))
     local = scale * rng.normal(size=graph.n_arcs)
-    check(graph, local, scores(rng, 60, kind, scale), 0)
+    check(graph, local, scores(rng, 60, kind, scale), ARC_BY_ARC)
 
 
 def test_exponentials() -> None:

@@ -10,6 +10,7 @@ from kernel_harness import run
 
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
+from arcgrad.runtime.kernels.lattice.lattice_format import IN_LINE
 from arcgrad.runtime.regions import pack_graph
 from arcgrad.runtime.regions.graph import LATTICE_BLOCK
 
@@ -54,7 +55,7 @@ def check(graph: Topology, weight: np.ndarray, tolerance: float = 1e-11) -> floa
     """Compare with the reference; the score."""
     score, posterior = reference(graph, weight)
     region = pack_graph(graph, Selection.identity(0, graph.n_arcs), OFFSETS, "log")
-    result = run(region, weight, seed=0.5)
+    result = run(region, weight, cotangent=0.5)
     assert result.value == pytest.approx(score, rel=1e-13, abs=1e-11)
     np.testing.assert_allclose(result.gradient, 0.5 * posterior, rtol=0, atol=tolerance)
     assert not result.gradient[weight == -math.inf].any()
@@ -62,7 +63,7 @@ def check(graph: Topology, weight: np.ndarray, tolerance: float = 1e-11) -> floa
 
 
 def in_the_middle(weight: np.ndarray, wild: np.ndarray) -> np.ndarray:
-    """The first weights, but for the middle third."""
+    """The first weights, except in the middle third."""
     third = len(weight) // 3
     return np.concatenate([weight[:third], wild[third : 2 * third], weight[2 * third :]])
 
@@ -113,7 +114,7 @@ def test_states_in_any_order_and_entries_in_none() -> None:
             np.sort(number[graph.start]), np.sort(number[graph.accept]),
         )  # fmt: skip
         region = pack_graph(mixed, Selection.identity(0, graph.n_arcs), OFFSETS, "log")
-        assert region.ints[14] == 0
+        assert region.ints[IN_LINE] == 0
         result = run(region, weight[arcs])
         assert result.value == pytest.approx(score, rel=1e-13)
         np.testing.assert_allclose(result.gradient, posterior[arcs], rtol=0, atol=1e-11)
@@ -127,7 +128,7 @@ def test_entries_in_line_that_begin_anywhere(before: int) -> None:
     weight = rng.normal(size=graph.n_arcs)
     score, posterior = reference(graph, weight)
     region = pack_graph(graph, Selection.identity(0, graph.n_arcs), OFFSETS + before, "log")
-    assert region.ints[14] == 1
+    assert region.ints[IN_LINE] == 1
     result = run(region, np.concatenate([np.full(before, 1e9), weight]))
     assert result.value == pytest.approx(score, rel=1e-13)
     np.testing.assert_allclose(result.gradient[before:], posterior, rtol=0, atol=1e-11)
@@ -137,7 +138,7 @@ def test_entries_in_line_that_begin_anywhere(before: int) -> None:
 def test_small_graphs_in_line_that_are_wholly_shared() -> None:
     graph = Topology.from_arcs(3, [(0, 1, 0), (0, 1, 0), (1, 2, 0)], [0], [2])
     region = pack_graph(graph, Selection.identity(0, 3), OFFSETS, "log")
-    assert region.ints[14] == 1
+    assert region.ints[IN_LINE] == 1
     result = run(region, np.array([1.0, 1.0, -3.0]))
     assert result.value == pytest.approx(math.log(2) - 2.0, rel=1e-15)
     np.testing.assert_allclose(result.gradient, [0.5, 0.5, 1.0], rtol=1e-15)

@@ -139,7 +139,7 @@ def eights(function: Any, *arrays: np.ndarray) -> np.ndarray:
 
 
 def check(found: np.ndarray, expected: np.ndarray) -> None:
-    """Equal bit for bit, but for the bits of NaN and the sign of zero."""
+    """Equal bit for bit, except for the bits of NaN and the sign of zero."""
     np.testing.assert_array_equal(found, expected.reshape(found.shape))
 
 

@@ -8,7 +8,8 @@ import pytest
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
 from arcgrad.grammar.errors import LimitError
-from arcgrad.runtime.kernels.header import HEADER
+from arcgrad.runtime.kernels.header import ENTRIES, ENTRY_POINTERS, HEADER
+from arcgrad.runtime.kernels.trellis.trellis_format import ARC_BY_ARC, DIAGONALS, INNER_LOOP, MATRIX
 from arcgrad.runtime.regions import pack_frames, pack_graph, pack_trellis
 from arcgrad.runtime.regions.elimination import eliminate
 
@@ -44,7 +45,7 @@ def test_entries_count_from_their_leaf() -> None:
     graph = Topology.from_arcs(3, [(0, 1, 0), (1, 2, 0)], [0], [2])
     selection = Selection(np.array([0, 1, 3]), np.array([0, 1, 1], np.int32), np.array([4, 0, 2], np.int32))
     ints = pack_graph(graph, selection, np.array([0, 10], dtype=np.int64), "log").ints
-    pointers, entries = ints[6], ints[7]
+    pointers, entries = ints[ENTRY_POINTERS], ints[ENTRIES]
     assert ints[pointers : pointers + 3].tolist() == [0, 1, 3]
     assert ints[entries : entries + 3].tolist() == [4, 10, 12]
 
@@ -73,28 +74,28 @@ def test_labels_without_a_column_are_dropped_on_the_side_that_meets_the_frames()
 
 
 def inner_loop(graph: Topology) -> int:
-    """The format of a graph's inner loop: 0 arc by arc, 1 strips, 2 a full matrix."""
+    """The format of a graph's inner loop: arc by arc, diagonals or a full matrix."""
     region = pack_trellis(graph, Selection.none(graph.n_arcs), OFFSETS, "input", 100, "log")
     assert region is not None
-    return int(region.ints[18])
+    return int(region.ints[INNER_LOOP])
 
 
 @pytest.mark.parametrize("n_labels", [5, 8, 40, 63, 64])
-def test_ctc_takes_strips(n_labels: int) -> None:
+def test_ctc_takes_diagonals(n_labels: int) -> None:
     symbols = [0]
     for label in range(1, n_labels + 1):
         symbols += [label, 0]
     n = len(symbols)
     arcs = [(max(s - k, 0), s, symbols[s]) for s in range(n) for k in range(3) if s >= k and (k < 2 or symbols[s])]
-    assert inner_loop(Topology.from_arcs(n, arcs, [0], [n - 1])) == 1
+    assert inner_loop(Topology.from_arcs(n, arcs, [0], [n - 1])) == DIAGONALS
 
 
 def test_tags_take_a_matrix_and_other_graphs_their_arcs() -> None:
     tags = [(a, b, b) for b in range(9) for a in range(9)]
-    assert inner_loop(Topology.from_arcs(9, tags, [0], [8])) == 2
-    assert inner_loop(Topology.from_arcs(9, tags[1:], [0], [8])) != 2
+    assert inner_loop(Topology.from_arcs(9, tags, [0], [8])) == MATRIX
+    assert inner_loop(Topology.from_arcs(9, tags[1:], [0], [8])) != MATRIX
     two_labels = [(0, 1, 0), (0, 1, 1), (1, 1, 0)]
-    assert inner_loop(Topology.from_arcs(2, two_labels, [0], [1])) == 0
+    assert inner_loop(Topology.from_arcs(2, two_labels, [0], [1])) == ARC_BY_ARC
 
 
 def test_workspace_grows_with_frames() -> None:

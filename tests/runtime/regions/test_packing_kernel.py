@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
+from support.ctc_graphs import alignment_graph as ctc
 
 from arcgrad.compiler.selection import Selection
 from arcgrad.compiler.topology import Topology
 from arcgrad.grammar.errors import LimitError
+from arcgrad.runtime.buffers import Kept
 from arcgrad.runtime.build.built_graph import SymbolicGraph
 from arcgrad.runtime.call import pack as packing
 from arcgrad.runtime.call.pack import pack_by_kernel, pack_trellis
+from arcgrad.runtime.kernels.trellis.trellis_format import ARC_BY_ARC, DIAGONALS, INNER_LOOP, MATRIX
 from arcgrad.runtime.regions import pack_trellis as pack_by_numpy
 from arcgrad.runtime.regions.store import RegionStore
 
@@ -46,19 +47,6 @@ def random_selection(rng: np.random.Generator, n_arcs: int) -> Selection:
     n = int(lengths.sum())
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Selection(offsets, rng.integers(0, 2, n).astype(np.int32), rng.integers(0, 9, n).astype(np.int32))
-
-
-def ctc(labels: list[int], blank: int = 0) -> Topology:
-    """All alignments of the labels; the start has arcs of its own."""
-    symbols = [blank]
-    for label in labels:
-        symbols += [label, blank]
-    arcs = [(0, 1, symbols[0]), (0, 2, symbols[1])]
-    for s, symbol in enumerate(symbols):
-        for step in range(3):
-            if s + step < len(symbols) and (step < 2 or (s % 2 and symbol != symbols[s + 2])):
-                arcs.append((s + 1, s + step + 1, symbols[s + step]))
-    return Topology.from_arcs(len(symbols) + 1, arcs, [0], [len(symbols) - 1, len(symbols)])
 
 
 def same(topology: Topology, selection: Selection, offsets: np.ndarray, side: str, n_columns: int) -> bool:
@@ -102,7 +90,7 @@ def banded(rng: np.random.Generator) -> Topology:
     src = dst - np.repeat(steps, n)
     keep = (src >= 0) & (src < n) & (rng.random(len(src)) < rng.choice([0.4, 0.9, 1.0]))
     src, dst = src[keep], dst[keep]
-    if len(src) and rng.random() < 0.3:  # parallel arcs and odd ones
+    if len(src) and rng.random() < 0.3:  # parallel arcs and leftover ones
         more = rng.integers(0, len(src), 3)
         src, dst = (
             np.append(src, [*src[more], *rng.integers(0, n, 2)]),
@@ -126,7 +114,7 @@ def matrix(rng: np.random.Generator) -> Topology:
     return Topology.make(n_states, src + source, dst + first, labels, None, np.arange(n_states), np.arange(n_states))
 
 
-def test_both_packers_agree_on_strips_and_matrices() -> None:
+def test_both_packers_agree_on_diagonals_and_matrices() -> None:
     rng = np.random.default_rng(7)
     formats = []
     for number in range(1500):
@@ -136,8 +124,8 @@ def test_both_packers_agree_on_strips_and_matrices() -> None:
         assert same(graph, selection, offsets, "input", int(rng.integers(5, 10)))
         region = pack_by_kernel(SymbolicGraph(graph, selection), offsets, "input", 9, "log", RegionStore(1))
         assert region is not None
-        formats.append(int(region.ints[18]))
-    assert min(formats.count(k) for k in range(3)) > 100
+        formats.append(int(region.ints[INNER_LOOP]))
+    assert min(formats.count(k) for k in (ARC_BY_ARC, DIAGONALS, MATRIX)) > 100
 
 
 def test_both_packers_agree_on_alignment_graphs() -> None:
@@ -147,7 +135,7 @@ def test_both_packers_agree_on_alignment_graphs() -> None:
         assert same(graph, Selection.identity(0, graph.n_arcs), np.array([3], dtype=np.int64), "input", 9)
         region = pack_by_kernel(SymbolicGraph(graph, leaf=0), np.zeros(1, np.int64), "input", 9, "log", RegionStore(1))
         assert region is not None
-        assert region.ints[18] == (length > 1)  # strips, of four arcs and more
+        assert region.ints[INNER_LOOP] == (DIAGONALS if length > 1 else ARC_BY_ARC)  # of four arcs and more
 
 
 def test_graphs_without_states_or_arcs() -> None:
@@ -193,23 +181,25 @@ def test_states_numbered_against_the_paths() -> None:
 
 
 def test_one_thread_keeps_its_workspace_and_no_two_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "_kept", threading.local())
-    packing._kept.room = np.empty(10, dtype=np.int32)
+    monkeypatch.setattr(packing, "_kept", Kept())
+    packing._kept.keep(np.empty(10, dtype=np.int32))
     first, second = packing._take_room(4), packing._take_room(4)
     assert len(first) == 10
     assert not np.shares_memory(first, second)
     graph = SymbolicGraph(ctc([1, 2, 3]), leaf=0)
     one = pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log", RegionStore(1))
-    room = packing._kept.room
+    room = packing._kept.take()
+    assert room is not None
+    packing._kept.keep(room)
     other = pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log", RegionStore(1))
-    assert packing._kept.room is room
+    assert packing._kept.take() is room
     assert one is not None
     assert other is not None
     assert not np.shares_memory(one.ints, room)
     np.testing.assert_array_equal(one.ints, other.ints)
     monkeypatch.setattr(packing, "_MOST_KEPT", 1)
     pack_by_kernel(graph, np.zeros(1, dtype=np.int64), "input", 9, "log", RegionStore(1))
-    assert packing._kept.room is None
+    assert packing._kept.take() is None
 
 
 def test_what_the_kernel_cannot_do_is_left_to_numpy() -> None:

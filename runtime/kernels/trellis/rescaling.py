@@ -23,9 +23,13 @@ from arcgrad.runtime.kernels.math.vectors import (
     sum_of,
     where_greater,
 )
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.kernels.trellis.blocks import (
+    BOUNDS,
     BUDGET,
+    COARSE_EXPONENTS,
     COARSE_ORIGIN,
+    EXPONENTS,
     FAR,
     HAS_FAR,
     LARGEST,
@@ -34,11 +38,15 @@ from arcgrad.runtime.kernels.trellis.blocks import (
     LIMITED,
     NEAR,
     ORIGIN,
+    RAISED,
     SMALLEST,
+    START_EXPONENTS,
     TOLERANCE,
     UNIFORM,
+    UNITS,
     UNKNOWN,
     columns_width,
+    eights,
     frame_places,
     vector_places,
     weight_places,
@@ -46,58 +54,58 @@ from arcgrad.runtime.kernels.trellis.blocks import (
 
 __all__ = [
     "PLACE",
-    "fill_cells",
+    "diagonal_places",
+    "fill_factors",
     "fitting_frames",
     "greatest_columns",
     "move_origin",
     "own_exponents",
-    "renew_row",
+    "rescale_row",
     "split_weights",
     "spread_over_arcs",
-    "spread_over_strips",
-    "strip_places",
+    "spread_over_diagonals",
 ]
 
-PLACE = "int32[::1], int64, float64[::1], int64"
+PLACE = "const int32[::1], int64, float64[::1], int64"
 """Types of the packed array, where the region begins in it, the workspace, and where the region's begins."""
 
 
 @helper
-def strip_places(ints, base):
-    """Where the tables of groups, strips, triples forward and back, and odd arcs begin; see ``pack_strips``."""
-    table = base + ints[base + 19]
-    groups = table + 6
-    strips = groups + 4 * ints[table + 2]
-    forward = strips + 4 * ints[table]
-    back = forward + 8 * ints[table + 3]
-    return table, groups, strips, forward, back, back + 8 * ints[table + 4]
+def diagonal_places(ints, base):
+    """Where the inner loop's table, its groups, diagonals, triples forward and back, and leftover arcs begin."""
+    table = base + ints[base + T.TABLE]
+    groups = table + T.GROUPS
+    diagonals = groups + T.GROUP * ints[table + T.N_GROUPS]
+    forward = diagonals + T.DIAGONAL * ints[table + T.N_DIAGONALS]
+    back = forward + T.TRIPLE * ints[table + T.N_TRIPLES_FORWARD]
+    return table, groups, diagonals, forward, back, back + T.TRIPLE * ints[table + T.N_TRIPLES_BACK]
 
 
 @kernel(f"void({PLACE})", internal=True)
 def split_weights(ints, base, work, work0):
-    """Arcs' weights as mantissas and exponents, by cell; `FAR`, with the weight's sign, for exponents of two parts."""
-    linear, scales, cells, sums = weight_places(ints, base, work0)
-    for cell in range(linear, scales, 8):
-        store(work, cell, broadcast(0.0))
-    for cell in range(scales, cells, 8):
-        store(work, cell, broadcast(UNKNOWN))
-    for cell in range(cells, sums, 8):
-        store(work, cell, broadcast(0.0))
+    """Split arcs' weights into mantissas and exponents; `FAR`, with the weight's sign, for exponents of two parts."""
+    linear, scales, factors, sums = weight_places(ints, base, work0)
+    for at in range(linear, scales, 8):
+        store(work, at, broadcast(0.0))
+    for at in range(scales, factors, 8):
+        store(work, at, broadcast(UNKNOWN))
+    for at in range(factors, sums, 8):
+        store(work, at, broadcast(0.0))
     _, _, _, score = vector_places(ints, base, work0)
     store(work, score, broadcast(0.0))
     store(work, score + 8, broadcast(0.0))
-    place = base + ints[base + 22]
-    rests = work0 + (ints[base + 1] + 7) // 8 * 8
-    for arc in range(ints[base + 1]):
+    places = base + ints[base + T.ARC_FACTORS]
+    rests = work0 + eights(ints, base, T.RESTS)
+    for arc in range(ints[base + T.N_ARCS]):
         weight = work[work0 + arc]
         if weight > -inf:
-            cell = ints[place + arc]
+            place = ints[places + arc]
             if abs(weight) < LARGE:
-                m, work[scales + cell] = split_exponential(weight)
-                work[linear + cell] = m + m * work[rests + arc]  # a rest below 2^−14
+                m, work[scales + place] = split_exponential(weight)
+                work[linear + place] = m + m * work[rests + arc]  # a rest below 2^−14
             else:
-                work[linear + cell] = 1.0
-                work[scales + cell] = FAR if weight > 0.0 else -FAR
+                work[linear + place] = 1.0
+                work[scales + place] = FAR if weight > 0.0 else -FAR
 
 
 @helper
@@ -123,12 +131,12 @@ def greatest_columns(ints, base, work, work0, n_frames, frame, count):
             found = greater(found, load(work, at))
         bound = where_greater(found, broadcast(0.0), exponents(found) + 1.0, broadcast(UNKNOWN))
         store(work, slots + slot, bound)
-    to = vectors + 4 * stride
+    to = vectors + BOUNDS * stride
     for at in range(to, to + stride, 8):
         store(work, at, broadcast(UNKNOWN))
-    to += ints[base + 20]
-    state_slots = base + ints[base + 23]
-    for state in range(ints[base]):
+    to += ints[base + T.PAD]
+    state_slots = base + ints[base + T.STATE_SLOTS]
+    for state in range(ints[base + T.N_STATES]):
         slot = ints[state_slots + state]
         if slot >= 0:
             work[to + state] = work[slots + slot]
@@ -145,30 +153,32 @@ def move_origin(ints, base, work, work0):
         highest = broadcast(UNKNOWN)
         for at in range(row, row + stride, 8):
             mantissas = load(work, at)
-            own = exponents(mantissas) + load(work, at + stride)
+            own = exponents(mantissas) + load(work, at + EXPONENTS * stride)
             highest = greater(highest, where_greater(mantissas, broadcast(0.0), own, broadcast(UNKNOWN)))
         top = greatest_of(highest)
         if top > UNKNOWN:
-            for at in range(row + stride, row + 2 * stride, 8):
+            to = row + EXPONENTS * stride
+            for at in range(to, to + stride, 8):
                 store(work, at, load(work, at) - top)
             work[score + ORIGIN] += top
         return
-    coarse = row + 6 * stride
+    of_states = row + EXPONENTS * stride
+    coarse = row + COARSE_EXPONENTS * stride
     top = top_coarse = 0.0
     found = False
     for k in range(stride):
         if work[row + k] > 0.0:
-            own = exponent_of(work[row + k]) + work[row + stride + k]
+            own = exponent_of(work[row + k]) + work[of_states + k]
             if not found or behind(own, work[coarse + k], top, top_coarse) > 0.0:
                 top, top_coarse = own, work[coarse + k]
             found = True
     work[score + HAS_FAR] = 0.0
     for k in range(stride):
         if work[row + k] > 0.0:
-            work[row + stride + k] -= top
+            work[of_states + k] -= top
             work[coarse + k] -= top_coarse
             if abs(work[coarse + k]) * COARSE <= NEAR:
-                work[row + stride + k] += work[coarse + k] * COARSE
+                work[of_states + k] += work[coarse + k] * COARSE
                 work[coarse + k] = 0.0
             else:
                 work[score + HAS_FAR] = 1.0
@@ -185,73 +195,77 @@ def own_exponents(ints, base, work, work0, uniform):
     highest = broadcast(UNKNOWN)
     for at in range(row, row + stride, 8):
         mantissas = load(work, at)
-        own = exponents(mantissas) + load(work, at + stride)
+        own = exponents(mantissas) + load(work, at + EXPONENTS * stride)
         own = where_greater(mantissas, broadcast(0.0), own, broadcast(UNKNOWN))
-        store(work, at + 2 * stride, own)
+        store(work, at + UNITS * stride, own)
         highest = greater(highest, own)
     if uniform:
         highest = broadcast(greatest_of(highest))
-        for at in range(row + 2 * stride, row + 3 * stride, 8):
+        units = row + UNITS * stride
+        for at in range(units, units + stride, 8):
             store(work, at, highest)
 
 
-@kernel(f"void({PLACE}, int64)", internal=True, seldom=True)
-def spread_over_strips(ints, base, work, work0, count):
+@kernel(f"void({PLACE}, int64)", internal=True, lazy=True)
+def spread_over_diagonals(ints, base, work, work0, count):
     """Raise exponents to what a state's sources may send there within so many frames.
 
     One sweep for each frame. After these, states at the rim have exponents of the first paths that reach them, which
-    are seldom the best: further sweeps raise those, and reach no more states. They see what they have just raised.
+    are rarely the best: further sweeps raise those, and reach no more states. They see what they have just raised.
     """
     vectors, stride, _, _ = vector_places(ints, base, work0)
     _, scales, _, _ = weight_places(ints, base, work0)
-    table, _, strips, forward, _, odd = strip_places(ints, base)
-    old = vectors + 2 * stride
-    units = old + ints[base + 20]
+    table, _, diagonals, forward, _, leftover = diagonal_places(ints, base)
+    old = vectors + UNITS * stride
+    to_raised = (RAISED - UNITS) * stride
+    units = old + ints[base + T.PAD]
+    raised = units + to_raised
+    bounds = vectors + BOUNDS * stride + ints[base + T.PAD]
     unknown = broadcast(UNKNOWN)
     for sweep in range(2 * count):
         for at in range(old, old + stride, 8):
-            store(work, at + stride, load(work, at))
-        sources = units if sweep < count else units + stride
-        for strip in range(strips + 4, forward, 4):
-            source = sources - ints[strip]
-            scale = scales + ints[strip + 1]
-            for state in range(ints[strip + 2], ints[strip + 3], 8):
+            store(work, at + to_raised, load(work, at))
+        sources = units if sweep < count else raised
+        for diagonal in range(diagonals + T.DIAGONAL, forward, T.DIAGONAL):
+            source = sources - ints[diagonal + T.DIAGONAL_OFFSET]
+            scale = scales + ints[diagonal + T.DIAGONAL_FACTOR]
+            for state in range(ints[diagonal + T.DIAGONAL_BEGIN], ints[diagonal + T.DIAGONAL_END], 8):
                 sent = load(work, source + state) + load(work, scale + state)
-                sent = sent + load(work, units + 2 * stride + state) - TOLERANCE
-                store(work, units + stride + state, greater(sent, load(work, units + stride + state)))
-        for k in range(odd, odd + ints[table + 1]):
+                sent = sent + load(work, bounds + state) - TOLERANCE
+                store(work, raised + state, greater(sent, load(work, raised + state)))
+        for k in range(leftover, leftover + ints[table + T.N_LEFTOVER]):
             arc = ints[k]
-            state = ints[base + ints[base + 10] + arc]
-            sent = work[sources + ints[base + ints[base + 9] + arc]] + work[units + 2 * stride + state] - TOLERANCE
-            sent += work[scales + ints[base + ints[base + 22] + arc]]
-            if sent > work[units + stride + state]:
-                work[units + stride + state] = sent
-        raised = broadcast(0.0)
+            state = ints[base + ints[base + T.ARC_ENDS] + arc]
+            sent = work[sources + ints[base + ints[base + T.ARC_SOURCES] + arc]] + work[bounds + state] - TOLERANCE
+            sent += work[scales + ints[base + ints[base + T.ARC_FACTORS] + arc]]
+            if sent > work[raised + state]:
+                work[raised + state] = sent
+        n_raised = broadcast(0.0)
         for at in range(old, old + stride, 8):
-            new = load(work, at + stride)
+            new = load(work, at + to_raised)
             before = load(work, at)
             if sweep >= count:
                 new = where_greater(before, unknown, new, unknown)
-            raised = raised + where_greater(new, before, broadcast(1.0), broadcast(0.0))
+            n_raised = n_raised + where_greater(new, before, broadcast(1.0), broadcast(0.0))
             store(work, at, new)
-        if sum_of(raised) == 0.0:
+        if sum_of(n_raised) == 0.0:
             break
 
 
-@kernel(f"void({PLACE}, int64)", internal=True, seldom=True)
+@kernel(f"void({PLACE}, int64)", internal=True, lazy=True)
 def spread_over_arcs(ints, base, work, work0, count):
-    """As `spread_over_strips`, arc by arc, ε arcs among them."""
+    """As `spread_over_diagonals`, arc by arc, ε arcs among them."""
     vectors, stride, slots, _ = vector_places(ints, base, work0)
     _, scales, _, _ = weight_places(ints, base, work0)
-    units = vectors + 2 * stride + ints[base + 20]
+    units = vectors + UNITS * stride + ints[base + T.PAD]
     for _ in range(count):
         changed = False
-        for arc in range(ints[base + 1]):
-            sent = work[units + ints[base + ints[base + 9] + arc]] - TOLERANCE
-            sent += work[scales + ints[base + ints[base + 22] + arc]]
-            if arc < ints[base + 8]:
-                sent += work[slots + ints[base + ints[base + 12] + arc]]
-            state = ints[base + ints[base + 10] + arc]
+        for arc in range(ints[base + T.N_ARCS]):
+            sent = work[units + ints[base + ints[base + T.ARC_SOURCES] + arc]] - TOLERANCE
+            sent += work[scales + ints[base + ints[base + T.ARC_FACTORS] + arc]]
+            if arc < ints[base + T.N_EMITTING]:
+                sent += work[slots + ints[base + ints[base + T.ARC_SLOTS] + arc]]
+            state = ints[base + ints[base + T.ARC_ENDS] + arc]
             if sent > work[units + state]:
                 work[units + state] = sent
                 changed = True
@@ -260,7 +274,7 @@ def spread_over_arcs(ints, base, work, work0, count):
 
 
 @kernel(f"float64({PLACE}, int64)", internal=True)
-def renew_row(ints, base, work, work0, start):
+def rescale_row(ints, base, work, work0, start):
     """Write the present row in the new units, and these, where the block begins; the exponent of its least mantissa.
 
     `UNKNOWN` where units are too far apart for a block.
@@ -269,15 +283,15 @@ def renew_row(ints, base, work, work0, start):
     least = nearest = furthest = broadcast(0.0)
     unknown = broadcast(UNKNOWN)
     for k in range(0, stride, 8):
-        unit = load(work, row + 2 * stride + k)
+        unit = load(work, row + UNITS * stride + k)
         furthest = greater(furthest, unit)
         nearest = lesser(nearest, where_greater(unit, unknown, unit, nearest))
         mantissas = load(work, row + k)
-        shift = load(work, row + stride + k) - unit
+        shift = load(work, row + EXPONENTS * stride + k) - unit
         # In two steps: a mantissa that grew in its block may be in range where the power alone is not.
         first = greater(shift, broadcast(LEAST_PRODUCT))
         store(work, start + k, mantissas * powers_of_two(first) * powers_of_two(shift - first))
-        store(work, start + stride + k, unit)
+        store(work, start + START_EXPONENTS * stride + k, unit)
         least = lesser(least, where_greater(mantissas, broadcast(0.0), exponents(mantissas) + shift, least))
     if greatest_of(furthest) > NEAR or least_of(nearest) < -NEAR:
         return UNKNOWN
@@ -285,44 +299,44 @@ def renew_row(ints, base, work, work0, start):
 
 
 @kernel(f"float64({PLACE}, int64, boolean)", internal=True)
-def fill_cells(ints, base, work, work0, units, uniform):
+def fill_factors(ints, base, work, work0, units, uniform):
     """The block's factors from its units; the exponent of the least. Those of one unit for all states stay the same."""
-    linear, scales, cells, _ = weight_places(ints, base, work0)
+    linear, scales, factors, _ = weight_places(ints, base, work0)
     _, _, _, score = vector_places(ints, base, work0)
     if uniform and work[score + UNIFORM] == 1.0:
         return work[score + LEAST]
     lowest = zero = broadcast(0.0)
     unknown, absent = broadcast(UNKNOWN), broadcast(UNKNOWN / 2)
-    pad = ints[base + 20]
+    pad = ints[base + T.PAD]
     first = 0
-    n_arcs = ints[base + 1]
-    if ints[base + 18] == 1:
-        table, _, strips, forward, _, odd = strip_places(ints, base)
-        for strip in range(strips + 4, forward, 4):
-            source = units + pad - ints[strip]
-            cell = ints[strip + 1]
-            for state in range(ints[strip + 2], ints[strip + 3], 8):
+    n_arcs = ints[base + T.N_ARCS]
+    if ints[base + T.INNER_LOOP] == T.DIAGONALS:
+        table, _, diagonals, forward, _, leftover = diagonal_places(ints, base)
+        for diagonal in range(diagonals + T.DIAGONAL, forward, T.DIAGONAL):
+            source = units + pad - ints[diagonal + T.DIAGONAL_OFFSET]
+            place = ints[diagonal + T.DIAGONAL_FACTOR]
+            for state in range(ints[diagonal + T.DIAGONAL_BEGIN], ints[diagonal + T.DIAGONAL_END], 8):
                 own = load(work, units + pad + state)
-                shift = load(work, scales + cell + state) + load(work, source + state) - own
-                # Where the state cannot be reached, that is beyond everything: the cell is 0 all the same.
+                shift = load(work, scales + place + state) + load(work, source + state) - own
+                # Where the state cannot be reached, that is beyond everything: the factor is 0 all the same.
                 lowest = lesser(lowest, where_greater(shift, absent, shift, lowest))
                 clamped = greater(lesser(shift, broadcast(LARGEST)), broadcast(SMALLEST))
-                factor = load(work, linear + cell + state) * powers_of_two(clamped)
+                factor = load(work, linear + place + state) * powers_of_two(clamped)
                 factor = where_greater(shift, absent, factor, zero)
-                store(work, cells + cell + state, where_greater(own, unknown, factor, zero))
-        first = odd
-        n_arcs = ints[table + 1]
+                store(work, factors + place + state, where_greater(own, unknown, factor, zero))
+        first = leftover
+        n_arcs = ints[table + T.N_LEFTOVER]
     least = least_of(lowest)
     for k in range(n_arcs):
-        arc = ints[first + k] if ints[base + 18] == 1 else k
-        own = work[units + pad + ints[base + ints[base + 10] + arc]]
-        cell = ints[base + ints[base + 22] + arc]
-        shift = work[scales + cell] + work[units + pad + ints[base + ints[base + 9] + arc]] - own
+        arc = ints[first + k] if ints[base + T.INNER_LOOP] == T.DIAGONALS else k
+        own = work[units + pad + ints[base + ints[base + T.ARC_ENDS] + arc]]
+        place = ints[base + ints[base + T.ARC_FACTORS] + arc]
+        shift = work[scales + place] + work[units + pad + ints[base + ints[base + T.ARC_SOURCES] + arc]] - own
         factor = 0.0
         if shift > UNKNOWN / 2 and own > UNKNOWN:
             least = shift if shift < least else least
-            factor = work[linear + cell] * power_of_two(min(max(shift, SMALLEST), LARGEST))
-        work[cells + cell] = factor
+            factor = work[linear + place] * power_of_two(min(max(shift, SMALLEST), LARGEST))
+        work[factors + place] = factor
     work[score + UNIFORM] = 1.0 if uniform else 0.0
     work[score + LEAST] = least
     work[score + LIMITED] = 0.0

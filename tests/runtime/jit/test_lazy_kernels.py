@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -15,10 +16,12 @@ import pytest
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.jit.cache import cache
 from arcgrad.runtime.jit.declare import kernel
-from arcgrad.runtime.jit.link import load_seldom
+from arcgrad.runtime.jit.link import load_lazy
+
+pytestmark = pytest.mark.slow
 
 
-@kernel("float64(float64[::1], int64)", internal=True, seldom=True)
+@kernel("float64(const float64[::1], int64)", internal=True, lazy=True)
 def product_of(values: Any, first: int) -> float:
     result = 1.0
     for k in range(first, len(values)):
@@ -26,12 +29,12 @@ def product_of(values: Any, first: int) -> float:
     return result
 
 
-@kernel("float64(float64[::1])", seldom=True)
+@kernel("float64(const float64[::1])", lazy=True)
 def product_without_first(values: Any) -> float:
     return product_of(values, 1)
 
 
-@kernel("float64(float64[::1], boolean)")
+@kernel("float64(const float64[::1], boolean)")
 def sum_or_product(values: Any, multiplies: bool) -> float:
     if multiplies:
         return product_without_first(values)
@@ -41,7 +44,7 @@ def sum_or_product(values: Any, multiplies: bool) -> float:
     return result
 
 
-@kernel("float64(float64[::1])")
+@kernel("float64(const float64[::1])")
 def all_three(values: Any) -> float:
     return sum_or_product(values, False) + product_without_first(values) + product_of(values, 0)
 
@@ -64,7 +67,7 @@ import sys, threading
 sys.path.insert(0, {folder!r})
 import numpy as np
 from arcgrad.runtime.jit.cache import cache
-from test_seldom_kernels import *
+from test_lazy_kernels import *
 def counts():
     now = cache.info()
     return now.tiers["kernels"].compilations, now.disk_hits
@@ -102,7 +105,7 @@ def test_one_that_is_loaded_already_is_called(fresh: Path) -> None:
 def test_all_can_be_had_beforehand(fresh: Path) -> None:
     text = """
 sum_or_product(VALUES, False)
-load_seldom()
+load_lazy()
 print(counts())
 print(sum_or_product(VALUES, True), counts())
 """
@@ -114,7 +117,7 @@ def test_an_edit_of_one_rebuilds_its_callers(fresh: Path, tmp_path: Path) -> Non
     text = "print(sum_or_product(VALUES, True))"
     results = []
     for edit in ("result = 1.0", "result = 10.0"):
-        (tmp_path / "test_seldom_kernels.py").write_text(source.replace("result = 1.0", edit), encoding="utf-8")
+        (tmp_path / "test_lazy_kernels.py").write_text(source.replace("result = 1.0", edit), encoding="utf-8")
         script = PROLOGUE.format(folder=str(tmp_path)) + text
         environment = {**os.environ, "ARCGRAD_CACHE_DIR": str(fresh)}
         done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
@@ -164,7 +167,7 @@ def test_from_python_they_are_kernels_like_others() -> None:
     assert product_without_first(VALUES) == 8.0
     assert all_three(VALUES) == 59.0
     assert all_three.python(VALUES) == 59.0
-    load_seldom()  # nothing is left to do
+    load_lazy()  # nothing is left to do
     assert product_of._compiled is not None
 
 
@@ -186,3 +189,62 @@ for factor, graph in ((1.0, target), (1.0, loop), (1e4, target), (1.0, target)):
     assert [line[0] for line in lines] == ["True"] * 4
     strips, arcs, log_domain, again = (int(line[1]) for line in lines)
     assert strips < arcs < log_domain == again
+
+
+@kernel("float64(const float64[::1], int64)")
+def product_after_a_while(values: Any, rounds: int) -> float:
+    total = 0.0
+    for k in range(rounds):
+        total += math.sin(total + k)
+    return product_of(values, 0) + 0.0 * total
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX only")
+def test_an_interrupt_that_waits_for_compiled_code_to_load_one_is_an_interrupt(fresh: Path) -> None:
+    """It is raised where the loading begins, on behalf of code that cannot hand it on."""
+    text = """
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+product_after_a_while.load()
+rounds, found = 1 << 22, []
+while not found:  # until the signal comes while the loop runs, and not before or after
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        product_after_a_while(VALUES, rounds)
+        rounds *= 4
+        timer.join()
+        threading.Event().wait(1)
+    except BaseException as error:
+        found.append(type(error).__name__)
+    timer.join()
+print(*found)
+print(product_after_a_while(VALUES, 1))
+"""
+    lines = run(text, fresh).splitlines()
+    assert lines[-2:] == ["KeyboardInterrupt", "40.0"]
+
+
+def test_what_stops_the_loading_in_one_thread_is_raised_there_and_nowhere_else(fresh: Path) -> None:
+    text = """
+sum_or_product(VALUES, False)
+loading = type(product_of).load
+def load(kernel):
+    if kernel is product_of:
+        both.wait()
+        raise ValueError(threading.current_thread().name)
+    return loading(kernel)
+def call():
+    for _ in range(20):
+        try:
+            sum_or_product(VALUES, True)
+        except BaseException as error:
+            found.append((type(error).__name__, str(error) == threading.current_thread().name))
+both, found = threading.Barrier(4), []
+type(product_of).load = load
+threads = [threading.Thread(target=call, name=f"number {k}") for k in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+print(len(found), set(found))
+"""
+    assert run(text, fresh).splitlines() == ["80 {('ValueError', True)}"]

@@ -1,0 +1,1 @@
+"""Graph expressions → topologies and selections, never weights."""

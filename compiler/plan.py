@@ -14,6 +14,7 @@ from arcgrad.compiler.chains import Meeting, chain_operands, find_meeting, order
 from arcgrad.compiler.ir import Interner, Node, Program, describe, topological
 from arcgrad.compiler.operators import Category, Size
 from arcgrad.compiler.rewrite import Rewriter
+from arcgrad.compiler.semirings import semiring
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import Place
 
@@ -34,7 +35,7 @@ class RegionPlan:
 
     Attributes:
         node: the reduction node.
-        semiring: "log", "max", "min" or "count".
+        semiring: name of its semiring.
         graph: the graph to build: the operand, or what meets the dense input; None for a dense input alone.
         meeting: how a dense input is met, or None where the whole operand is built.
     """
@@ -139,7 +140,7 @@ def fold_constants(draft: Draft) -> Draft:
 
 def apply_rules(draft: Draft) -> Draft:
     """Rewrite by the table of rules."""
-    rewriter = Rewriter(draft.interner, draft.places, lambda node: _meets_dense(node, draft.dense))
+    rewriter = Rewriter(draft.interner, draft.places, lambda graph: _meets_dense(graph, draft.dense))
     root = rewriter.rewrite(draft.root)
     lines = [f"{rule}  in {describe(node, limit=40)}: {rule.reason}" for rule, node in rewriter.applied]
     return replace(draft, root=root, notes=draft.note("rewrite", lines))
@@ -174,7 +175,7 @@ def order_compositions(draft: Draft) -> Draft:
         current = _moved(draft, node, draft.interner.with_operands(node, operands))
         if current.is_input or current.is_number or current.definition.category is not Category.REDUCTION:
             return current
-        if find_meeting(current.operands[0], draft.dense, draft.interner) is not None:
+        if _meeting(current, draft)[0] is not None:
             return current  # its graph is ordered once the dense input is out of the way
         ordered = order_chains(current.operands[0], sizes, draft.interner)
         if ordered is not current.operands[0]:
@@ -242,6 +243,7 @@ def verify(draft: Draft) -> None:
 
 def _finish(draft: Draft) -> Plan:
     regions: dict[Node, RegionPlan] = {}
+    lacking: list[str] = []
     root = draft.root
     graph_roots = [root] if root.type is Type.GRAPH else []
     pending = list(graph_roots) if graph_roots else [root]
@@ -261,7 +263,9 @@ def _finish(draft: Draft) -> Plan:
         elif not node.is_input and not node.is_number:
             steps.add(node)
             if node.definition.category is Category.REDUCTION:
-                regions[node] = region = _region(node, draft)
+                region, note = _region(node, draft)
+                regions[node] = region
+                lacking += note
                 if region.graph is not None:
                     pending.append(region.graph)
             else:
@@ -283,24 +287,35 @@ def _finish(draft: Draft) -> Plan:
         leaves=tuple(leaves),
         dense=tuple(dense),
         graph=root if root.type is Type.GRAPH else None,
-        notes=draft.notes,
+        notes=draft.note("choose regions", lacking),
         places=draft.places,
         leaf_numbers={leaf: i for i, leaf in enumerate(leaves)},
         weighting=frozenset(weighting),
     )
 
 
-def _region(node: Node, draft: Draft) -> RegionPlan:
-    operand = node.operands[0]
-    semiring = node.definition.semiring
-    assert semiring is not None
-    meeting = find_meeting(operand, draft.dense, draft.interner)
+def _region(node: Node, draft: Draft) -> tuple[RegionPlan, list[str]]:
+    """The region of a reduction, and what there is to say of it."""
+    name = semiring(node.definition.semiring).name
+    meeting, notes = _meeting(node, draft)
     if meeting is None:
-        return RegionPlan(node, semiring, operand, None)
+        return RegionPlan(node, name, node.operands[0], None), notes
     graph = meeting.graph
     if graph is not None:
         sizes = {name: shape.size for name, shape in draft.shapes.items() if shape.size is not None}
         ordered = order_chains(graph, sizes, draft.interner)
-        _inherit(draft, ordered, operand)
+        _inherit(draft, ordered, node.operands[0])
         meeting = replace(meeting, graph=ordered)
-    return RegionPlan(node, semiring, meeting.graph, meeting)
+    return RegionPlan(node, name, meeting.graph, meeting), notes
+
+
+def _meeting(node: Node, draft: Draft) -> tuple[Meeting | None, list[str]]:
+    """How a reduction meets a dense input, or None where its graph is built; and a note where kernels are missing."""
+    found = find_meeting(node.operands[0], draft.dense, draft.interner)
+    if found is None:
+        return None, []
+    shape, built = ("frames", "dense input") if found.graph is None else ("trellis", "composition")
+    if shape in semiring(node.definition.semiring).shapes:
+        return found, []
+    spelling = node.definition.spelling
+    return None, [f"{describe(node, limit=60)}: {spelling} has no {shape} kernel, the {built} is built"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import MappingProxyType
 
@@ -18,6 +20,7 @@ __all__ = [
     "named_operators",
     "operator",
     "operators",
+    "registered",
     "tagged_operators",
 ]
 
@@ -33,7 +36,28 @@ def operators() -> MappingProxyType[str, Operator]:
         if entry.name != module.name:
             raise AssertionError(f"compiler/operators/{module.name}.py defines the operator {entry.name!r}")
         found[entry.name] = entry
+    found.update(_further)
     return MappingProxyType(found)
+
+
+_further: dict[str, Operator] = {}
+
+
+@contextmanager
+def registered(entry: Operator) -> Iterator[None]:
+    """Within the block there is one more operator: one that lives elsewhere than in this folder, as in a test."""
+    _further[entry.name] = entry
+    _forget()
+    try:
+        yield
+    finally:
+        del _further[entry.name]
+        _forget()
+
+
+def _forget() -> None:
+    for remembered in (operators, named_operators, tagged_operators):
+        remembered.cache_clear()
 
 
 def operator(name: str) -> Operator:

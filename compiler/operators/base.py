@@ -12,9 +12,10 @@ from enum import Enum
 
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.transforms import FloatArray, Transform
 from arcgrad.compiler.types import Type
 
-__all__ = ["Built", "Category", "Law", "Operator", "Size"]
+__all__ = ["Built", "Category", "Law", "Operator", "Parameters", "Size"]
 
 Parameters = tuple[Hashable, ...]
 
@@ -24,7 +25,7 @@ class Category(Enum):
 
     LITERAL = "literal"  # graph without operands: build(), no weights
     STRUCTURAL = "structural"  # graph from graphs: build(), local selections
-    PATHS = "paths"  # graph that depends on its operand's weights (PATH, NBEST, …)
+    TRANSFORM = "transform"  # graph that depends on its operand's weights: transform()
     REDUCTION = "reduction"  # score from a graph, by a semiring
     ARITHMETIC = "arithmetic"  # score from scores
     LATER = "later"  # parsed and type-checked, but evaluating it raises UnsupportedError
@@ -89,13 +90,16 @@ class Operator:
         parameter_positions: where these stand among all arguments; empty: after the operands.
         build: LITERAL, STRUCTURAL: ``build(topologies, parameters, limits)``; a score operand's place holds an empty
             topology, a mapping's place is not there: the mapping comes in ``parameters``.
+        transform: TRANSFORM: ``transform(topology, weights, parameters, limits)`` of the operand, the first one.
         size: estimated size from the operands' sizes.
-        semiring: REDUCTION: "log", "max", "min" or "count".
+        semiring: REDUCTION: name of its record in ``arcgrad.compiler.semirings``.
+        reduce: REDUCTION: ``reduce(topology, weights)``, the value and its gradient (n_arcs,), in plain Python; None
+            for log, max, min and count, which the reference engine has.
         evaluate: ARITHMETIC: the value from the operands' values (floats, or ints where COUNT gave them); may return
             nan where undefined.
-        derivatives: ARITHMETIC: ``derivatives(value, *operands)``, a tuple with the partial derivative by each operand.
+        derivatives: ARITHMETIC: ``derivatives(value, *operands)``, the partial derivative with respect to each operand.
         code: ARITHMETIC: template of the value in generated source: ``{0}``, ``{1}`` operands.
-        gradient_code: ARITHMETIC: templates of the operands' gradients; ``{bar}`` the gradient of the value,
+        gradient_code: ARITHMETIC: templates of the operands' cotangents; ``{cotangent}`` the value's,
             ``{value}`` the value, ``{0}``, ``{1}`` operands.
         laws: identities it obeys.
         example: an equation that uses it.
@@ -116,8 +120,10 @@ class Operator:
     parameter_names: tuple[str, ...] = ()
     parameter_positions: tuple[int, ...] = ()
     build: Build | None = None
+    transform: Transform | None = None
     size: Callable[[Sequence[Size], Parameters], Size] | None = None
     semiring: str | None = None
+    reduce: Callable[[Topology, FloatArray], tuple[float, FloatArray]] | None = None
     evaluate: Callable[..., float] | None = None
     derivatives: Callable[..., tuple[float, ...]] | None = None
     code: str | None = None

@@ -28,7 +28,7 @@ OPERATOR = Operator(
     evaluate=_evaluate,
     derivatives=_derivatives,
     code="logadd({0}, {1})",
-    gradient_code=("scaled({bar}, share({0}, {1}))", "scaled({bar}, share({1}, {0}))"),
+    gradient_code=("scaled({cotangent}, share({0}, {1}))", "scaled({cotangent}, share({1}, {0}))"),
     laws=(
         Law("logadd[LSE[A], LSE[B]]", "logadd[LSE[B], LSE[A]]", (), "sums have no order"),
         Law("logadd[LSE[A], LSE[B], LSE[C]]", "LSE[A + B + C]", (), "the sum over three sets of paths"),

@@ -30,7 +30,7 @@ OPERATOR = Operator(
     evaluate=_evaluate,
     derivatives=_derivatives,
     code="product({0}, {1})",
-    gradient_code=("scaled({bar}, {1})", "scaled({bar}, {0})"),
+    gradient_code=("scaled({cotangent}, {1})", "scaled({cotangent}, {0})"),
     laws=(
         Law("LSE[A] × LSE[B]", "LSE[B] × LSE[A]", (), "products have no order"),
         Law("2 LSE[A]", "LSE[A] + LSE[A]", (), "its definition"),

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from arcgrad.compiler.operators.base import Category, Law, Operator
+from arcgrad.compiler.best_path import best_path
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators.base import Category, Law, Operator, Parameters
+from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.transforms import FloatArray, Transformed, copied_arcs, line_of
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]
 
+
+def _transform(topology: Topology, weights: FloatArray, parameters: Parameters, limits: Limits) -> Transformed:
+    _, path = best_path(topology, weights)
+    line, chosen = line_of(topology, path)
+    return copied_arcs(line, weights, chosen)
+
+
 OPERATOR = Operator(
     name="path",
     summary="Has the path of A of greatest weight alone, with its labels and weights; ∅ where A has no path.",
-    category=Category.PATHS,
+    category=Category.TRANSFORM,
     operands=(Type.GRAPH,),
     names=("PATH",),
+    transform=_transform,
     laws=(
         Law("MAX[PATH[A]]", "MAX[A]", (), "the best path weighs what the best path weighs"),
         Law("LSE[PATH[A]]", "MAX[A]", (), "the sum over one path is its weight"),

@@ -29,7 +29,7 @@ OPERATOR = Operator(
     evaluate=_evaluate,
     derivatives=_derivatives,
     code="path_product({0}, {1})",
-    gradient_code=("scaled({bar}, has_path({value}))", "scaled({bar}, has_path({value}))"),
+    gradient_code=("scaled({cotangent}, has_path({value}))", "scaled({cotangent}, has_path({value}))"),
     example="LSE[A B]",
     reference="Mohri, Semiring Frameworks and Algorithms for Shortest-Distance Problems (2002): the zero annihilates",
 )

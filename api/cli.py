@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--definitions", metavar="FILE", help="definitions that the equation may use")
         added.add_argument("--mode", default="auto", choices=("auto", "interpret", "kernels", "fused"))
     evaluate.add_argument("--grad", action="store_true", help="print the gradient, too")
-    evaluate.add_argument("--wrt", metavar="NAME", action="append", help="gradient by this input only; repeatable")
+    evaluate.add_argument("--wrt", metavar="NAME", action="append", help="gradient with respect to it only")
     evaluate.add_argument("--to", metavar="FORMAT", default="gtn", help="text format of graph results (default: gtn)")
     command("repl", _repl, "evaluate equations interactively")
     cache = command("cache", _cache, "show or clear the compiled routines on disk")
@@ -121,7 +121,7 @@ def _read_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
     for word in arguments.inputs:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise InputError(f"{word!r} is no input", hint="write NAME=VALUE, such as A=a.txt or α=0.5")
+            raise InputError(f"{word!r} is not an input", hint="write NAME=VALUE, such as A=a.txt or α=0.5")
         values.setdefault(normalise_name(name), []).append(read_input(value, arguments.format))
     return {name: _batch(name, given) for name, given in values.items()}
 

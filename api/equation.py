@@ -91,11 +91,11 @@ class Equation:
         out: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> tuple[Any, dict[str, Any]]:
-        """The value and its gradient by inputs.
+        """The value and its gradient with respect to inputs.
 
         Args:
             inputs: inputs as a mapping, for names that keywords cannot spell.
-            wrt: names of the inputs to differentiate by; None: all but label mappings.
+            wrt: names of the inputs to differentiate with respect to; None: all but label mappings.
             cotangent: what the gradient is multiplied with. For a score a number, or (B,) for a batch; for a graph an
                 array (n_arcs,) of the value's arcs (a list of them for a batch). None: ones.
             out: for some inputs, arrays that take the gradient, of its shape and dtype and C-contiguous, whatever is
@@ -117,6 +117,39 @@ class Equation:
             (array([0.5]), array([0.5]))
         """
         return self._evaluator.value_and_grad(self._given(inputs, named), self._names(wrt), cotangent, out)
+
+    def pullback(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        wrt: str | Iterable[str] | None = None,
+        **named: Any,
+    ) -> tuple[Any, Callable[..., dict[str, Any]]]:
+        """The value, and a function that takes its cotangent back to the inputs.
+
+        For whoever learns the cotangent only later, as frameworks do, or has several. ``value_and_grad`` is this and
+        one pull, and faster where the cotangent is known.
+
+        Args:
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            wrt: names of the inputs to differentiate with respect to; None: all but label mappings.
+            named: inputs by name.
+
+        Returns:
+            The value as when called, and ``pull(cotangent=None)``: the gradients that ``value_and_grad`` gives for that
+            cotangent. It may be called any number of times, and evaluates no score again.
+
+        Raises:
+            InputError, DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> value, pull = ag.compile("LSE[A + B]").pullback(A=ag.linear([1]), B=ag.linear([2]))
+            >>> pull()["A"], pull(3.0)["A"]
+            (array([0.5]), array([1.5]))
+        """
+        return self._evaluator.pullback(self._given(inputs, named), self._names(wrt))
 
     @overload
     def jacobian(self, inputs: Mapping[str, Any] | None = None, /, *, wrt: str, **named: Any) -> Jacobian: ...
@@ -156,8 +189,7 @@ class Equation:
         names = self._names(wrt)
         from arcgrad.runtime.inspect.jacobian import jacobians
 
-        evaluator = self._evaluator
-        found = jacobians(self._program, evaluator.bind(self._given(inputs, named)), evaluator.limits, names)
+        found = jacobians(self._evaluator, self._evaluator.bind(self._given(inputs, named)), names)
         return found[names[0]] if isinstance(wrt, str) and names else found
 
     def trace(self, inputs: Mapping[str, Any] | None = None, /, *, cotangent: Any = None, **named: Any) -> Trace:
@@ -315,7 +347,7 @@ class Equation:
                 name = given
             if name not in self._program.inputs:
                 raise InputError(
-                    f"wrt={given!r} is no input of the equation; its inputs are {', '.join(self.inputs) or 'none'}"
+                    f"wrt={given!r} is not an input of the equation; its inputs are {', '.join(self.inputs) or 'none'}"
                 )
             if self._program.inputs[name] is Type.MAPPING:
                 raise InputError(f"wrt={given!r} is a label mapping, by which there is no derivative")
@@ -448,6 +480,6 @@ def warmup(
             equation.value_and_grad(own)
         else:
             equation(own)
-    from arcgrad.runtime.call.warmup import load_seldom_kernels
+    from arcgrad.runtime.call.warmup import load_lazy_kernels
 
-    load_seldom_kernels()
+    load_lazy_kernels()

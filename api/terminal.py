@@ -83,7 +83,7 @@ def show_gradient(inputs: Mapping[str, Any], gradient: Mapping[str, Any]) -> str
     blocks = []
     for name, values in gradient.items():
         given = next((v for k, v in inputs.items() if k == name), None)
-        blocks.append(f"gradient by {name}\n{_gradient_lines(given, values)}")
+        blocks.append(f"gradient with respect to {name}\n{_gradient_lines(given, values)}")
     return "\n".join(blocks)
 
 

@@ -140,7 +140,7 @@ class _Resolver:
                 left = term.operands[0]
                 if left.head == "closure" and left.parameters[0] is True:
                     raise EquationError(
-                        "`*` between graphs is no operator: after a graph it is the closure",
+                        "`*` between graphs is not an operator: after a graph it is the closure",
                         place=term.place,
                         found="`*` with a space before it, between two graphs",
                         hint="for the closure of the left graph followed by the right one write A* B; "

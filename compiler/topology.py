@@ -37,6 +37,16 @@ def _int_array(values: ArrayLike) -> IntArray:
     return array
 
 
+def _bytes_of(value: Any) -> int:
+    """Bytes of the arrays in what is remembered: in dicts, lists and tuples, and of whatever says its own."""
+    if isinstance(value, dict):
+        return sum(map(_bytes_of, list(value.values())))
+    if isinstance(value, (list, tuple)):
+        return sum(map(_bytes_of, value))
+    found = getattr(value, "nbytes", 0)
+    return found if isinstance(found, int) else 0
+
+
 @dataclass(frozen=True, eq=False, init=False)
 class Topology:
     """States, arcs and labels of a graph, as read-only C-contiguous int32 arrays.
@@ -143,6 +153,11 @@ class Topology:
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return 4 * (4 * len(self.src) + len(self.start) + len(self.accept))
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of its arrays and of what is remembered with it."""
+        return self.nbytes + sum(_bytes_of(value) for value in self._memo.values())
 
     def memo(self, name: str) -> dict[Any, Any]:
         """Scratch for derived data that depends on this topology alone (sorted arc orders, packed regions)."""

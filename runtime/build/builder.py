@@ -7,7 +7,7 @@ fingerprints of the leaves, so that training on the same graphs repeats nothing,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -15,23 +15,21 @@ import numpy as np
 from arcgrad.compiler.ir import INPUT, Node, topological
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.mapping import LabelMapping
-from arcgrad.compiler.operators import Built, Category, Operator
+from arcgrad.compiler.operators import Built, Operator
 from arcgrad.compiler.selection import Selection, compose_selections
 from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedError
+from arcgrad.runtime.build.built_graph import SHARED_CACHE, SymbolicGraph
+from arcgrad.runtime.build.operators import BUILDS
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph
 from arcgrad.runtime.jit.cache import cache
-from arcgrad.runtime.build.operators import BUILDS
-from arcgrad.runtime.build.built_graph import SHARED_CACHE, SymbolicGraph
 
 __all__ = [
     "SymbolicEvaluator",
     "build_node",
     "depends_on_shared_inputs",
-    "has_paths",
     "not_there_yet",
-    "path_topology",
     "raise_transducer",
 ]
 
@@ -79,7 +77,8 @@ def build_node(
 def not_there_yet(node: Node, place: Place | None) -> UnsupportedError:
     """The error for an operator that a later version evaluates."""
     return UnsupportedError(
-        f"{node.definition.spelling} is not there yet: this version parses and type-checks it, but cannot evaluate it",
+        f"{node.definition.spelling} is not implemented yet: this version parses and type-checks it, "
+        "but cannot evaluate it",
         place=place,
     )
 
@@ -95,7 +94,7 @@ def raise_transducer(entry: Operator, which: str, topology: Topology, place: Pla
     )
 
 
-# Bytes of intermediate graphs that an evaluation keeps at hand; beyond it, those that nothing needs any more go.
+# Bytes of intermediate graphs that an evaluation keeps; beyond it, those that nothing needs any more go.
 _HELD_BYTES = 256 << 20
 
 # Leaf and arc number of each entry, and what composing selections holds beside them.
@@ -112,7 +111,6 @@ class SymbolicEvaluator:
         leaves: leaf numbers of graph inputs and of scores that weight graphs.
         limits: budget.
         places: where nodes stand in the text.
-        best_arcs: for a PATH node's operand, (node, its built graph, item) → the arcs of its best path, or None.
     """
 
     def __init__(
@@ -121,14 +119,12 @@ class SymbolicEvaluator:
         leaves: Mapping[Node, int],
         limits: Limits,
         places: Mapping[Node, Place],
-        best_arcs: Callable[[Node, SymbolicGraph, int], Sequence[int] | IntArray | None],
     ) -> None:
         self._bound = bound
         self._leaves = leaves
         self._limits = limits
         self._budget = repr(limits).encode()  # what one caller's budget allowed is no answer to another's
         self._places = places
-        self._best_arcs = best_arcs
         self._shared: dict[Node, SymbolicGraph] = {}
         self._is_shared: dict[Node, bool] = {}
         self._operations: dict[Node, bytes] = {}
@@ -204,13 +200,6 @@ class SymbolicEvaluator:
     def _evaluate_one(self, node: Node, operands: list[SymbolicGraph], item: int) -> SymbolicGraph:
         if node.operator == INPUT:
             return self._input(node, item)
-        if node.definition.category is Category.PATHS and node.operator == "path":
-            try:
-                return _path(operands[0], self._best_arcs(node, operands[0], item))
-            except ArcgradError as error:
-                if error.place is None:
-                    error.place = self._places.get(node)
-                raise
         key = self._key(node, operands)
         if key is not None:
             found = SHARED_CACHE.get(key)
@@ -295,37 +284,10 @@ def _entries(local: IntArray, selection: Selection) -> int:
     return int(np.diff(selection.offsets)[local[local >= 0]].sum()) if selection.n_arcs else 0
 
 
-def has_paths(nodes: Iterable[Node]) -> bool:
-    """Whether any of the nodes is PATH, whose topology depends on weights."""
-    return any(node.operator == "path" for node in nodes)
-
-
 def depends_on_shared_inputs(graph: Node, bound: Bound) -> bool:
-    """Whether a graph's topology is the same for all items, since no input of one's own enters it.
-
-    Scores enter topologies only through best paths.
-    """
-    below = topological(graph)
-    with_paths = has_paths(below)
+    """Whether a graph's topology is the same for all items, since no graph of one's own enters it."""
     return bound.batch is None or all(
         bound.inputs[str(node.parameters[0])].shared
-        for node in below
-        if node.is_input and (node.type is Type.GRAPH or (node.type is Type.SCORE and with_paths))
+        for node in topological(graph)
+        if node.is_input and node.type is Type.GRAPH
     )
-
-
-def path_topology(topology: Topology, arcs: Sequence[int] | IntArray | None) -> tuple[Topology, IntArray]:
-    """The linear graph of a path that keeps its labels, and (n,) the arcs it takes; ∅ where ``arcs`` is None."""
-    if arcs is None:
-        return EMPTY_TOPOLOGY, np.empty(0, dtype=np.int32)
-    chosen = np.asarray(arcs, dtype=np.int32)
-    states = np.arange(len(chosen) + 1, dtype=np.int32)
-    ilabel = topology.ilabel[chosen]
-    olabel = None if topology.is_acceptor else topology.olabel[chosen]
-    line = Topology.make(len(states), states[:-1], states[1:], ilabel, olabel, [0], [len(chosen)])
-    return line, chosen
-
-
-def _path(operand: SymbolicGraph, arcs: Sequence[int] | IntArray | None) -> SymbolicGraph:
-    topology, chosen = path_topology(operand.topology, arcs)
-    return SymbolicGraph(topology, operand.selection.take(chosen))

@@ -5,8 +5,6 @@ Stage: symbolic part; made by `symbolic`, read by `prepare`, by routines' packer
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -17,12 +15,11 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.selection import Selection, compose_selections
 from arcgrad.compiler.topology import IntArray, Topology
-from arcgrad.runtime.jit.cache import cache
-from arcgrad.runtime.lru import caches
-from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
 from arcgrad.runtime.build.operators.compose import patience
+from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
+from arcgrad.runtime.lru import Lru
 
-__all__ = ["SHARED_CACHE", "Entries", "SymbolicCache", "SymbolicGraph"]
+__all__ = ["SHARED_CACHE", "Entries", "SymbolicGraph"]
 
 FloatArray = NDArray[np.float64]
 
@@ -125,6 +122,11 @@ class SymbolicGraph:
         return total
 
     @property
+    def held_bytes(self) -> int:
+        """Bytes of all arrays, and of what is remembered with the topology."""
+        return self.nbytes + self.topology.held_bytes - self.topology.nbytes
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all arrays, those of the selection included even where it was not asked for."""
         per_arc = 8 + 12 * len(self.taken)
@@ -141,41 +143,5 @@ def _numbers(*numbers: int) -> IntArray:
     return array
 
 
-class SymbolicCache:
-    """Least recently used symbolic graphs within a budget of bytes; safe for threads."""
-
-    def __init__(self, budget: int = 256 << 20) -> None:
-        self._budget = budget
-        self._entries: OrderedDict[bytes, SymbolicGraph] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: bytes) -> SymbolicGraph | None:
-        """The graph of that key, or None."""
-        with self._lock:
-            found = self._entries.get(key)
-            if found is not None:
-                self._entries.move_to_end(key)
-            return found
-
-    def put(self, key: bytes, graph: SymbolicGraph) -> None:
-        """Keep a graph; the least recently used ones leave."""
-        size = graph.nbytes
-        with self._lock:
-            if key in self._entries or size > self._budget // 4:
-                return
-            self._entries[key] = graph
-            self._bytes += size
-            while self._bytes > self._budget:
-                _, oldest = self._entries.popitem(last=False)
-                self._bytes -= oldest.nbytes
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._entries.clear()
-            self._bytes = 0
-
-
-SHARED_CACHE = SymbolicCache()
-caches.when_cleared(SHARED_CACHE.clear)
+SHARED_CACHE = Lru[SymbolicGraph]("built graphs", lambda graph: graph.held_bytes)
+"""By ``SymbolicGraph.key``."""

@@ -132,7 +132,7 @@ class Layout:
         """The gradient of an input's entries, from a flat gradient with ``n_slices`` copies of the shared part.
 
         Returns:
-            one array, summed over slices, for a shared input; one an item for others; None where it is no leaf.
+            one array, summed over slices, for a shared input; one an item for others; None where it is not a leaf.
         """
         number = self._numbers.get(name)
         if number is None or not len(self._offsets):

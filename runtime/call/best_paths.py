@@ -1,4 +1,4 @@
-"""Best paths of built graphs, for PATH: by the compiled kernel where it is at hand, else by the reference.
+"""Best paths of built graphs, for PATH: by the kernel where that is compiled or cached, else by the reference.
 
 Both follow the same tie rule, so that a result does not depend on which of them found it.
 """

@@ -7,7 +7,6 @@ beyond 2^53) is evaluated again by the interpreter, whose verdict stands: a valu
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,12 +18,12 @@ from arcgrad.compiler.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
-from arcgrad.runtime.buffers import zero_floats
+from arcgrad.runtime.buffers import Kept, aligned_floats, zero_floats
 from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.data.dense import are_legal
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
-from arcgrad.runtime.jit.declare import load_routine
+from arcgrad.runtime.jit.routine import load_routine
 from arcgrad.runtime.reference.interpreter import Interpretation, graph_cotangent, name_item
 from arcgrad.runtime.threads import run_slices, threads_for
 
@@ -37,20 +36,13 @@ FloatArray = NDArray[np.float64]
 _MOST_KEPT = 1 << 23
 # Arc-frames, a tenth of a second's at most, that may run in one go, without a chance for Ctrl-C between slices.
 _MOST_AT_ONCE = 1e7
-_kept = threading.local()
+_kept = Kept[FloatArray]()
 
 
 def _take_workspace(size: int) -> FloatArray:
-    """At least ``size`` floats of whatever content, those of this thread's last slice if they suffice.
-
-    They begin where a line of the cache does.
-    """
-    kept: FloatArray | None = getattr(_kept, "workspace", None)
-    _kept.workspace = None  # whoever runs within this call, as a finaliser may, takes another one
-    if kept is not None and len(kept) >= size:
-        return kept
-    whole = np.empty(size + 8)
-    return whole[-whole.ctypes.data // 8 % 8 :]
+    """At least ``size`` floats of whatever content, those of this thread's last slice if they suffice."""
+    kept = _kept.take()
+    return kept if kept is not None and len(kept) >= size else aligned_floats(size)
 
 
 def load(prepared: Prepared, tier: str) -> Callable[..., Any]:
@@ -102,7 +94,7 @@ class Execution:
         return found
 
     def run(self, wrt: Sequence[str], cotangent: Any) -> tuple[list[Any], dict[str, Any]]:
-        """Values of every item, and gradients by the inputs in ``wrt``; as ``interpreter.interpret`` gives them."""
+        """Values of every item, and gradients with respect to the inputs in ``wrt``, in their shapes."""
         if self._prepared.plan.graph is not None:
             return self._run_graph(wrt, cotangent)
         seeds = np.empty((self._n_items, 1))
@@ -164,7 +156,7 @@ class Execution:
     # -- the routine --------------------------------------------------------------------------------------------------
 
     def _differentiates_leaves(self, wrt: Sequence[str]) -> bool:
-        """Whether the routine touches the gradient by leaf weights: it adds to those of graphs only where asked."""
+        """Whether the routine writes the leaf weights' gradient: it adds to those of graphs only where asked."""
         for name in wrt:
             if name in self._prepared.layout:
                 return True
@@ -175,7 +167,7 @@ class Execution:
         return zero_floats(layout.size + (self._n_slices - 1) * layout.n_shared)
 
     def _run_routine(self, seeds: FloatArray, gradient: FloatArray, wrt: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Run all slices; fills values, status, slots and ``gradient``; gives the gradients by frames."""
+        """Run all slices; fills values, status, slots and ``gradient``; gives the gradients with respect to frames."""
         prepared, layout, plan = self._prepared, self._prepared.layout, self._prepared.plan
         assert prepared.emitted is not None
         self._values = np.zeros((self._n_items, len(plan.outputs)))
@@ -208,7 +200,7 @@ class Execution:
                 self._status, wants, *dense,
             )  # fmt: skip
             if floats <= _MOST_KEPT:
-                _kept.workspace = work
+                _kept.keep(work)
 
         if self._tier != "fused":
             with np.errstate(all="ignore"):  # as plain Python a routine's scalars are numpy's, which warn of 0 × inf
@@ -235,7 +227,7 @@ class Execution:
         )
 
     def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:
-        """Memory for the gradient by a dense input, of the shape of its frames, which the routine writes.
+        """Memory for the gradient with respect to a dense input, of the shape of its frames, which the routine writes.
 
         Zeros where the batch shares the input, one copy a slice: there items add to one another's.
         """

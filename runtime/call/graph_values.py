@@ -39,5 +39,5 @@ def graph_values(prepared: Prepared, bound: Bound) -> Iterator[Graph]:
             flat = layout.weights(bound) if flat is None else flat
             weights = graph.selection.weights(flat, layout.flat_offsets(item))
         elif graph.leaf is not None:
-            weights = weights.copy()  # what the user may write to, as a dense input's scores, is no graph's
+            weights = weights.copy()  # what the user may write to, as a dense input's scores, is not a graph's
         yield Graph.from_topology(graph.topology, weights)

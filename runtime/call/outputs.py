@@ -1,6 +1,6 @@
-"""Gradients as users meet them: found by any spelling of an input's name, and written into arrays of theirs.
+"""What comes out, in the user's shapes: values, cotangents of their shape, and gradients of the inputs'.
 
-Last step of a call that differentiates; `evaluate` asks here.
+Last step of a call. Gradients are found by any spelling of an input's name, and written into arrays of the user's.
 """
 
 from __future__ import annotations
@@ -11,11 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.compiler.ir import Node
+from arcgrad.compiler.score_values import WHOLE
+from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
-from arcgrad.runtime.data.checks import describe
-from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph
+from arcgrad.runtime.data.checks import as_array, describe, to_floats
+from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
 
-__all__ = ["Gradients", "check_out"]
+__all__ = [
+    "Gradients",
+    "add_gradients",
+    "check_cotangent",
+    "check_out",
+    "is_integral",
+    "shape_gradients",
+    "shape_values",
+]
+
+
+_INTEGRAL = ("count", *WHOLE)
 
 
 class Gradients(dict[str, Any]):
@@ -34,8 +48,8 @@ def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[A
     """The arrays that take gradients, by plain name.
 
     Raises:
-        InputError: one is for an input that is not differentiated by or has no gradient in one array, or has not the
-            gradient's shape and dtype, or cannot be written in place, or shares memory with an input.
+        InputError: one is for an input that is not in ``wrt`` or has no gradient in one array, or has not that's
+            shape and dtype, or cannot be written in place, or shares memory with an input.
     """
     if not isinstance(out, Mapping):
         raise InputError(f"out is a mapping from names of inputs to arrays, not a {type(out).__name__}")
@@ -55,7 +69,7 @@ def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[A
             shape, dtype = given.items[0].weight.shape, np.dtype(np.float64)
         else:
             raise InputError(
-                f"out takes no gradient by {name}, which is not one array",
+                f"out takes no gradient with respect to {name}, which is not one array",
                 hint="give a dense batch as one array (B, T, C)",
             )
         if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
@@ -80,3 +94,105 @@ def _plain_name(name: str) -> str:
         return normalise_name(name)
     except EquationError:
         return name
+
+
+def shape_values(values: list[Any], bound: Bound, result: Node) -> Any:
+    """The values of all items as the user gets them, of an equation with that result."""
+    if result.type is Type.GRAPH:
+        return values[0] if bound.batch is None else values
+    if is_integral(result):
+        whole = [int(v) if v not in (np.inf, -np.inf) else v for v in values]
+        if bound.batch is None:
+            return whole[0]
+        if all(isinstance(v, int) and abs(v) < 2**63 for v in whole):
+            return np.array(whole, dtype=np.int64)
+        exact = all(not isinstance(v, int) or abs(v) <= 2**53 for v in whole)
+        return np.array(whole, dtype=np.float64 if exact else object)
+    return float(values[0]) if bound.batch is None else np.array(values, dtype=np.float64)
+
+
+def is_integral(root: Node) -> bool:
+    """Whether an equation's value is a whole number made of path counts."""
+    if root.type is not Type.SCORE:
+        return False
+    found = False
+    stack, seen = [root], set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.is_number:
+            if not isinstance(node.parameters[0], int):
+                return False
+        elif node.operator not in _INTEGRAL:
+            return False
+        elif node.operator == "count":
+            found = True
+        else:
+            stack.extend(node.operands)
+    return found
+
+
+def check_cotangent(cotangent: Any, bound: Bound, result: Type) -> Any:
+    """The cotangent of values of that type as one entry an item, or None.
+
+    Raises:
+        InputError: it has another shape than the value, or holds what is no finite number.
+    """
+    if cotangent is None:
+        return None
+    if result is Type.GRAPH:
+        items = [cotangent] if bound.batch is None else cotangent
+        if bound.batch is not None and (not isinstance(items, (list, tuple)) or len(items) != bound.batch):
+            raise InputError(f"cotangent must be a list of {bound.batch} arrays, one for each graph of the batch")
+        return [_cotangent_numbers(item) for item in items]
+    shape = () if bound.batch is None else (bound.batch,)
+    array = _cotangent_numbers(cotangent)
+    if array.shape not in ((), shape):
+        raise InputError(
+            f"cotangent has shape {array.shape}, but the value's is {shape}",
+            hint="a number multiplies every item",
+        )
+    return np.broadcast_to(array, (bound.n_items,))
+
+
+def _cotangent_numbers(value: Any) -> Any:
+    array = as_array(value, "cotangent", "an array of real numbers")
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"cotangent must hold real numbers, but has dtype {array.dtype}")
+    array = to_floats(array, np.float64)
+    if not np.all(np.isfinite(array)):
+        raise InputError("cotangent holds a number that is not finite")
+    return array
+
+
+def shape_gradients(bound: Bound, parts: dict[str, list[Any]]) -> dict[str, Any]:
+    """Gradients in the shapes of the inputs, from one an item: an array of a graph's arcs, or a score's number."""
+    return {name: _shape_gradient(bound, name, found) for name, found in parts.items()}
+
+
+def _shape_gradient(bound: Bound, name: str, parts: list[Any]) -> Any:
+    found = bound.inputs[name]
+    if isinstance(found, BoundScore):
+        gradient = np.array(parts, dtype=np.float64)
+        return found.collect(gradient.sum(keepdims=True) if found.shared else gradient)
+    if isinstance(found, BoundGraph):
+        if found.shared:
+            zero = np.zeros(found.items[0].n_arcs)
+            return found.collect([np.sum(parts, axis=0) if parts else zero])
+        return found.collect(parts)
+    rows = np.zeros(found.frames.shape)
+    for item, part in enumerate(parts):
+        b = 0 if found.shared else item
+        here = slice(found.starts[b], found.starts[b] + found.counts[b])
+        rows[here] += part.reshape(int(found.counts[b]), found.n_columns)
+    with np.errstate(over="ignore"):  # float32 holds less
+        return found.collect(rows.astype(found.frames.dtype))
+
+
+def add_gradients(one: Any, other: Any) -> Any:
+    """The sum of two gradients of one input, in its shape."""
+    if isinstance(one, list):
+        return [a + b for a, b in zip(one, other, strict=True)]
+    return one + other

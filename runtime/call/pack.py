@@ -1,12 +1,11 @@
 """Packs a plan's regions, item by item, and remembers with each topology how it was packed.
 
-Stage: symbolic part, called by `prepare`. Trellises are packed by a compiled kernel where its code is at hand, else by
-the compiler's packer in numpy: both give the same numbers, and the kernel takes a tenth of the time.
+Stage: symbolic part, called by `prepare`. Trellises are packed by a kernel where that is compiled or cached, else by
+the packer in numpy: both give the same numbers, and the kernel takes a tenth of the time.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,6 +16,7 @@ from arcgrad.compiler.operators import operator
 from arcgrad.compiler.plan import RegionPlan
 from arcgrad.compiler.topology import IntArray
 from arcgrad.grammar.errors import Place
+from arcgrad.runtime.buffers import Kept
 from arcgrad.runtime.build.builder import SymbolicEvaluator, raise_transducer
 from arcgrad.runtime.build.built_graph import SymbolicGraph
 from arcgrad.runtime.build.weights import Layout
@@ -41,7 +41,7 @@ _MOST_KEPT = 1 << 22
 # Ways to pack one graph that are remembered with it.
 _MOST_WAYS = 16
 
-_kept = threading.local()
+_kept = Kept[IntArray]()
 
 
 class CannotMeet(Exception):  # noqa: N818 - a signal to the caller, who plans anew
@@ -186,14 +186,13 @@ def pack_by_kernel(
         region = trellis_region(ints, semiring)
         store.add(region)
     if len(room) <= _MOST_KEPT:
-        _kept.room = room
+        _kept.keep(room)
     return region
 
 
 def _take_room(size: int) -> IntArray:
     """At least so many numbers of whatever content, those of this thread's last call if they suffice."""
-    room: IntArray | None = getattr(_kept, "room", None)
-    _kept.room = None  # whoever runs within this call, as a finaliser may, takes another one
+    room = _kept.take()
     if room is not None and len(room) >= size:
         return room
     return np.empty(size, dtype=np.int32)

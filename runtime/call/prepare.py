@@ -7,34 +7,38 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+import weakref
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
 from arcgrad.compiler.chains import CHAINS, Meeting
 from arcgrad.compiler.emit import Emitted, emit
-from arcgrad.compiler.ir import Node, Program
+from arcgrad.compiler.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Size
 from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
-from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.semirings import semiring
+from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
-from arcgrad.runtime.build.builder import SymbolicEvaluator, has_paths
+from arcgrad.runtime.build.builder import SymbolicEvaluator
 from arcgrad.runtime.build.built_graph import SymbolicGraph
-from arcgrad.runtime.build.weights import FloatArray, Layout
-from arcgrad.runtime.call.best_paths import best_arcs
+from arcgrad.runtime.build.weights import Layout
 from arcgrad.runtime.call.pack import CannotMeet, RegionPacker
 from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.jit.cache import cache
-from arcgrad.runtime.kernels import FUNCTIONS, KERNELS
-from arcgrad.runtime.reference.interpreter import Interpretation, name_item
+from arcgrad.runtime.kernels import FUNCTIONS, kernel_names
+from arcgrad.runtime.lru import Lru
+from arcgrad.runtime.reference.interpreter import name_item
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
 
 __all__ = ["Preparer"]
+
+# About what a step takes in a plan, with its nodes, its notes and the text of its routine.
+_BYTES_OF_A_STEP = 20_000
 
 
 class Preparer:
@@ -43,13 +47,15 @@ class Preparer:
     def __init__(self, program: Program, limits: Limits) -> None:
         self.program = program
         self.limits = limits
-        self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
+        self._plans = Lru[Plan]("plans", lambda plan: _BYTES_OF_A_STEP * (1 + len(plan.steps)), capacity=64)
         self._lock = threading.Lock()
         # Sizes decide nothing but the order of compositions: one alone has none.
         self._orders = sum(n.operator in CHAINS for n in program.nodes if not n.is_input and not n.is_number) > 1
-        self._meets_paths = has_paths(program.nodes)
-        # Prepared calls by the topologies' identities; the topologies are kept with them, so that these stay theirs.
-        self._prepared: OrderedDict[tuple[Any, ...], tuple[list[Topology], Prepared]] = OrderedDict()
+        # Prepared calls by the topologies' identities. When a topology goes, nobody can ask for its calls any more, and
+        # another may get its identity: so a call goes with the first of its topologies.
+        self._prepared = Lru[Prepared]("prepared calls", lambda prepared: prepared.nbytes, capacity=32)
+        self._watched: dict[tuple[Any, ...], list[weakref.ref[Topology]]] = {}
+        self._gone: deque[tuple[Any, ...]] = deque()
 
     def prepare(self, bound: Bound) -> Prepared:
         """Plan, build, pack and emit, or find again what was prepared for inputs of the same topologies.
@@ -60,21 +66,24 @@ class Preparer:
         """
         topologies: list[Topology] = []
         key = _identity(bound, topologies)
-        with self._lock:
-            known = self._prepared.get(key)
-            if known is not None:
-                self._prepared.move_to_end(key)
+        while self._gone:
+            self._forget(self._gone.popleft())
+        known = self._prepared.get(key)
         if known is not None:
             cache.count("prepared calls reused")
-            known[1].layout.check_graph_weights(bound)
-            return known[1]
+            known.layout.check_graph_weights(bound)
+            return known
         prepared = self._prepare(bound)
-        if not self._meets_paths:  # best paths depend on weights
-            with self._lock:
-                self._prepared[key] = topologies, prepared
-                if len(self._prepared) > 32:
-                    self._prepared.popitem(last=False)
+        if not any(graph.leaf is not None for graph in prepared.graphs):  # which would keep an input's topology
+            self._watched[key] = [weakref.ref(topology, lambda _: self._gone.append(key)) for topology in topologies]
+            self._prepared.put(key, prepared)
+            for old in [k for k in self._watched if k not in self._prepared] if len(self._watched) > 64 else ():
+                self._watched.pop(old, None)
         return prepared
+
+    def _forget(self, key: tuple[Any, ...]) -> None:
+        self._watched.pop(key, None)
+        self._prepared.discard(key)
 
     def _prepare(self, bound: Bound) -> Prepared:
         built: frozenset[str] = frozenset()
@@ -108,9 +117,8 @@ class Preparer:
             found_plan = self._plans.get(key)
             if found_plan is None:
                 shapes = dict(zip(self.program.inputs, _shapes(kinds), strict=True))
-                found_plan = self._plans[key] = make_plan(self.program, shapes)
-                if len(self._plans) > 64:
-                    self._plans.popitem(last=False)
+                found_plan = make_plan(self.program, shapes)
+                self._plans.put(key, found_plan)
             return found_plan
 
 
@@ -180,8 +188,7 @@ class _Preparation:
         self._plan = plan
         self._bound = bound
         self._layout = Layout(plan, bound)
-        self._weights: FloatArray | None = None
-        self._symbolic = SymbolicEvaluator(bound, plan.leaf_numbers, owner.limits, plan.places, self._best_arcs)
+        self._symbolic = SymbolicEvaluator(bound, plan.leaf_numbers, owner.limits, plan.places)
 
     def run(self) -> Prepared:
         plan, bound = self._plan, self._bound
@@ -200,7 +207,7 @@ class _Preparation:
                 raise
         for number, region in enumerate(plan.regions):
             # One routine serves a batch of lattices and cyclic graphs; other semirings' kernels take both as they are.
-            if region.semiring == "log" and len({packed[number].kind for packed in regions}) > 1:
+            if semiring(region.semiring).cyclic_apart and len({packed[number].kind for packed in regions}) > 1:
                 for item, packed in enumerate(regions):
                     closed = packers[number].pack(item, as_cyclic=True)
                     regions[item] = (*packed[:number], closed, *packed[number + 1 :])
@@ -255,30 +262,10 @@ class _Preparation:
             kinds = tuple((_expected_kind(r), r.semiring) for r in self._plan.regions)
         key = (kinds, tuple(dtypes.items()))
         if key not in self._plan.memo:
-            emitted = emit(self._plan, [KERNELS[kind] for kind in kinds], dtypes, FUNCTIONS)
+            emitted = emit(self._plan, [kernel_names(*kind) for kind in kinds], dtypes, FUNCTIONS)
             self._plan.memo[key] = emitted, {}
         found: tuple[Emitted, dict[Any, Any]] = self._plan.memo[key]
         return found
-
-    def _best_arcs(self, node: Node, graph: SymbolicGraph, item: int) -> Sequence[int] | IntArray | None:
-        """The best path of a graph that stands under PATH, at the present weights."""
-        if self._weights is None:
-            self._weights = self._layout.weights(self._bound)
-        weights, offsets = self._weights, self._layout.flat_offsets(item)
-        for number in graph.selection.leaves:
-            leaf = self._plan.leaves[number]
-            if not leaf.is_input and not leaf.is_number:
-                weights[offsets[number]] = self._score(leaf, item)
-        line = graph.selection.line
-        if line is None:
-            return best_arcs(graph.topology, graph.selection.weights(weights, offsets))
-        begin = int(offsets[line[0]]) + line[1]
-        return best_arcs(graph.topology, weights[begin : begin + graph.topology.n_arcs])
-
-    def _score(self, node: Node, item: int) -> float:
-        """A score that weights a graph below PATH, by the interpreter."""
-        part = replace(self._owner.program, result=node, places=dict(self._plan.places))
-        return Interpretation(part, self._bound, item, self._owner.limits).forward(want_gradient=False).number
 
 
 def _expected_kind(region: RegionPlan) -> str:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.emit import Emitted, signature
 from arcgrad.compiler.plan import Plan
+from arcgrad.compiler.semirings import semiring
 from arcgrad.runtime.build.built_graph import SymbolicGraph
 from arcgrad.runtime.build.weights import Layout
 from arcgrad.runtime.jit.cache import cache
-from arcgrad.runtime.kernels import KERNELS, KernelNames
+from arcgrad.runtime.kernels import KernelNames, kernel_names
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
 
@@ -62,6 +63,12 @@ class Prepared:
     store: RegionStore
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
+    @cached_property
+    def nbytes(self) -> int:
+        """Bytes of what is packed, in the store and where it came from, and of what is laid out."""
+        distinct = {id(region): region.nbytes for packed in self.regions for region in packed}
+        return 2 * sum(distinct.values()) + 200 * self.n_items + sum(graph.held_bytes for graph in self.graphs) + 4000
+
     @property
     def n_items(self) -> int:
         """Number of items of the batch."""
@@ -71,7 +78,9 @@ class Prepared:
     def signature(self) -> str:
         """Numba's signature of the routine."""
         if "signature" not in self.memo:
-            self.memo["signature"] = signature([self.dtypes[name] for name in self.plan.dense])
+            writes = any(step in self.plan.leaf_numbers for step in self.plan.steps)
+            dtypes = [self.dtypes[name] for name in self.plan.dense]
+            self.memo["signature"] = signature(dtypes, writes_weights=writes)
         return str(self.memo["signature"])
 
     def loaded(self, tier: str) -> Callable[..., Any] | None:
@@ -98,7 +107,7 @@ class Prepared:
         return frozenset(
             str(region.meeting.dense.parameters[0])
             for region in self.plan.regions
-            if region.meeting is not None and region.graph is None and region.semiring == "log"
+            if region.meeting is not None and region.graph is None and semiring(region.semiring).shows_nan
         )
 
     @cached_property
@@ -111,7 +120,7 @@ class Prepared:
     @property
     def kernels(self) -> list[KernelNames]:
         """The kernels of each region."""
-        return [KERNELS[region.kind, region.semiring] for region in self.regions[0]] if self.regions else []
+        return [kernel_names(region.kind, region.semiring) for region in self.regions[0]] if self.regions else []
 
     @cached_property
     def slices(self) -> list[int]:
@@ -158,7 +167,7 @@ class Prepared:
         """(n_regions, 2): whether gradients by a region's leaf weights and by its frames are asked for.
 
         Args:
-            wrt: names of the inputs to differentiate by.
+            wrt: names of the inputs to differentiate with respect to.
         """
         key = ("wants", *wrt)
         if key not in self.memo:

@@ -7,9 +7,11 @@ library where that needs no compiling, and what has cost more than a routine's c
 from __future__ import annotations
 
 import importlib
+import time
 
 from arcgrad.runtime.call.prepared import Prepared
-from arcgrad.runtime.jit.declare import Kernel, is_ready
+from arcgrad.runtime.jit.declare import Kernel
+from arcgrad.runtime.jit.routine import is_ready
 
 __all__ = ["PATIENCE", "choose_tier"]
 
@@ -18,6 +20,8 @@ PATIENCE = 0.25
 # The interpreter's seconds an arc-frame, and the most that one call may take before kernels are worth loading.
 _INTERPRETED = 4e-6
 _AT_ONCE = 0.1
+# Seconds after which the disk is asked again for a routine, which another process may have compiled.
+_ASK_AGAIN = 0.25
 # Steps beyond which nobody wants to wait for numba: a step is a handful of lines, and each line costs about 25 ms.
 MAX_COMPILED_STEPS = 200
 
@@ -34,11 +38,22 @@ def choose_tier(prepared: Prepared, spent: float) -> str:
     small_enough = len(prepared.plan.steps) <= MAX_COMPILED_STEPS
     if prepared.loaded("fused") is not None:
         return "fused"
-    if is_ready(prepared.emitted.source, signature=prepared.signature) or (spent > PATIENCE and small_enough):
+    if (spent > PATIENCE and small_enough) or _is_on_disk(prepared):
         return "fused"
     if prepared.work * _INTERPRETED <= _AT_ONCE:
         return "interpret"
     return "kernels" if not small_enough or _kernels_are_ready(prepared) else "fused"
+
+
+def _is_on_disk(prepared: Prepared) -> bool:
+    """Whether the routine need not be compiled; asked of the disk now and then, which takes as long as a small call."""
+    assert prepared.emitted is not None
+    now = time.monotonic()
+    asked: float | None = prepared.memo.get("asked the disk")
+    if asked is not None and now - asked < _ASK_AGAIN:
+        return False
+    prepared.memo["asked the disk"] = now
+    return is_ready(prepared.emitted.source, signature=prepared.signature)
 
 
 def _kernels_are_ready(prepared: Prepared) -> bool:

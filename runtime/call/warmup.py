@@ -5,16 +5,16 @@ In ordinary calls these wait until numpy has taken long enough (`operators.patie
 
 from __future__ import annotations
 
-from arcgrad.compiler.ir import topological
+from arcgrad.compiler.ir import Node, topological
 from arcgrad.compiler.types import Type
 from arcgrad.runtime.build.operators import KERNELS
 from arcgrad.runtime.call.prepared import Prepared
+from arcgrad.runtime.call.transforms import TRANSFORM_KERNELS
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
-from arcgrad.runtime.kernels.lattice.graph_max import graph_max_forward, graph_max_path
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
 
-__all__ = ["load_seldom_kernels", "load_symbolic_kernels", "symbolic_kernels"]
+__all__ = ["load_lazy_kernels", "load_symbolic_kernels", "load_transforms", "symbolic_kernels"]
 
 
 def symbolic_kernels(prepared: Prepared) -> list[Kernel[..., object]]:
@@ -26,8 +26,6 @@ def symbolic_kernels(prepared: Prepared) -> list[Kernel[..., object]]:
         found += KERNELS.get(node.operator, ())
         if sum(operand.type is Type.GRAPH for operand in node.operands) == 2:
             found += join_arcs, sum_weights
-        if node.operator == "path":
-            found += graph_max_forward, graph_max_path
     if any(region.meeting is not None and region.graph is not None for region in plan.regions):
         found.append(pack_trellis_ints)
     return list(dict.fromkeys(found))
@@ -39,8 +37,14 @@ def load_symbolic_kernels(prepared: Prepared) -> None:
         kernel.load()
 
 
-def load_seldom_kernels() -> None:
-    """Load or compile what routines loaded so far would ask for with other graphs or scores."""
-    from arcgrad.runtime.jit import link as numba_linking
+def load_transforms(node: Node) -> None:
+    """Load or compile the kernels of an operator whose output depends on weights."""
+    for kernel in TRANSFORM_KERNELS.get(node.operator, ()):
+        kernel.load()
 
-    numba_linking.load_seldom()
+
+def load_lazy_kernels() -> None:
+    """Load or compile what routines loaded so far would ask for with other graphs or scores."""
+    from arcgrad.runtime.jit import link
+
+    link.load_lazy()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from arcgrad.compiler.ir import Node, Program, describe
-from arcgrad.compiler.operators import Category
 from arcgrad.compiler.plan import InputShape, Plan, make_plan
 from arcgrad.compiler.types import Type
 from arcgrad.runtime.build.builder import depends_on_shared_inputs
@@ -65,25 +64,40 @@ class Explanation:
 
 
 def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
-    """The report on an equation, with sizes where inputs are given."""
-    program = evaluator.program
-    if bound is None:
-        shapes = {name: InputShape(_KINDS[type_]) for name, type_ in program.inputs.items()}
-        plan = make_plan(program, shapes)
+    """The report on an equation, with sizes where inputs are given; stage by stage where weights decide on graphs."""
+    program, mode = evaluator.program, evaluator.mode
+    evaluator = evaluator.planned
+    engines = [engine for _, engine in evaluator.stages] + [evaluator.engine]
+    bounds: list[Bound | None] = [None] * len(engines)
+    if bound is not None:
+        bounds = [here for _, here in evaluator.engines(bound)]
+    passes: list[tuple[str, str]] = []
+    regions: list[str] = []
+    costs: list[str] = []
+    tier: str | None = None
+    for number, (engine, here) in enumerate(zip(engines, bounds, strict=True)):
         prepared: Prepared | None = None
-        costs: tuple[str, ...] = ()
-        tier: str | None = None
-    else:
-        prepared = evaluator.preparer.prepare(bound)
-        plan = prepared.plan
-        costs = tuple(_costs(prepared, bound))
-        tier = evaluator.mode if evaluator.mode != "auto" else choose_tier(prepared, evaluator.spent)
+        if here is None:
+            plan = make_plan(engine.program, {name: InputShape(_KINDS[t]) for name, t in engine.program.inputs.items()})
+        else:
+            prepared = engine.preparer.prepare(here)
+            plan = prepared.plan
+            costs += _costs(prepared, here)
+            tier = mode if mode != "auto" else choose_tier(prepared, engine.spent)
+        passes += plan.notes
+        regions += _plan_lines(engine.program, plan, prepared, here)
+        if number < len(evaluator.stages):
+            stage, _ = evaluator.stages[number]
+            regions.append(f"{stage.name}: its operand is built with its weights, at every call, and what comes of it")
+            regions.append("  is an input of what follows")
+    if bound is not None:
+        costs += _counters()
     return Explanation(
         equation=describe(program.result),
         inputs=tuple((name, str(type_)) for name, type_ in program.inputs.items()),
-        passes=plan.notes,
-        regions=tuple(_plan_lines(program, plan, prepared, bound)),
-        costs=costs,
+        passes=tuple(passes),
+        regions=tuple(regions),
+        costs=tuple(costs),
         tier=tier,
     )
 
@@ -122,16 +136,7 @@ def _plan_lines(program: Program, plan: Plan, prepared: Prepared | None, bound: 
     if plan.graph is not None:
         lines.append(f"graph {describe(plan.graph, limit=60)}: arcs take their weights through the selection")
     lines += _materialised(program, plan, bound)
-    lines += [_paths_line(node) for node in program.nodes if _is_paths(node)]
     return lines
-
-
-def _is_paths(node: Node) -> bool:
-    return not node.is_input and not node.is_number and node.definition.category is Category.PATHS
-
-
-def _paths_line(node: Node) -> str:
-    return f"{describe(node, limit=60)}: its operand is built, and the best path found, at every call"
 
 
 def _hoisted(graph: Node | None, bound: Bound | None) -> str:
@@ -181,8 +186,10 @@ def _costs(prepared: Prepared, bound: Bound) -> list[str]:
         f"{'s' * (len(distinct) != 1)} of {sum(r.nbytes for r in distinct.values())} bytes, "
         f"{prepared.work:.0f} arc-frames, {8 * prepared.layout.size} bytes of leaf weights"
     )
+    return lines
+
+
+def _counters() -> list[str]:
     counters = cache.info().counters
     shown = ", ".join(f"{name}: {count}" for name, count in sorted(counters.items()))
-    if shown:
-        lines.append(f"in this process so far: {shown}")
-    return lines
+    return [f"in this process so far: {shown}"] if shown else []

@@ -92,7 +92,7 @@ def check_gradient(
         tolerance: greatest relative difference that counts as agreement.
 
     Raises:
-        InputError: step or tolerance is no positive number; and what the equation itself raises.
+        InputError: step or tolerance is not a positive number; and what the equation itself raises.
     """
     for what, number in (("step", step), ("tolerance", tolerance)):
         if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number < np.inf:

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from arcgrad.compiler.ir import Node, Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.transforms import Transformed
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.call.evaluator import Evaluator
+from arcgrad.runtime.call.stages import StagedCall
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph
 from arcgrad.runtime.reference.interpreter import Interpretation
@@ -111,14 +114,15 @@ class Jacobian:
         return f"<Jacobian of shape {self.shape} with {self.nnz} entries>"
 
 
-def jacobians(program: Program, bound: Bound, limits: Limits, wrt: Sequence[str]) -> dict[str, Jacobian]:
-    """The Jacobians of a graph-valued equation by each input in ``wrt``.
+def jacobians(evaluator: Evaluator, bound: Bound, wrt: Sequence[str]) -> dict[str, Jacobian]:
+    """The Jacobians of a graph-valued equation with respect to each input in ``wrt``.
+
+    Stage by stage: the Jacobian of a stage's operand, then that of its operator, then that of what follows.
 
     Raises:
         InputError: the value is a score, or the inputs are a batch.
     """
-    from arcgrad.runtime.call.prepare import Preparer
-
+    program = evaluator.program
     if program.result.type is not Type.GRAPH:
         raise InputError(
             "jacobian is for graph-valued equations; this one's value is a score",
@@ -126,32 +130,80 @@ def jacobians(program: Program, bound: Bound, limits: Limits, wrt: Sequence[str]
         )
     if bound.batch is not None:
         raise InputError(f"jacobian takes single graphs, but the inputs are a batch of {bound.batch}")
-    preparer = Preparer(program, limits)
-    prepared = preparer.prepare(bound)
+    evaluator = evaluator.planned
+    if evaluator.stages:
+        call = StagedCall(evaluator.stages, bound, evaluator.limits)
+        last = call.inputs_of(evaluator.engine.program)
+    else:
+        call, last = None, bound
+    topology, entries = _entries(evaluator.engine.program, last, evaluator.limits)
+    if call is not None:
+        for (stage, engine), (here, made) in zip(reversed(evaluator.stages), reversed(call.results), strict=True):
+            below = entries.pop(stage.name, None)
+            if below is not None:
+                below = _product(below, _of_transform(made[0]))
+                for name, further in _entries(engine.program, here, evaluator.limits)[1].items():
+                    entries[name] = _sum(entries.get(name, _NOTHING), _product(below, further))
+    found: dict[str, Jacobian] = {}
+    for name in wrt:
+        source = bound.inputs[name]
+        own = source.topology(0) if isinstance(source, (BoundGraph, BoundDense)) else None
+        shape = (topology.n_arcs, own.n_arcs if own is not None else 1)
+        found[name] = Jacobian(shape, *entries.get(name, _NOTHING), topology, own)
+    return found
+
+
+_Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+"""Rows, columns and values."""
+
+_NO_INTS = np.zeros(0, dtype=np.int64)
+_NOTHING: _Entries = (_NO_INTS, _NO_INTS, np.zeros(0))
+
+
+def _entries(program: Program, bound: Bound, limits: Limits) -> tuple[Topology, dict[str, _Entries]]:
+    """The built graph of one stage, and the entries of its Jacobian with respect to each input."""
+    from arcgrad.runtime.call.prepare import Preparer
+
+    prepared = Preparer(program, limits).prepare(bound)
     graph, plan = prepared.graphs[0], prepared.plan
     rows = np.repeat(np.arange(graph.topology.n_arcs, dtype=np.int64), np.diff(graph.selection.offsets))
     leaves, arcs = graph.selection.leaf, graph.selection.arc.astype(np.int64)
-    found: dict[str, Jacobian] = {}
-    for name in wrt:
+    found: dict[str, _Entries] = {}
+    for name in bound.inputs:
         parts = [_direct(plan.leaf_numbers.get(program.input_node(name)), rows, leaves, arcs)]
         for slot in plan.weighting:
             if not slot.is_input and not slot.is_number:
                 here = rows[leaves == plan.leaf_numbers[slot]]
                 parts.append(_through(here, _score_gradient(program, bound, limits, slot, name)))
-        source = bound.inputs[name]
-        topology = source.topology(0) if isinstance(source, (BoundGraph, BoundDense)) else None
-        found[name] = Jacobian(
-            (graph.topology.n_arcs, topology.n_arcs if topology is not None else 1),
-            np.concatenate([p[0] for p in parts]),
-            np.concatenate([p[1] for p in parts]),
-            np.concatenate([p[2] for p in parts]),
-            graph.topology,
-            topology,
-        )
-    return found
+        found[name] = _sum(*parts)
+    return graph.topology, found
 
 
-_Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+def _sum(*parts: _Entries) -> _Entries:
+    rows, columns, values = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    return rows, columns, values
+
+
+def _of_transform(made: Transformed) -> _Entries:
+    """The entries of an operator's Jacobian, row by row."""
+    found = [_NOTHING]
+    for row in range(made.topology.n_arcs):
+        cotangent = np.zeros(made.topology.n_arcs)
+        cotangent[row] = 1.0
+        values = made.pull_back(cotangent)
+        columns = np.flatnonzero(values)
+        found.append((np.full(len(columns), row, dtype=np.int64), columns, values[columns]))
+    return _sum(*found)
+
+
+def _product(one: _Entries, other: _Entries) -> _Entries:
+    """The product of two sparse matrices, entry by entry: those of a row of ``other`` for each in that column."""
+    order = np.argsort(other[0], kind="stable")
+    rows, columns, values = (part[order] for part in other)
+    begins, ends = np.searchsorted(rows, one[1]), np.searchsorted(rows, one[1], side="right")
+    counts = ends - begins
+    places = np.repeat(begins, counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(one[0], counts), columns[places], np.repeat(one[2], counts) * values[places]
 
 
 def _direct(leaf: int | None, rows: NDArray[np.int64], leaves: NDArray[np.int32], arcs: NDArray[np.int64]) -> _Entries:

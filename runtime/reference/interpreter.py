@@ -7,7 +7,7 @@ visits them in reverse and gives every node its gradient. The slowest tier, the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +21,10 @@ from arcgrad.compiler.score_values import as_float
 from arcgrad.compiler.topology import LARGEST_WEIGHT, IntArray, Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, LimitError, UndefinedError
-from arcgrad.runtime.build.builder import EMPTY_TOPOLOGY, build_node, not_there_yet, path_topology
+from arcgrad.runtime.build.builder import EMPTY_TOPOLOGY, build_node, not_there_yet
 from arcgrad.runtime.build.weights import too_heavy
 from arcgrad.runtime.data.graph import Graph
-from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.data.inputs import Bound, BoundScore
 from arcgrad.runtime.kernels.math.scalar import in_range, scaled
 from arcgrad.runtime.reference import reductions as reference
 from arcgrad.runtime.reference.exact_weights import Units, has_large, in_units
@@ -90,6 +90,7 @@ class _Value:
     exact: Units | None = None
     number: float = 0.0
     selections: tuple[IntArray, ...] = ()
+    pull_back: Callable[[FloatArray], FloatArray] | None = None
     arc_gradient: FloatArray | None = None
     bar: float = 0.0
     bars: FloatArray = field(default_factory=lambda: _NO_ARCS)
@@ -145,8 +146,8 @@ class Interpretation:
             match node.definition.category:
                 case Category.LITERAL | Category.STRUCTURAL:
                     return self._structural(node, operands)
-                case Category.PATHS if node.operator == "path":
-                    return _best_path(operands[0])
+                case Category.TRANSFORM:
+                    return self._transform(node, operands[0])
                 case Category.REDUCTION:
                     return _reduce(node, operands[0], want_gradient)
                 case Category.ARITHMETIC:
@@ -183,6 +184,14 @@ class Interpretation:
         exact = _exact_sums(operands, built) if large else None
         return _Value(topology=built.topology, weights=weights, exact=exact, selections=built.selections)
 
+    def _transform(self, node: Node, operand: _Value) -> _Value:
+        transform = node.definition.transform
+        assert transform is not None
+        assert operand.topology is not None
+        made = transform(operand.topology, operand.weights, node.parameters, self.limits)
+        exact = None if operand.exact is None or made.copies is None else operand.exact[made.copies]
+        return _Value(topology=made.topology, weights=made.weights, exact=exact, pull_back=made.pull_back)
+
     def _arithmetic(self, node: Node, operands: list[_Value]) -> _Value:
         entry = node.definition
         assert entry.evaluate is not None
@@ -212,7 +221,9 @@ class Interpretation:
     def _pull_back(self, node: Node) -> None:
         value = self.values[node]
         operands = [self.values[o] for o in node.operands if o.type is not Type.MAPPING]
-        if value.topology is not None:
+        if value.pull_back is not None:
+            operands[0].bars += value.pull_back(value.bars)
+        elif value.topology is not None:
             for operand, selection in zip(operands, value.selections, strict=False):
                 chosen = np.flatnonzero(selection >= 0)
                 if operand.topology is not None:
@@ -249,18 +260,13 @@ def _exact_sums(operands: list[_Value], built: Built) -> Units:
     return exact
 
 
-def _best_path(operand: _Value) -> _Value:
-    assert operand.topology is not None
-    _, arcs = reference.best_path(operand.topology, operand.weights)
-    topology, chosen = path_topology(operand.topology, arcs)
-    exact = None if operand.exact is None else operand.exact[chosen]
-    return _Value(topology=topology, weights=operand.weights[chosen], exact=exact, selections=(chosen,))
-
-
 def _reduce(node: Node, operand: _Value, want_gradient: bool) -> _Value:
     topology, weights = operand.topology, operand.weights
     assert topology is not None
     semiring = node.definition.semiring
+    if node.definition.reduce is not None:
+        score, gradient = node.definition.reduce(topology, weights)
+        return _Value(number=score, arc_gradient=gradient)
     if semiring == "count":
         return _Value(number=reference.count_paths(topology))
     if semiring == "log":
@@ -281,8 +287,8 @@ def interpret(
     limits: Limits,
     wrt: Sequence[str],
     cotangent: Any = None,
-) -> tuple[list[Any], dict[str, Any]]:
-    """Values of every item, and the gradients by the inputs in ``wrt`` in the shapes in which these came.
+) -> tuple[list[Any], dict[str, list[Any]]]:
+    """Values of every item, and for each input in ``wrt`` its gradient for each item.
 
     Args:
         program: the equation, not rewritten.
@@ -315,7 +321,7 @@ def interpret(
             node = program.input_node(name)
             found = run.values[node]
             parts[name].append(found.bar if found.topology is None else found.bars)
-    return values, {name: _collect(bound, name, parts[name]) for name in wrt}
+    return values, parts
 
 
 def name_item(error: ArcgradError, bound: Bound, item: int) -> None:
@@ -345,26 +351,6 @@ def graph_cotangent(given: FloatArray | None, n_arcs: int) -> FloatArray:
             f"expected shape ({n_arcs},)"
         )
     return given
-
-
-def _collect(bound: Bound, name: str, parts: list[Any]) -> Any:
-    found = bound.inputs[name]
-    if isinstance(found, BoundScore):
-        gradient = np.array(parts, dtype=np.float64)
-        return found.collect(gradient.sum(keepdims=True) if found.shared else gradient)
-    if isinstance(found, BoundGraph):
-        if found.shared:
-            zero = np.zeros(found.items[0].n_arcs)
-            return found.collect([np.sum(parts, axis=0) if parts else zero])
-        return found.collect(parts)
-    assert isinstance(found, BoundDense)
-    gradient = np.zeros(found.frames.shape)
-    for item, part in enumerate(parts):
-        b = 0 if found.shared else item
-        rows = slice(found.starts[b], found.starts[b] + found.counts[b])
-        gradient[rows] += part.reshape(int(found.counts[b]), found.n_columns)
-    with np.errstate(over="ignore"):  # float32 holds less
-        return found.collect(gradient.astype(found.frames.dtype))
 
 
 def trace(program: Program, bound: Bound, limits: Limits, cotangent: Any = None) -> Trace:

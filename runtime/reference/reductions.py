@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import replace
-from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.score_values import as_float
+from arcgrad.compiler.best_path import best_path
 from arcgrad.compiler.topology import Topology
-from arcgrad.runtime.reference.exact_weights import DIVERGES, Units, balanced, from_units, has_large, in_units
-from arcgrad.runtime.reference.useful_graph import (
+from arcgrad.compiler.useful_graph import (
     UsefulGraph,
     cycle_through,
     divergence_error,
     is_cyclic,
-    path_weight,
-    shortest_path,
     useful_graph,
 )
+from arcgrad.runtime.reference.exact_weights import DIVERGES, Units, balanced, from_units, has_large, in_units
 
 __all__ = ["best_path", "count_paths", "log_score", "log_score_and_gradient"]
 
@@ -160,123 +155,6 @@ def _sum_paths(
     total = _logsum([alpha[state] + weight for state, weight in graph.accept.items()])
     score = from_units(top + in_units([total])[0]) if top else total
     return graph, alpha, total, score
-
-
-def best_path(topology: Topology, weights: FloatArray, sign: float = 1.0) -> tuple[float, list[int] | None]:
-    """Find the greatest path weight (sign −1: the smallest) and the arcs of a path that has it, None without a path.
-
-    Among best paths: one with fewest arcs, then the lexicographically smallest sequence of arc numbers.
-
-    Raises:
-        DivergenceError: a cycle improves without end.
-    """
-    graph = useful_graph(topology, weights * sign, drop_minus_infinity=sign > 0)
-    if not graph.start:
-        return -sign * math.inf, None
-    try:
-        value, path = _best_path(graph, sign)
-    except _Rounding:
-        exact = [[(arc, other, _exact(weight)) for arc, other, weight in arcs] for arcs in graph.out]
-        value, path = _best_path(replace(graph, out=exact), sign)
-    return as_float(value) * sign + 0.0, path
-
-
-class _Rounding(Exception):  # noqa: N818 - a signal within this module
-    """Sums in floating point cannot tell a cycle's weight from zero: they have to be exact."""
-
-
-def _exact(weight: float) -> Any:
-    return Fraction(weight) if math.isfinite(weight) else weight
-
-
-def _best_path(graph: UsefulGraph, sign: float) -> tuple[float, list[int]]:
-    best: list[tuple[float, int] | None] = [None] * graph.n_states  # (weight to an accept, −number of arcs)
-    for state in graph.accept:
-        best[state] = (0, 0)  # a whole number, which leaves fractions exact
-    for component in reversed(graph.components):
-        if is_cyclic(graph, component):
-            _relax_component(graph, component, best, "MAX" if sign > 0 else "MIN", sign)
-        else:
-            _relax(graph, component[0], best)
-    value = max(b for s in graph.start if (b := best[s]) is not None)
-    path: list[int] = []
-    states = [s for s in graph.start if best[s] == value]
-    here = value
-    while here[1] != 0:
-        choices = [
-            (arc, other, after)
-            for s in states
-            for arc, other, weight in graph.out[s]
-            if (after := best[other]) is not None and (weight + after[0], after[1] - 1) == here
-        ]
-        if not choices:  # a later state's value moved by a rounding error after this one's was made of it
-            raise _Rounding
-        arc, state, here = min(choices)
-        path.append(arc)
-        states = [state]
-    return value[0], path
-
-
-def _relax(graph: UsefulGraph, state: int, best: list[tuple[float, int] | None]) -> bool:
-    found = best[state]
-    for _, other, weight in graph.out[state]:
-        after = best[other]
-        if after is not None:
-            candidate = (weight + after[0], after[1] - 1)
-            if found is None or candidate > found:
-                found = candidate
-    changed = found != best[state]
-    best[state] = found
-    return changed
-
-
-def _relax_component(
-    graph: UsefulGraph, component: list[int], best: list[tuple[float, int] | None], reduction: str, sign: float
-) -> None:
-    members = set(component)
-    word = "greater" if sign > 0 else "smaller"
-    why = f"makes the path's weight ever {word}"
-    for state in component:
-        # Under MIN an arc of weight −inf is an ordinary one: any cycle through it has weight −inf.
-        for arc, other, weight in graph.out[state]:
-            if other in members and weight == math.inf:
-                arcs = [arc, *shortest_path(graph, members, other, state)]
-                raise divergence_error(graph, reduction, why, arcs, state, sign)
-    exact = any(isinstance(weight, Fraction) for state in component for _, _, weight in graph.out[state])
-    while True:
-        for _ in range(len(component) + 1):
-            changed = [state for state in component if _relax(graph, state, best)]
-            if not changed:
-                return
-        cycle = _improving_cycle(graph, members, best, changed[0])
-        if cycle is not None:
-            arcs, state = cycle
-            raise divergence_error(graph, reduction, why, arcs, state, sign)
-        if not exact:
-            break
-    # Rounding alone kept the loop going, as where 0.25 < -0.3 + (0.3 + 0.25).
-    raise _Rounding
-
-
-def _improving_cycle(
-    graph: UsefulGraph, members: set[int], best: list[tuple[float, int] | None], state: int
-) -> tuple[list[int], int] | None:
-    """Follow each state's best arc within the component until a state repeats; the cycle, where its weight is > 0."""
-    order: dict[int, int] = {}
-    arcs: list[int] = []
-    while state not in order:
-        order[state] = len(arcs)
-        choices = [
-            ((weight + after[0], after[1] - 1), -arc, other)
-            for arc, other, weight in graph.out[state]
-            if other in members and (after := best[other]) is not None
-        ]
-        if not choices:
-            return None
-        _, negative_arc, state = max(choices)
-        arcs.append(-negative_arc)
-    cycle = arcs[order[state] :]
-    return (cycle, state) if path_weight([graph.weights[arc] for arc in cycle]) > 0 else None
 
 
 def count_paths(topology: Topology) -> int | float:

@@ -1,8 +1,7 @@
 """Compiled twins of operators' ``build`` functions, for those that take long in numpy.
 
-Stage: symbolic part. `BUILDS` says which operators have one; `arcgrad.runtime.build.builder.build_node` takes it instead of
-the operator's own, and it decides at each call whether compiled code or numpy builds the graph. Importing this module
-imports no numba.
+Stage: symbolic part. `BUILDS` says which operators have one; ``builder.build_node`` takes it instead of the operator's
+own, and it decides at each call whether a kernel or numpy builds the graph. Importing this module imports no numba.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from arcgrad.compiler.operators.base import Build
-from arcgrad.runtime.kernels.graphs.compose import compose_arcs
-from arcgrad.runtime.kernels.graphs.label_index import index_arcs
-from arcgrad.runtime.kernels.graphs.order import trim_ints
 from arcgrad.runtime.build.operators.compose import build_composition, build_intersection
 from arcgrad.runtime.build.operators.connect import build_connected
 from arcgrad.runtime.jit.declare import Kernel
+from arcgrad.runtime.kernels.graphs.compose import compose_arcs
+from arcgrad.runtime.kernels.graphs.label_index import index_arcs
+from arcgrad.runtime.kernels.graphs.order import trim_ints
 
 __all__ = ["BUILDS", "KERNELS"]
 

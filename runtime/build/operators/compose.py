@@ -1,11 +1,10 @@
-"""Composition by compiled kernels where their code is at hand, else by the compiler's operator in numpy.
+"""Composition by compiled kernels where their code is compiled or cached, else by the compiler's operator in numpy.
 
 Stage: symbolic part, called by `arcgrad.runtime.build.builder.build_node`. Both give the same graph, number for number.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,10 +15,11 @@ from arcgrad.compiler.operators.base import Built, Parameters
 from arcgrad.compiler.operators.compose import BYTES_PER_ARC
 from arcgrad.compiler.operators.compose import composed as composed_by_numpy
 from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.runtime.buffers import Kept
 from arcgrad.runtime.data.checks import freeze
+from arcgrad.runtime.jit.patience import Patience
 from arcgrad.runtime.kernels.graphs import compose as kernels
 from arcgrad.runtime.kernels.graphs.label_index import index_arcs, index_size, scratch_size
-from arcgrad.runtime.jit.patience import Patience
 
 __all__ = ["build_composition", "build_intersection", "composed", "composed_by_kernel", "patience"]
 
@@ -44,8 +44,6 @@ _KEPT_INDEX = 1 << 20
 _FIRST_ARCS, _FIRST_STATES, _FIRST_TABLE, _FIRST_HASH_TABLE = 1 << 15, 1 << 14, 1 << 16, 1 << 15
 _LEAST_GROWTH, _MOST_GROWTH = 4, 128
 
-_kept = threading.local()
-
 
 _NO_KEYS: LongArray = np.empty(0, dtype=np.int64)
 _NO_NUMBERS: IntArray = np.empty(0, dtype=np.int32)
@@ -64,6 +62,9 @@ class _Workspace:
         self.table: IntArray = np.zeros(_FIRST_TABLE, dtype=np.int32)  # the kernel leaves zeros behind
         self.keys, self.entries = _NO_KEYS, _NO_NUMBERS
         self.index = _NO_NUMBERS
+
+
+_kept = Kept[_Workspace]()
 
 
 def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Built:
@@ -89,8 +90,7 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
     n_starts = len(left.start) * len(right.start)
     if n_starts > limits.states:
         return None
-    space: _Workspace = getattr(_kept, "workspace", None) or _Workspace()
-    _kept.workspace = None  # whoever runs within this call, as a finaliser may, takes another one
+    space = _kept.take() or _Workspace()
     left_indexed, right_indexed = _index(left, "output", space), _index(right, "input", space)
     if left_indexed is None or right_indexed is None:
         return None
@@ -143,7 +143,7 @@ def composed_by_kernel(left: Topology, right: Topology, limits: Limits) -> Built
         space.table = np.zeros(_FIRST_TABLE, dtype=np.int32)
     if len(space.keys) > _KEPT_HASH_TABLE:
         space.keys, space.entries = _NO_KEYS, _NO_NUMBERS
-    _kept.workspace = space
+    _kept.keep(space)
     src, dst, ilabel, olabel, left_arc, right_arc = rows
     start = _ONE_START if n_starts == 1 else freeze(np.arange(n_starts, dtype=np.int32))
     if left.is_acceptor and right.is_acceptor:

@@ -1,4 +1,4 @@
-"""``connect`` by a compiled kernel where its code is at hand, else by the compiler's operator in numpy.
+"""``connect`` by a compiled kernel where its code is compiled or cached, else by the compiler's operator in numpy.
 
 Stage: symbolic part, called by `arcgrad.runtime.build.builder.build_node`. Both give the same graph.
 """
@@ -14,8 +14,8 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Parameters
 from arcgrad.compiler.operators.connect import OPERATOR
 from arcgrad.compiler.topology import Topology
-from arcgrad.runtime.kernels.graphs import order as kernels
 from arcgrad.runtime.jit.patience import Patience
+from arcgrad.runtime.kernels.graphs import order as kernels
 
 __all__ = ["build_connected", "connected_by_kernel", "patience"]
 

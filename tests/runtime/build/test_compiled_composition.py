@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from oracle import graphs as oracle
+from support.adapter import assert_built, naive
+from support.random_graphs import draw_topology
 
 import arcgrad as ag
 from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
@@ -16,33 +18,13 @@ from arcgrad.compiler.operators import Built
 from arcgrad.compiler.operators.compose import composed as composed_by_numpy
 from arcgrad.compiler.topology import Topology
 from arcgrad.grammar.errors import LimitError
-from arcgrad.runtime.kernels.graphs import compose as kernels
 from arcgrad.runtime.build.operators import compose as compiled
 from arcgrad.runtime.build.operators.compose import composed, composed_by_kernel
+from arcgrad.runtime.kernels.graphs import compose as kernels
 
 ARRAYS = ("src", "dst", "ilabel", "olabel", "start", "accept")
 N_CASES = 2500
 N_ORACLE_CASES = 400
-
-
-def random_topology(rng: np.random.Generator, n_states: int, n_arcs: int, pool: np.ndarray) -> Topology:
-    """Any graph: loops, cycles, parallel arcs, ε arcs, arcs in any order, states off accepting paths."""
-    src, dst = rng.integers(0, n_states, (2, n_arcs))
-    if rng.random() < 0.4:  # one state has most of the arcs, as a lexicon's root
-        src[rng.random(n_arcs) < 0.8] = rng.integers(n_states)
-    if rng.random() < 0.4:  # no cycles
-        src, dst = np.minimum(src, dst), np.maximum(src, dst)
-    if rng.random() < 0.5:
-        src = np.sort(src)
-    ilabel, olabel = rng.choice(pool, (2, n_arcs))
-    epsilons = rng.choice([0.0, 0.0, 0.2, 0.6], 2)
-    ilabel[rng.random(n_arcs) < epsilons[0]] = -1
-    olabel[rng.random(n_arcs) < epsilons[1]] = -1
-    start, accept = (np.flatnonzero(rng.random(n_states) < share) for share in rng.choice([0.05, 0.3, 0.7], 2))
-    start = start if len(start) else np.zeros(1, dtype=np.int64)
-    accept = accept if len(accept) or rng.random() < 0.1 else np.array([n_states - 1])
-    outputs = None if rng.random() < 0.3 else olabel
-    return Topology.make(n_states, src, dst, ilabel, outputs, start, accept)
 
 
 @functools.cache
@@ -53,7 +35,7 @@ def random_pairs() -> list[tuple[Topology, Topology]]:
         labels = rng.integers(0, rng.choice([4, 60, 2**31]), 1 + rng.integers(6))
         sizes = 1 + rng.integers(0, 10, 2)
         degrees = rng.choice([0, 1, 2, 4, 20], 2, p=[0.02, 0.18, 0.4, 0.3, 0.1])
-        left, right = (random_topology(rng, int(n), int(n * d), labels) for n, d in zip(sizes, degrees, strict=True))
+        left, right = (draw_topology(rng, int(n), int(n * d), labels) for n, d in zip(sizes, degrees, strict=True))
         pairs.append((left, right))
     return pairs
 
@@ -83,9 +65,9 @@ def small_arrays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(compiled, "_MOST_WORK", 3)
     for name in ("STATES", "TABLE", "HASH_TABLE", "INDEX"):
         monkeypatch.setattr(compiled, f"_KEPT_{name}", 0)
-    compiled._kept.workspace = None
+    compiled._kept.take()
     yield
-    compiled._kept.workspace = None
+    compiled._kept.take()
 
 
 @pytest.fixture
@@ -123,38 +105,20 @@ def test_arrays_that_are_outgrown_change_nothing(small_arrays: None, answers: se
 
 def test_the_oracle_composes_the_same() -> None:
     for left, right in random_pairs()[:N_ORACLE_CASES]:
-        sides = []
-        for name, t in (("left", left), ("right", right)):
-            arcs = zip(t.src.tolist(), t.dst.tolist(), t.ilabel.tolist(), t.olabel.tolist(), strict=True)
-            sides.append(
-                oracle.Graph(
-                    t.n_states,
-                    [oracle.Arc(*arc, terms=((name, k),)) for k, arc in enumerate(arcs)],
-                    t.start.tolist(),
-                    t.accept.tolist(),
-                )
-            )
-        expected = oracle.compose(*sides, max_states=10**5, max_arcs=10**6)
+        sides = [
+            naive(ag.Graph(t.src, t.dst, t.ilabel, t.olabel, start=t.start, accept=t.accept, n_states=t.n_states), name)
+            for name, t in (("left", left), ("right", right))
+        ]
         found = composed_by_kernel(left, right, DEFAULT_LIMITS)
         assert found is not None
-        t = found.topology
-        assert (t.n_states, t.start.tolist(), t.accept.tolist()) == (
-            expected.n_states,
-            expected.start,
-            expected.accept,
-        )
-        columns = (t.src, t.dst, t.ilabel, t.olabel)
-        assert list(zip(*(c.tolist() for c in columns), strict=True)) == [arc[:4] for arc in expected.arcs]
-        for k, arc in enumerate(expected.arcs):
-            taken = [(name, int(s[k])) for name, s in zip(("left", "right"), found.selections, strict=True)]
-            assert tuple((name, number) for name, number in taken if number >= 0) == arc.terms
+        assert_built(found, oracle.compose(*sides, max_states=10**5, max_arcs=10**6), ("left", "right"))
 
 
 def test_sizes_that_random_graphs_do_not_reach() -> None:
     rng = np.random.default_rng(8)
     for n_states, n_arcs, n_labels in ((300, 3000, 40), (3000, 9000, 3000), (40, 4000, 2**31)):
         pool = rng.integers(0, n_labels, 500)
-        left, right = (random_topology(rng, n_states, n_arcs, pool) for _ in range(2))
+        left, right = (draw_topology(rng, n_states, n_arcs, pool) for _ in range(2))
         limits = Limits(arcs=1 << 24)
         assert_same(composed_by_kernel(left, right, limits), composed_by_numpy(left, right, limits, "x"))
     n = 2**20  # two to the fortieth pairs of states
@@ -211,7 +175,7 @@ def test_limits_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_composition_that_explodes_stops_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled.patience, "spent", 1e9)
     rng = np.random.default_rng(9)
-    sides = [random_topology(rng, 60_000, 240_000, np.zeros(1, dtype=np.int64)) for _ in range(2)]
+    sides = [draw_topology(rng, 60_000, 240_000, np.zeros(1, dtype=np.int64)) for _ in range(2)]
     with pytest.raises(LimitError, match=r"the intersection would have at least \d+ states, but the limit is 100000"):
         composed(*sides, Limits(states=100_000), "the intersection")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.random_graphs import draw_topology
 
 from arcgrad.compiler.limits import DEFAULT_LIMITS
 from arcgrad.compiler.operators import Built, operator
 from arcgrad.compiler.topology import Topology
-from arcgrad.runtime.kernels.graphs import order as kernels
 from arcgrad.runtime.build.operators import connect as compiled
 from arcgrad.runtime.build.operators.connect import build_connected, connected_by_kernel
+from arcgrad.runtime.kernels.graphs import order as kernels
 
 
 def connected_by_numpy(topology: Topology) -> Built:
@@ -28,19 +29,12 @@ def assert_same(topology: Topology) -> int:
     return topology.n_arcs - found.topology.n_arcs
 
 
-def random_graphs() -> list[Topology]:
+def test_both_keep_the_same_of_random_graphs() -> None:
     rng = np.random.default_rng(3)
     graphs = [Topology.make(0, [], [], []), Topology.make(3, [], [], [], None, [0], [2])]
-    for _ in range(500):
-        n = int(rng.integers(1, 12))
-        src, dst = rng.integers(0, n, (2, int(rng.integers(0, 3 * n))))
-        start, accept = (np.flatnonzero(rng.random(n) < 0.3) for _ in range(2))
-        graphs.append(Topology.make(n, src, dst, src + 1, None, start, accept))
-    return graphs
-
-
-def test_both_keep_the_same_of_random_graphs() -> None:
-    dropped = [assert_same(graph) for graph in random_graphs()]
+    for n in rng.integers(1, 12, 500).tolist():
+        graphs.append(draw_topology(rng, n, int(rng.integers(0, 3 * n)), np.arange(3)))
+    dropped = [assert_same(graph) for graph in graphs]
     assert np.count_nonzero(dropped) > 200
     assert np.count_nonzero(np.array(dropped) == 0) > 20
 

@@ -24,7 +24,7 @@ EQUATIONS = (
     "X ∘ Y",
     "Y⟨LSE[X]⟩",
     "LSE[PATH[X ∘ Y]] - LSE[X]",
-    "LSE[PATH[Y⟨LSE[X]⟩]]",  # prepared with the scores at hand
+    "LSE[PATH[Y⟨LSE[X]⟩]]",  # prepared with the scores
 )
 NEGATIVE_NAN = np.copysign(np.nan, -1.0)
 

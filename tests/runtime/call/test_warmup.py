@@ -1,4 +1,4 @@
-"""``ag.warmup`` has everything at hand that a call like the given one may use."""
+"""``ag.warmup`` compiles or loads everything that a call like the given one may use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.runtime.call import warmup as warming
+from arcgrad.runtime.call.transforms import TRANSFORM_KERNELS
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.graphs.compose import compose_arcs
 from arcgrad.runtime.kernels.graphs.label_index import index_arcs
@@ -16,6 +17,8 @@ from arcgrad.runtime.kernels.graphs.order import trim_ints
 from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
 from arcgrad.runtime.kernels.lattice.graph_max import graph_max_forward, graph_max_path
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
+
+pytestmark = pytest.mark.slow
 
 COMPOSING = {compose_arcs, index_arcs, join_arcs, sum_weights}
 LINE = ag.linear([1, 2])
@@ -44,8 +47,13 @@ def test_what_is_loaded(
         loaded.add(kernel)
 
     equation = ag.compile(text)
-    prepared = equation._evaluator.preparer.prepare(equation._evaluator.bind(inputs))
-    assert set(warming.symbolic_kernels(prepared)) == expected
+    evaluator = equation._evaluator
+    found: set[object] = set()
+    for engine, bound in evaluator.engines(evaluator.bind(inputs)):
+        found |= set(warming.symbolic_kernels(engine.preparer.prepare(bound)))
+    for stage, _ in evaluator.stages:
+        found |= set(TRANSFORM_KERNELS[stage.node.operator])
+    assert found == expected
     monkeypatch.setattr(Kernel, "load", load)
     equation._evaluator.warm(inputs)  # known graphs, which need no packing any more
     assert loaded == expected

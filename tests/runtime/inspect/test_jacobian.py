@@ -49,5 +49,5 @@ def test_what_has_no_jacobian() -> None:
         ag.compile("A B").jacobian(A=[A, A], B=B)
     with pytest.raises(ag.InputError, match="is a score: a row"):
         ag.compile("A⟨w⟩").jacobian(wrt="w", A=A, w=1.0).row(0)
-    with pytest.raises(ag.InputError, match="is no input"):
+    with pytest.raises(ag.InputError, match="is not an input"):
         ag.compile("A B").jacobian(wrt="C", A=A, B=B)

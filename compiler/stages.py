@@ -1,0 +1,72 @@
+"""Cuts a program at the operators whose output depends on weights: each operand becomes a program of its own.
+
+``LSE[PATH[A ∘ B] ∘ C]`` is ``G = A ∘ B``, then ``P = PATH(G)``, then ``LSE[P ∘ C]``: a graph-valued program, a
+transform, and a program that takes P as one more input. Plans, emitted routines and executors never meet transforms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from arcgrad.compiler.ir import Node, Program, describe, topological
+from arcgrad.compiler.operators import Category
+from arcgrad.compiler.types import Type
+
+__all__ = ["Stage", "split_stages"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A graph-valued program, and the operator that its value goes to.
+
+    Attributes:
+        program: makes the operand; its inputs are the equation's, and results of earlier stages.
+        node: the operator.
+        name: of the result, as an input of later stages.
+    """
+
+    program: Program
+    node: Node
+    name: str
+
+
+def split_stages(program: Program) -> tuple[tuple[Stage, ...], Program]:
+    """The stages in order, and the program that remains; none, and the program itself, where nothing cuts it."""
+    nodes = program.nodes
+    cuts = [node for node in nodes if _cuts(node)]
+    if not cuts:
+        return (), program
+    interner, places = program.interner, program.places
+    results: dict[Node, Node] = {}
+
+    def cut(node: Node, operands: tuple[Node, ...]) -> Node:
+        return results.get(node) or _moved(node, interner.with_operands(node, operands))
+
+    def _moved(old: Node, new: Node) -> Node:
+        if new is not old and old in places:
+            places.setdefault(new, places[old])
+        return new
+
+    stages: list[Stage] = []
+    taken = set(program.inputs)
+    for node in cuts:  # operands come first
+        name = describe(node, limit=40)
+        while name in taken:  # beyond the limit, two may look alike
+            name += "′"
+        taken.add(name)
+        operand = _part(program, interner.rebuild(node.operands[0], cut), results)
+        stages.append(Stage(operand, node, name))
+        results[node] = _moved(node, interner.input(name, Type.GRAPH))
+    return tuple(stages), _part(program, interner.rebuild(program.result, cut), results)
+
+
+def _part(program: Program, result: Node, results: dict[Node, Node]) -> Program:
+    """The program of that result, with the inputs that it has, the equation's first and in their order."""
+    below = {str(node.parameters[0]): node.type for node in topological(result) if node.is_input}
+    inputs = {name: type_ for name, type_ in program.inputs.items() if name in below}
+    inputs.update((str(made.parameters[0]), Type.GRAPH) for made in results.values() if made.parameters[0] in below)
+    return replace(program, result=result, inputs=inputs)
+
+
+def _cuts(node: Node) -> bool:
+    return not node.is_input and not node.is_number and node.definition.category is Category.TRANSFORM

@@ -1,0 +1,68 @@
+"""What operators make whose output depends on weights: a graph with weights, and how cotangents come back from it.
+
+PATH is the first. Such an operator cuts the program into stages (``stages``); its file has ``transform``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.topology import IntArray, Topology
+
+__all__ = ["FloatArray", "Transform", "Transformed", "copied_arcs", "line_of"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Transformed:
+    """The result of an operator that depends on weights.
+
+    Attributes:
+        topology: the output graph.
+        weights: (n_arcs,) its arcs' weights.
+        pull_back: the cotangent of the operand's arc weights from that of the output's, each as many as it has arcs.
+        copies: where each arc of the output is a copy of an arc of the operand, (n_arcs,) that one; else None.
+    """
+
+    topology: Topology
+    weights: FloatArray
+    pull_back: Callable[[FloatArray], FloatArray]
+    copies: IntArray | None = None
+
+
+Transform = Callable[[Topology, FloatArray, tuple[Hashable, ...], Limits], Transformed]
+"""``transform(topology, weights, parameters, limits)``, of the operand; ``parameters`` are the literal ones."""
+
+
+def copied_arcs(topology: Topology, weights: FloatArray, chosen: Sequence[int] | IntArray) -> Transformed:
+    """The result whose arc k is a copy of the operand's arc ``chosen[k]``, weight and all.
+
+    Args:
+        topology: the output graph.
+        weights: (n,) weights of the operand's arcs.
+        chosen: (n_arcs,) an arc of the operand for each of the output's.
+    """
+    arcs = np.asarray(chosen, dtype=np.int32)
+    n_operand = len(weights)
+
+    def pull_back(cotangent: FloatArray) -> FloatArray:
+        return np.bincount(arcs, weights=cotangent, minlength=n_operand).astype(np.float64, copy=False)
+
+    return Transformed(topology, weights[arcs], pull_back, arcs)
+
+
+def line_of(topology: Topology, path: Sequence[int] | IntArray | None) -> tuple[Topology, IntArray]:
+    """The linear graph of a path that keeps its labels, and (n,) the arcs it takes; ∅ where there is no path."""
+    if path is None:
+        return Topology.make(0, [], [], []), np.empty(0, dtype=np.int32)
+    chosen = np.asarray(path, dtype=np.int32)
+    states = np.arange(len(chosen) + 1, dtype=np.int32)
+    olabel = None if topology.is_acceptor else topology.olabel[chosen]
+    line = Topology.make(len(states), states[:-1], states[1:], topology.ilabel[chosen], olabel, [0], [len(chosen)])
+    return line, chosen

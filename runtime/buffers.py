@@ -7,19 +7,20 @@ arcs, the system takes as long to hand out their 16 MB and to take them back as 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import deque
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.runtime.lru import caches
 
-__all__ = ["empty_floats", "zero_floats"]
+__all__ = ["Kept", "aligned_floats", "empty_floats", "zero_floats"]
 
 FloatArray = NDArray[np.float64]
 
-# Floats below which an allocation is cheap, since the C library has memory of that size at hand.
+# Floats below which an allocation is cheap, since the C library has memory of that size ready.
 _SMALL = 1 << 16
 # Floats that may lie idle.
 _MOST_IDLE = 1 << 23
@@ -28,6 +29,38 @@ _MOST_IDLE = 1 << 23
 # block comes back whenever the last array in it goes.
 _idle: deque[FloatArray] = deque()
 caches.when_cleared(_idle.clear)
+
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """What each thread keeps from one call to the next, until caches are cleared: workspaces of its own.
+
+    Example:
+        >>> kept = Kept[list]()
+        >>> kept.keep([1]); kept.take(), kept.take()
+        ([1], None)
+    """
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        caches.when_cleared(lambda: self._local.__dict__.clear())  # of this thread; others notice the generation
+
+    def take(self) -> T | None:
+        """What was kept, which is then the caller's: whoever runs within the call, as a finaliser may, gets None."""
+        kept: tuple[int, T] | None = self._local.__dict__.pop("kept", None)
+        return None if kept is None or kept[0] != caches.generation else kept[1]
+
+    def keep(self, value: T) -> None:
+        """Keep a value for the next call of this thread."""
+        self._local.kept = caches.generation, value
+
+
+def aligned_floats(size: int) -> FloatArray:
+    """(≥ size,) floats of any content that begin where a line of the processor's cache does."""
+    whole = np.empty(size + 8)
+    return whole[-whole.ctypes.data // 8 % 8 :]
 
 
 class _Loan:

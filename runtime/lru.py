@@ -6,6 +6,7 @@ At the runtime's root, below every room. Each cache says what its values weigh, 
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import weakref
@@ -14,12 +15,14 @@ from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.forks import when_forked
 
 __all__ = ["BYTES", "Lru", "Registry", "caches"]
 
 T = TypeVar("T")
 
-BYTES = 1 << 29
+_RECENT = 4
+BYTES = 192 << 20
 """The budget of all caches together, where ``ARCGRAD_CACHE_BYTES`` says no other."""
 
 
@@ -70,7 +73,7 @@ class Registry:
             return found
 
     def when_cleared(self, forget: Callable[[], None]) -> None:
-        """Have `clear` also call this, for memory that is no cache of values."""
+        """Have `clear` also call this, for memory that is not a cache of values."""
         self._when_cleared.append(forget)
 
     def clear(self) -> None:
@@ -100,12 +103,10 @@ class Registry:
             for place in [place for place in self._uses if place[0] == member]:
                 self._bytes -= self._uses.pop(place)
 
-    def _used(self, place: tuple[int, Hashable]) -> None:
-        self._uses.move_to_end(place)
-
     def _kept(self, place: tuple[int, Hashable], size: int) -> None:
+        self._bytes += size - self._uses.get(place, 0)
         self._uses[place] = size
-        self._bytes += size
+        self._uses.move_to_end(place)
         while self._bytes > self.budget and len(self._uses) > 1:
             (member, key), _ = next(iter(self._uses.items()))
             cache = self._members.get(member)
@@ -126,7 +127,7 @@ class Lru(Generic[T]):
 
     Args:
         name: what it holds, for `Registry.usage`.
-        weigh: bytes of a value; they do not change.
+        weigh: bytes of a value. What hangs on a value may grow while it is kept: those used last are weighed again.
         capacity: the most values.
         on_removal: called with each key and value that goes.
         registry: whose budget it is.
@@ -169,8 +170,8 @@ class Lru(Generic[T]):
             found = self._values.get(key)
             if found is not None:
                 self._values.move_to_end(key)
-                self._registry._used((id(self), key))
-            return found
+                self._registry._kept((id(self), key), self._weigh(found))
+            return self._values.get(key)
 
     def put(self, key: Hashable, value: T) -> None:
         """Keep a value; what was not used for longest goes. One too large for the budget is not kept."""
@@ -180,10 +181,19 @@ class Lru(Generic[T]):
                 self._drop(key)
             if size > self._registry.budget // 2:
                 return
+            for recent in list(itertools.islice(reversed(self._values), _RECENT)):
+                if recent in self._values:
+                    self._registry._kept((id(self), recent), self._weigh(self._values[recent]))
             self._values[key] = value
             self._registry._kept((id(self), key), size)
             while self._capacity is not None and len(self._values) > self._capacity:
                 self._drop(next(iter(self._values)))
+
+    def discard(self, key: Hashable) -> None:
+        """Forget a key's value, if it is there."""
+        with self._lock:
+            if key in self._values:
+                self._drop(key)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -198,5 +208,4 @@ class Lru(Generic[T]):
             self._on_removal(key, value)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=caches.reset_after_fork)
+when_forked(caches.reset_after_fork)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.forks import when_forked
 
 __all__ = ["n_threads", "run_slices", "threads_for"]
 
@@ -29,7 +30,7 @@ def n_threads() -> int:
     """How many threads evaluations use: ``ARCGRAD_THREADS``, else torch's setting where it is loaded, else the cores.
 
     Raises:
-        InputError: ``ARCGRAD_THREADS`` is no positive whole number.
+        InputError: ``ARCGRAD_THREADS`` is not a positive whole number.
     """
     given = os.environ.get("ARCGRAD_THREADS")
     if given is not None:
@@ -90,5 +91,4 @@ def _forget_pool() -> None:
     _pool, _pool_size, _lock = None, 0, threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+when_forked(_forget_pool)

@@ -5,7 +5,6 @@ A Dense is met by trellis regions without ever becoming a graph; ``to_graph`` bu
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from arcgrad.compiler.topology import LARGEST_WEIGHT, Topology
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.checks import as_array, check_weights, describe, freeze, to_floats
 from arcgrad.runtime.data.graph import Graph
+from arcgrad.runtime.lru import Lru
 
 __all__ = ["Dense", "are_legal", "check_scores", "dense"]
 
@@ -110,7 +110,7 @@ class Dense:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float32 or float64; also the dtype of gradients by the scores."""
+        """float32 or float64; also the dtype of gradients with respect to the scores."""
         return self.scores.dtype
 
     def item(self, index: int) -> Dense:
@@ -192,9 +192,19 @@ def dense(scores: ArrayLike, lengths: ArrayLike | None = None) -> Dense:
     return Dense.wrap(scores, lengths, copy=True)
 
 
-@lru_cache(maxsize=32)
+_chains = Lru[Topology]("dense inputs as graphs", lambda chain: chain.held_bytes, capacity=32)
+
+
 def dense_topology(n_steps: int, n_columns: int) -> Topology:
     """The topology of a dense input; the latest ones are kept, so that each is analysed once."""
+    found = _chains.get((n_steps, n_columns))
+    if found is None:
+        found = _chain(n_steps, n_columns)
+        _chains.put((n_steps, n_columns), found)
+    return found
+
+
+def _chain(n_steps: int, n_columns: int) -> Topology:
     steps = np.repeat(np.arange(n_steps, dtype=np.int32), n_columns)
     columns = np.tile(np.arange(n_columns, dtype=np.int32), n_steps)
     return Topology.make(n_steps + 1, steps, steps + 1, columns, None, [0], [n_steps])

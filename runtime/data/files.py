@@ -106,7 +106,7 @@ def _decode(data: bytes, file: str) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start]
         raise FormatError(
-            f"not text: byte {data[error.start]:#04x} is no UTF-8",
+            f"not text: byte {data[error.start]:#04x} is not UTF-8",
             file=file,
             line=before.count(b"\n") + 1,
             column=error.start - (before.rfind(b"\n") + 1) + 1,

@@ -20,7 +20,7 @@ from arcgrad.runtime.data.checks import as_array, describe, to_floats
 from arcgrad.runtime.data.dense import Dense, check_scores, dense_topology
 from arcgrad.runtime.data.graph import Graph
 
-__all__ = ["Bound", "BoundDense", "BoundGraph", "BoundScore", "bind", "resolve_names"]
+__all__ = ["Bound", "BoundDense", "BoundGraph", "BoundInput", "BoundScore", "bind", "resolve_names"]
 
 FloatArray = NDArray[np.float64]
 
@@ -43,11 +43,16 @@ class BoundGraph:
         return self.items[0 if self.shared else item].arc_weight
 
     def gradient(self, item: int, arcs: FloatArray) -> FloatArray:
-        """The gradient by the weight array from that by the arcs: tied arcs are summed."""
+        """The gradient with respect to the weight array, from that of the arcs: tied arcs are summed."""
         graph = self.items[0 if self.shared else item]
         if graph.tie is None:
             return arcs
         return np.bincount(graph.tie, weights=arcs, minlength=len(graph.weight)).astype(np.float64)
+
+    def zero(self) -> FloatArray | list[FloatArray]:
+        """A gradient of zeros in the shape in which the input came."""
+        zeros = [np.zeros(len(graph.weight)) for graph in self.items]
+        return zeros[0] if self.shared else zeros
 
     def collect(self, parts: list[FloatArray]) -> FloatArray | list[FloatArray]:
         """Gradients in the shape in which the input came."""
@@ -60,7 +65,7 @@ class BoundGraph:
 class BoundDense:
     """A dense input, as rows of one matrix: item b has rows ``starts[b] : starts[b] + counts[b]`` of ``frames``.
 
-    ``as_list`` tells that the user gave a list of dense inputs, ``shape`` the shape of a single array, and
+    ``as_list`` means that the user gave a list of dense inputs, ``shape`` the shape of a single array, and
     ``is_checked`` that its scores were looked at.
     """
 
@@ -91,6 +96,10 @@ class BoundDense:
         """(T · C,) arc weights of the chain."""
         return np.ascontiguousarray(self.scores(item), dtype=np.float64).reshape(-1)
 
+    def zero(self) -> NDArray[Any] | list[NDArray[Any]]:
+        """A gradient of zeros in the shape in which the input came."""
+        return self.collect(np.zeros_like(self.frames))
+
     def collect(self, frames_gradient: NDArray[Any]) -> NDArray[Any] | list[NDArray[Any]]:
         """A gradient of the shape of ``frames``, in the shape in which the input came."""
         if self.as_list:
@@ -104,6 +113,10 @@ class BoundScore:
 
     values: FloatArray
     shared: bool
+
+    def zero(self) -> float | FloatArray:
+        """A gradient of zeros in the shape in which the input came."""
+        return self.collect(np.zeros(len(self.values)))
 
     def collect(self, gradient: FloatArray) -> float | FloatArray:
         """The gradient in the shape in which the input came."""
@@ -174,7 +187,7 @@ def resolve_names(known: Mapping[str, Type], given: Mapping[str, Any], text: str
         if name not in known:
             inputs = ", ".join(known) or "none"
             raise InputError(
-                f"{_shown(key)} is no input of the equation; its inputs are: {inputs}", hint=_near(name, known)
+                f"{_shown(key)} is not an input of the equation; its inputs are: {inputs}", hint=_near(name, known)
             )
         if name in found:
             raise InputError(f"{spellings[name]} and {key} are two spellings of one input, {name}", hint="give it once")

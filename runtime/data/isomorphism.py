@@ -34,7 +34,7 @@ def equal(a: BareGraph, b: BareGraph, tolerance: float = 0.0) -> bool:
             that each arc has.
 
     Raises:
-        InputError: an argument that is no graph, or a tolerance that is no number ≥ 0.
+        InputError: an argument that is not a graph, or a tolerance that is not a number ≥ 0.
 
     Example:
         >>> import arcgrad as ag
@@ -57,7 +57,7 @@ def isomorphic(a: BareGraph, b: BareGraph, tolerance: float = 1e-9) -> bool:
         tolerance: by how many nats the weights of corresponding arcs may differ.
 
     Raises:
-        InputError: an argument that is no graph, or a tolerance that is no number ≥ 0.
+        InputError: an argument that is not a graph, or a tolerance that is not a number ≥ 0.
 
     Example:
         >>> import arcgrad as ag

@@ -75,7 +75,7 @@ class SymbolTable:
             file: name for messages.
 
         Raises:
-            FormatError: a line that is no symbol and label, or a symbol or label that occurs twice.
+            FormatError: a line that is not a symbol and label, or a symbol or label that occurs twice.
 
         Example:
             >>> import arcgrad as ag
@@ -133,7 +133,7 @@ class SymbolTable:
         try:
             text = Path(file).read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise FormatError(f"not text: byte {error.object[error.start]:#04x} is no UTF-8", file=file) from None
+            raise FormatError(f"not text: byte {error.object[error.start]:#04x} is not UTF-8", file=file) from None
         return cls.from_text(text, file)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -2,12 +2,13 @@
 #
 #   make demo     train and test the handwriting example
 #   make test     the test-suite
+#   make quick    what of it takes less than a minute, with compiled routines kept from run to run
 #   make check    lint, formatting, types, and the wheel: its types and its docstrings' examples
-#   make fuzz     the parser's fuzz test at full length
+#   make fuzz     the parser's fuzz test at full length, and thousands of examples instead of a hundred
 #   make hunt     a million small trellises with extreme scores, twice; HUNT="--count 10000000 --seed 1", HUNT="--help"
 #   make bench    the benchmarks beside torch and OpenFst; BENCH="--quick", BENCH="--only ctc-*", see docs/benchmarks.md
 #   make docs     write the pages that are made from the source (docs/operators.md)
-#   make format   let ruff mend formatting and imports
+#   make format   let ruff fix formatting and imports
 #   make clean    remove what these made, .venv included
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
 
-.PHONY: demo test check fuzz hunt bench docs format clean
+.PHONY: demo test quick check fuzz hunt bench docs format clean
 
 demo: $(VENV)/test-installed
 	$(BIN)/python examples/handwriting_ctc.py
@@ -23,8 +24,13 @@ demo: $(VENV)/test-installed
 test: $(VENV)/test-installed
 	$(BIN)/python -m pytest -n $(JOBS)
 
+quick: export ARCGRAD_CACHE_DIR ?= $(abspath build/test-cache)
+quick: $(VENV)/test-installed
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
 fuzz: $(VENV)/test-installed
 	ARCGRAD_FUZZ=50000 $(BIN)/python -m pytest tests/grammar -k fuzz
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n $(JOBS) -m hypothesis
 
 # Once more with blocks so short that small trellises have many, none of whose rows is kept.
 hunt: $(VENV)/test-installed

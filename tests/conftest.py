@@ -7,6 +7,14 @@ import tempfile
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
+
+pytest.register_assert_rewrite("support.adapter")
+
+# The same examples in every run; HYPOTHESIS_PROFILE=long draws many, and others each time.
+settings.register_profile("short", derandomize=True, deadline=None)
+settings.register_profile("long", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 # Compiled routines of this run go to a directory of their own, shared by its processes, so that no run can pass on
 # what an earlier one left. Set the variable yourself to keep them from run to run.

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from oracle.alignments import alignment_arcs, alignment_score, chain_score, fewest_frames
+from support.ctc_graphs import alignment_arcs, alignment_score, chain_score, fewest_frames
 
 import arcgrad as ag
 from arcgrad.runtime.call import execute as executor

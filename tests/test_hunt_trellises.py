@@ -217,7 +217,7 @@ def test_tags_most_of_which_must_not_follow_one_another(n_tags: int, n_frames: i
 # -- a part of the hunt -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", [11, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_part_of_the_hunt_finds_nothing(seed: int) -> None:
     tally = hunt(20_000, seed)
     assert not tally.wrong.total(), "\n\n".join([*tally.shown.values(), str(tally)])

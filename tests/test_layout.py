@@ -22,7 +22,9 @@ LAZY = {"api": {"prompt_toolkit", "IPython"}}
 
 
 def sources(layer: str) -> list[Path]:
-    return sorted((ROOT / layer).rglob("*.py"))
+    found = sorted((ROOT / layer).rglob("*.py"))
+    assert found, f"{layer} has no sources"
+    return found
 
 
 def imports(path: Path) -> Iterator[tuple[str, ast.stmt, bool]]:
@@ -181,6 +183,9 @@ def test_no_folder_shadows_the_install() -> None:
 OPERATORS = [
     path for path in sources("compiler") if path.parent.name == "operators" and path.stem not in ("__init__", "base")
 ]
+
+
+assert OPERATORS, "there are no operators"
 
 
 @pytest.mark.parametrize("path", OPERATORS, ids=lambda path: path.stem)

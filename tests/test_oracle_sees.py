@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle.adapter import arcgrad_inputs, disagreement
 from oracle.cases import Case, generate
+from support.adapter import arcgrad_inputs, disagreement
 
 import arcgrad as ag
 from arcgrad.runtime.kernels import KERNELS
+
+pytestmark = pytest.mark.slow
 
 MOST_CASES = 1500
 

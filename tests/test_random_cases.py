@@ -11,8 +11,8 @@ import math
 from pathlib import Path
 
 import pytest
-from oracle.adapter import arcgrad_inputs, disagreement, routine_of
 from oracle.cases import Case, generate, statistics
+from support.adapter import arcgrad_inputs, disagreement, routine_of
 
 import arcgrad as ag
 from arcgrad.runtime.build.operators import compose, connect
@@ -44,7 +44,10 @@ def report(found: list[str], n_cases: int) -> str:
     return f"{len(found)} of {n_cases} cases disagree, such as\n" + "\n".join(found[:SHOWN])
 
 
-@pytest.mark.parametrize("number", range(N_CASES // CHUNK))
+SLOW = [pytest.param(number, marks=pytest.mark.slow) for number in range(1, N_CASES // CHUNK)]
+
+
+@pytest.mark.parametrize("number", [0, *SLOW])
 @pytest.mark.parametrize("mode", ["interpret", "kernels"])
 def test_tier_agrees_with_the_oracle(number: int, mode: str):
     found = [problem for case in chunk(number) if (problem := disagreement(case, mode)) is not None]
@@ -66,6 +69,7 @@ def compilations_of_new_equations(routines: set[str], known_texts: set[str]) -> 
     return ag.cache.info().compilations - before.compilations
 
 
+@pytest.mark.slow
 def test_fused_routines_agree_with_the_oracle_and_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # An empty cache, and nothing compiled in memory: what is counted below is all that the run needs, kernels included.
     monkeypatch.setenv("ARCGRAD_CACHE_DIR", str(tmp_path))
@@ -98,6 +102,7 @@ def test_fused_routines_agree_with_the_oracle_and_are_few(tmp_path: Path, monkey
     assert after.compile_seconds - before.compile_seconds <= MOST_COMPILE_SECONDS
 
 
+@pytest.mark.slow
 def test_enough_cases_have_two_or_more_finite_paths():
     cases = [case for number in range(N_CASES // CHUNK) for case in chunk(number)]
     assert len(cases) == N_CASES

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from oracle.adapter import graph_disagreement
 from oracle.graph_cases import generate_graph
+from support.adapter import graph_disagreement
 
 CHUNK = 100
 

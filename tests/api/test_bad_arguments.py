@@ -34,11 +34,11 @@ def refused(call: Any, *fragments: str, error: type[ag.ArcgradError] = ag.InputE
 @pytest.mark.parametrize(
     ("wrt", "fragment"),
     [
-        ("B", "wrt='B' is no input of the equation; its inputs are A, m, s"),
-        ("", "wrt='' is no input"),
-        ("\x00", "is no input"),
-        ("A m", "is no input"),
-        (["A", "Q"], "wrt='Q' is no input"),
+        ("B", "wrt='B' is not an input of the equation; its inputs are A, m, s"),
+        ("", "wrt='' is not an input"),
+        ("\x00", "is not an input"),
+        ("A m", "is not an input"),
+        (["A", "Q"], "wrt='Q' is not an input"),
         ("m", "wrt='m' is a label mapping"),
         (["A", "m"], "label mapping"),
         (3, "wrt is 3"),
@@ -168,7 +168,7 @@ def test_operators_to_come_say_so_before_any_work(mode: str, expression: str) ->
         for call in calls:
             for given in (inputs, batch, empty, wrong):
                 error = refused(
-                    lambda call=call, given=given: call(given), "is not there yet", error=ag.UnsupportedError
+                    lambda call=call, given=given: call(given), "is not implemented yet", error=ag.UnsupportedError
                 )
                 assert isinstance(error, NotImplementedError)
                 assert error.place is not None

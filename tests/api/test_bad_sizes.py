@@ -11,6 +11,8 @@ import pytest
 
 import arcgrad as ag
 
+pytestmark = pytest.mark.slow
+
 MODES = ("interpret", "kernels")
 A = ag.linear([1, 2], [-1.0, -2.0])
 

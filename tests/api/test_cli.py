@@ -44,12 +44,12 @@ def test_eval_prints_gradients_arc_by_arc(folder: Path, capsys: pytest.CaptureFi
     assert (status, err) == (0, "")
     assert out == (
         "1.5\n"
-        "gradient by A\n"
+        "gradient with respect to A\n"
         "  arc  from  to  label  weight  gradient\n"
         "    0     0   1      5     0.5         1\n"
         "    1     0   1      6    0.25         0\n"
         "    2     1   2      7       0         1\n"
-        "gradient by B\n"
+        "gradient with respect to B\n"
         "  arc  from  to  label  weight  gradient\n"
         "    0     0   1      5       1         1\n"
         "    1     1   2      7       0         1\n"
@@ -58,8 +58,8 @@ def test_eval_prints_gradients_arc_by_arc(folder: Path, capsys: pytest.CaptureFi
 
 def test_gradient_by_one_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "eval", "LSE[A ∘ B]", "A=a.txt", "B=b.att", "--wrt", "B")
-    assert "gradient by B" in out
-    assert "gradient by A" not in out
+    assert "gradient with respect to B" in out
+    assert "gradient with respect to A" not in out
 
 
 def test_options_may_stand_anywhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,11 +125,11 @@ def test_program_from_stdin(folder: Path, capsys: pytest.CaptureFixture[str], mo
         (["LSE[A]", "A=broken.txt"], "broken.txt:3"),
         (["LSE[A]", "A=words.npy"], "words.npy"),
         (["LSE[A]", "A=text.npy"], "text.npy: no array"),
-        (["LSE[A]", "a.txt"], "'a.txt' is no input"),
+        (["LSE[A]", "a.txt"], "'a.txt' is not an input"),
         (["LSE[A]", "A=a.txt", "Q=a.txt"], "Q"),
         (["LSE[A]", "A=a.txt", "--format", "pdf"], "'pdf'"),
         (["LSE[A*]", "A=a.txt"], "diverges"),
-        (["LSE[A]", "A=a.txt", "--wrt", "Z"], "'Z' is no input"),
+        (["LSE[A]", "A=a.txt", "--wrt", "Z"], "'Z' is not an input"),
     ],
 )
 def test_errors_go_to_stderr_without_a_traceback(
@@ -177,6 +177,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"arcgrad {ag.__version__}\n"
 
 
+@pytest.mark.slow
 def test_module_and_closed_pipe(folder: Path) -> None:
     command = [sys.executable, "-m", "arcgrad", "eval", "MAX[A]", "A=a.txt"]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "0.5\n"

@@ -101,7 +101,7 @@ def test_commands_on_the_latest_equation(session: Session) -> None:
         (":load A", ":load takes a name and a value"),
         (":load A nofile", "nofile"),
         (":what", "there is no command :what"),
-        (":grad Z", "'Z' is no input"),
+        (":grad Z", "'Z' is not an input"),
     ],
 )
 def test_errors_leave_the_session_as_it_was(session: Session, entry: str, message: str) -> None:

@@ -25,6 +25,7 @@ def test_import_prints_nothing() -> None:
     assert run("import arcgrad") == ""
 
 
+@pytest.mark.slow
 def test_import_is_quick() -> None:
     def seconds(code: str) -> float:
         begin = time.perf_counter()

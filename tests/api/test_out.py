@@ -82,7 +82,7 @@ def test_only_some_gradients_are_wanted(mode: str) -> None:
     right = ag.compile(CTC, mode="interpret").value_and_grad(A=LOOP, X=x)
     np.testing.assert_allclose(value, right[0], rtol=1e-12)
     np.testing.assert_allclose(out, right[1]["X"], rtol=1e-9, atol=1e-12)
-    # Not differentiated by X: nothing is written.
+    # Not differentiated with respect to X: nothing is written.
     kept = out.copy()
     ag.compile(CTC, mode=mode).value_and_grad(A=LOOP, X=x, wrt="A")
     np.testing.assert_array_equal(out, kept)
@@ -183,7 +183,7 @@ FROZEN.flags.writeable = False
         ({7: WRITABLE}, "out has an array for 7"),
         ({"X +": WRITABLE}, "out has an array for 'X \\+'"),
         ({"": WRITABLE}, "out has an array for ''"),
-        ({"w": np.zeros(2)}, "out takes no gradient by w, which is not one array"),
+        ({"w": np.zeros(2)}, "out takes no gradient with respect to w, which is not one array"),
         (
             {"X": WRITABLE[:1]},
             r"out for X has shape \(1, 3, 2\).* must be an array of shape \(2, 3, 2\), dtype float64",
@@ -212,9 +212,9 @@ def test_what_else_is_refused() -> None:
         equation.value_and_grad(A=LOOP, X=X, w=1.0, wrt="A", out={"X": WRITABLE})
     with pytest.raises(ag.InputError, match="the gradient is taken by nothing"):
         ag.compile("COUNT[relabel[A, m]]").value_and_grad(A=LOOP, m={0: 1}, wrt=(), out={"A": np.zeros(3)})
-    with pytest.raises(ag.InputError, match="out takes no gradient by X, which is not one array"):
+    with pytest.raises(ag.InputError, match="out takes no gradient with respect to X, which is not one array"):
         equation.value_and_grad(A=LOOP, X=list(X), w=1.0, out={"X": WRITABLE})
-    with pytest.raises(ag.InputError, match="out takes no gradient by A, which is not one array"):
+    with pytest.raises(ag.InputError, match="out takes no gradient with respect to A, which is not one array"):
         equation.value_and_grad(A=[LOOP, LOOP], X=X, w=1.0, out={"A": np.zeros(3)})
     with pytest.raises(ag.InputError, match="two spellings of one input, X1"):
         ag.compile("LSE[X1]").value_and_grad(X1=X, out={"X1": WRITABLE, "X₁": WRITABLE.copy()})

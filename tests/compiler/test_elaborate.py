@@ -87,7 +87,7 @@ def test_a_trailing_star_after_a_score_asks_for_its_right_side(text: str, column
 
 @pytest.mark.parametrize("text", ["A * B", "LSE[A * B]", "A * B * C", "(A + C) * B"])
 def test_a_star_between_graphs_is_answered_with_a_hint(text: str) -> None:
-    with pytest.raises(ag.EquationError, match="`\\*` between graphs is no operator") as caught:
+    with pytest.raises(ag.EquationError, match="`\\*` between graphs is not an operator") as caught:
         program(text)
     assert "A* B" in caught.value.hint
     assert "A ∘ B" in caught.value.hint
@@ -103,7 +103,7 @@ def test_a_closure_written_close_is_one() -> None:
         ("B A B", "B A"),
         ("x = A C\ny = B x\ny", "A C B"),  # where they stand in the text, not when they are evaluated
         ("f[P] = P Z\nf[A]", "Z A"),
-        ("f[P] = P Z\nA", "A"),  # what is not used is no input
+        ("f[P] = P Z\nA", "A"),  # what is not used is not an input
         ("x = C\nLSE[A ∘ B]", "A B"),
         ("relabel[A, m] ∘ B⟨w⟩", "A m B w"),
         (r"\mathcal{A}_1 \circ 𝒜₂ + A_3", "A1 A2 A3"),
@@ -167,6 +167,7 @@ def test_a_regular_expression_counts_its_strings() -> None:
 DEEP = 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -184,6 +185,7 @@ def test_deep_scores_have_their_value(text: str, expected: float) -> None:
     assert ag.compile(text, mode="interpret")(**given) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -201,6 +203,7 @@ def test_deep_graphs_compile_plan_and_pickle(text: str) -> None:
     assert pickle.loads(pickle.dumps(equation)) is equation
 
 
+@pytest.mark.slow
 def test_deep_graphs_have_their_value() -> None:
     a, n = ag.linear([1], [-1.0]), 100
     for mode in ("interpret", "kernels"):

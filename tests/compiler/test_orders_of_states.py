@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle.leaves import GraphLeaf
+from support.adapter import convert
+from support.random_graphs import graphs
 
 from arcgrad.compiler.orders import _is_trim, components, outgoing, reached, topological_order, trim
+from arcgrad.compiler.topology import Topology
 
 
 def closure(n: int, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
@@ -17,54 +23,50 @@ def closure(n: int, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def random_arcs(seed: int) -> tuple[int, np.ndarray, np.ndarray, np.random.Generator]:
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(0, 12))
-    src, dst = rng.integers(0, max(n, 1), (2, int(rng.integers(0, 20)) if n else 0)).astype(np.int32)
-    return n, src, dst, rng
+ANY = graphs(n_states=11, n_arcs=20).map(lambda leaf: convert(leaf).topology)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_trim_keeps_what_lies_on_accepting_paths(seed: int) -> None:
-    n, src, dst, rng = random_arcs(seed)
-    start, accept = (np.flatnonzero(rng.random(n) < 0.3).astype(np.int32) for _ in range(2))
-    reach = closure(n, src, dst)
-    expected = reach[start].any(axis=0) & reach[:, accept].any(axis=1)
-    np.testing.assert_array_equal(trim(n, src, dst, start, accept), expected)
+@given(ANY)
+def test_trim_keeps_what_lies_on_accepting_paths(g: Topology) -> None:
+    reach = closure(g.n_states, g.src, g.dst)
+    expected = reach[g.start].any(axis=0) & reach[:, g.accept].any(axis=1)
+    np.testing.assert_array_equal(trim(g.n_states, g.src, g.dst, g.start, g.accept), expected)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_components_are_whole_and_in_topological_order(seed: int) -> None:
-    n, src, dst, _ = random_arcs(seed)
-    order, begins = components(n, src, dst)
-    assert sorted(order.tolist()) == list(range(n))
+@given(ANY)
+def test_components_are_whole_and_in_topological_order(g: Topology) -> None:
+    order, begins = components(g.n_states, g.src, g.dst)
+    assert sorted(order.tolist()) == list(range(g.n_states))
     assert begins[0] == 0
-    assert begins[-1] == n
-    reach = closure(n, src, dst)
-    number = np.empty(n, dtype=int)
+    assert begins[-1] == g.n_states
+    reach = closure(g.n_states, g.src, g.dst)
+    number = np.empty(g.n_states, dtype=int)
     number[order] = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
     np.testing.assert_array_equal(number[:, None] == number[None, :], reach & reach.T)
-    assert np.all(number[src] <= number[dst])
+    assert np.all(number[g.src] <= number[g.dst])
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_topological_order_exists_where_there_is_no_cycle(seed: int) -> None:
-    n, src, dst, rng = random_arcs(seed)
-    if seed % 2:
-        keep = src != dst
-        shuffle = rng.permutation(n).astype(np.int32)
-        low, high = np.minimum(src, dst)[keep], np.maximum(src, dst)[keep]
-        src, dst = (shuffle[low], shuffle[high]) if n else (src, dst)
-    order = topological_order(n, src, dst)
-    reach = closure(n, src, dst)
-    cyclic = bool(np.any(src == dst)) or bool((reach & reach.T & ~np.eye(n, dtype=bool)).any())
+@given(ANY)
+def test_topological_order_exists_where_there_is_no_cycle(g: Topology) -> None:
+    order = topological_order(g.n_states, g.src, g.dst)
+    reach = closure(g.n_states, g.src, g.dst)
+    cyclic = bool(np.any(g.src == g.dst)) or bool((reach & reach.T & ~np.eye(g.n_states, dtype=bool)).any())
     assert (order is None) == cyclic
-    if order is not None:
-        position = np.empty(n, dtype=int)
-        position[order] = np.arange(n)
-        assert np.all(position[src] < position[dst])
 
 
+@given(graphs(n_states=11, n_arcs=20, acyclic=True), st.permutations(range(11)))
+def test_a_topological_order_puts_sources_first(leaf: GraphLeaf, shuffle: list[int]) -> None:
+    shuffled = np.argsort([s for s in shuffle if s < leaf.n_states]).astype(np.int32)
+    ends = np.array([arc[:2] for arc in leaf.arcs], dtype=np.int32).reshape(-1, 2)
+    src, dst = (shuffled[ends] if leaf.n_states else ends).T
+    order = topological_order(leaf.n_states, src, dst)
+    assert order is not None
+    position = np.empty(leaf.n_states, dtype=int)
+    position[order] = np.arange(leaf.n_states)
+    assert np.all(position[src] < position[dst])
+
+
+@pytest.mark.slow
 def test_long_chains_need_no_recursion() -> None:
     n = 100_000
     src = np.arange(n - 1, dtype=np.int32)[::-1]

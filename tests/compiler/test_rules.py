@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 import pytest
-from oracle.adapter import convert
-from oracle.draw import Style, draw_dense, draw_graph
+from support.adapter import convert
+from support.random_graphs import Style, draw_dense, draw_graph
 
 import arcgrad as ag
 from arcgrad.compiler.elaborate import elaborate
@@ -23,7 +23,7 @@ CASES = 40
 
 def graph(rng: random.Random, minimised: bool) -> ag.Graph:
     penalties = rng.choice([0.0, 0.0, 0.3])
-    style = Style(3, rng.random() < 0.3, 0.4, minimised, infinite=0.1, spread=1.0, penalties=penalties, long=False)
+    style = Style(3, rng.random() < 0.3, 0.4, minimised, infinite=0.1, penalties=penalties)
     return convert(draw_graph(rng, style, acceptor=False))
 
 
@@ -37,7 +37,7 @@ def inputs(rule: Rule, seed: int) -> dict[str, object]:
         elif type_ is Type.SCORE:
             given[name] = rng.choice([-np.inf, rng.gauss(0, 1), rng.gauss(0, 1)])
         elif rule.splits and rng.random() < 0.5:  # split rows are used where a dense input is met
-            style = Style(3, False, 0.0, False, 0.1, 1.0, penalties=rng.choice([0.0, 0.2]), long=False)
+            style = Style(infinite=0.1, penalties=rng.choice([0.0, 0.2]))
             given[name] = convert(draw_dense(rng, style, rng.randrange(4)))
         else:
             given[name] = graph(rng, minimised="MIN" in rule.left)
@@ -166,7 +166,7 @@ def test_each_operators_example_has_the_gradient_of_finite_differences(entry: ob
             elif name == "X":
                 given[name] = np.random.default_rng(rng.randrange(99)).normal(size=(rng.randrange(1, 5), 120))[:, :110]
             else:
-                style = Style(3, False, 0.3, False, 0.05, 1.0, penalties=0.0, long=False)
+                style = Style(cycles=0.3, infinite=0.05)
                 given[name] = convert(draw_graph(rng, style, acceptor="∩" in entry.example))
         if "X" in given:  # moving each of many columns is slow: shrink the alphabet, keep what literals name
             labels = 110 if '"' in entry.example else 8
@@ -194,6 +194,6 @@ def test_each_operators_example_has_the_gradient_of_finite_differences(entry: ob
 def test_operators_of_later_versions_say_so(entry: object, mode: str) -> None:
     equation = ag.compile(entry.example, mode=mode)
     given = {name: ag.linear([1]) for name in equation.inputs}
-    with pytest.raises(ag.UnsupportedError, match="is not there yet") as caught:
+    with pytest.raises(ag.UnsupportedError, match="is not implemented yet") as caught:
         equation(given)
     assert caught.value.place is not None

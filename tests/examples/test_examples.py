@@ -15,6 +15,8 @@ import pytest
 
 import arcgrad as ag
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent.parent.parent / "examples"
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from support.random_graphs import Style, draw_dense, draw_graph
 
 from oracle import leaves as leaf_kinds
-from oracle.draw import Style, draw_dense, draw_graph
 from oracle.evaluate import Gradient, Limits, Result, UndefinedScoreError, batch_size, evaluate
 from oracle.graphs import TooLargeError
 from oracle.leaves import DenseBatch, DenseLeaf, Input, Mapping

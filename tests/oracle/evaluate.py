@@ -198,7 +198,7 @@ def _distinct(choices: list[Sparse]) -> tuple[Sparse, ...]:
     return tuple(found.values())
 
 
-# Each gives the value and, for each choice, the partial derivatives by the operands. NaN values mean: undefined.
+# Each gives the value and, for each choice, the operands' partial derivatives. NaN values mean: undefined.
 
 
 def _add(a: float, b: float):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from support.random_graphs import Style
 
 from oracle.cases import Writer, draw_inputs
-from oracle.draw import Style
 from oracle.evaluate import Evaluator, Limits
 from oracle.graphs import Graph, TooLargeError
 from oracle.leaves import DenseLeaf, GraphLeaf, Input

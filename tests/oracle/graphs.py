@@ -137,12 +137,10 @@ def project_output(a: Graph) -> Graph:
 
 
 def relabel(a: Graph, mapping: Mapping[int, int], sides: str = "both") -> Graph:
-    """Replaces labels; ``sides``: both, input or output. ε and labels that the mapping lacks stay."""
+    """Replaces labels; ``sides``: both, input or output. Labels that the mapping lacks stay."""
 
     def change(i: int, o: int) -> tuple[int, int]:
-        new_i = i if i == EPSILON or sides == "output" else mapping.get(i, i)
-        new_o = o if o == EPSILON or sides == "input" else mapping.get(o, o)
-        return new_i, new_o
+        return (i if sides == "output" else mapping.get(i, i)), (o if sides == "input" else mapping.get(o, o))
 
     return _map_labels(a, change)
 

@@ -13,6 +13,8 @@ from oracle.graphs import Graph, TooLargeError
 from oracle.leaves import DenseBatch, DenseLeaf, GraphLeaf, Input, Mapping, item_of
 from oracle.trees import GRAPH_OPERATORS
 
+pytestmark = pytest.mark.slow
+
 N_CASES = 250
 
 

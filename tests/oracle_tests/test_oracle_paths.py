@@ -13,6 +13,7 @@ from oracle.evaluate import UndefinedScoreError, evaluate
 from oracle.graphs import Arc, Graph, TooLargeError
 from oracle.leaves import DenseBatch, DenseLeaf, GraphLeaf
 from oracle.trees import apply, leaf, number, score
+from support.random_graphs import Style, draw_graph
 
 
 def self_loop(p: float) -> Graph:
@@ -84,23 +85,15 @@ def test_cycles_of_best_paths():
     np.testing.assert_array_equal(paths.best(zero, 1).gradients, [[0.0, 1.0]])
 
 
-def random_graph(rng: random.Random, cyclic: bool) -> Graph:
-    n = rng.randint(1, 5)
-    arcs = []
-    for _ in range(rng.randint(0, 9)):
-        p, q = rng.randrange(n), rng.randrange(n)
-        if not cyclic and p >= q:
-            continue
-        weight = -math.inf if rng.random() < 0.05 else rng.choice([-1.5, -1.0, -0.5, -0.25])
-        arcs.append(Arc(p, q, 1, 1, weight))
-    picks = [sorted(rng.sample(range(n), rng.randint(1, min(2, n)))) for _ in range(2)]
-    return Graph(n, arcs, *picks)
+def random_graph(seed: int, cycles: float = 0.0) -> Graph:
+    style = Style(n_labels=1, grid=True, cycles=cycles, infinite=0.05, epsilon=0.0)
+    return draw_graph(random.Random(seed), style, acceptor=True).to_graph("A")
 
 
 def test_sums_by_length_equal_enumeration():
     checked = 0
     for seed in range(400):
-        graph = random_graph(random.Random(seed), cyclic=False)
+        graph = random_graph(seed)
         few = paths.lse(graph)
         by_length = paths.lse(graph, enumerate_up_to=0)
         assert by_length.value == pytest.approx(few.value, abs=1e-12)
@@ -120,7 +113,7 @@ def bounded_paths(graph: Graph, longest: int) -> list[tuple[int, ...]]:
 def test_tie_rule_by_full_enumeration():
     ties = 0
     for seed in range(600):
-        graph = random_graph(random.Random(seed), cyclic=seed % 2 == 0)
+        graph = random_graph(seed, cycles=float(seed % 2 == 0))
         graph.arcs = graph.arcs[:6]
         weights = [a.weight for a in graph.arcs]
         candidates = [p for p in bounded_paths(graph, 4) if all(weights[k] > -math.inf for k in p)]
@@ -141,7 +134,7 @@ def test_tie_rule_by_full_enumeration():
 
 def test_count_by_full_enumeration():
     for seed in range(200):
-        graph = random_graph(random.Random(seed), cyclic=False)
+        graph = random_graph(seed)
         assert paths.count(graph).value == len(bounded_paths(graph, 6))
 
 

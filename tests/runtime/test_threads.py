@@ -130,6 +130,7 @@ print(codes)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_forked_children_evaluate_too() -> None:
     code = FORK.format(folder=os.path.dirname(__file__))

@@ -8,115 +8,79 @@ from __future__ import annotations
 import math
 import random
 from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Callable
 
 import pytest
-from textbook_constructions import NaiveGraph, random_graph
+from oracle.graphs import Arc, Graph
+from oracle.leaves import GraphLeaf
+from oracle.relations import relation_of
+from support.adapter import convert, naive
+from support.random_graphs import Style, draw_graph
 
-from arcgrad.compiler.limits import DEFAULT_LIMITS
-from arcgrad.compiler.operators import operator
+import arcgrad as ag
 
 pynini = pytest.importorskip("pynini", reason="pynini (OpenFst) is not installed")
 
+STYLE = Style(grid=True, epsilon=0.4)  # pynini passes weights as short decimals
 
-def to_openfst(n_states: int, arcs: list[tuple[int, int, int, int, float]], start: list[int], accept: list[int]):
+
+def to_openfst(graph: GraphLeaf):
     """The same graph with label 0 for ε, negated weights, and a state of its own as the single start."""
     fst = pynini.Fst("log64")
     one = pynini.Weight.one("log64")
-    for _ in range(n_states + 1):
+    for _ in range(graph.n_states + 1):
         fst.add_state()
-    fst.set_start(n_states)
-    for state in start:
-        fst.add_arc(n_states, pynini.Arc(0, 0, one, state))
-    for state in accept:
+    fst.set_start(graph.n_states)
+    for state in graph.start:
+        fst.add_arc(graph.n_states, pynini.Arc(0, 0, one, state))
+    for state in graph.accept:
         fst.set_final(state, one)
-    for src, dst, ilabel, olabel, weight in arcs:
+    for src, dst, ilabel, olabel, weight, _ in graph.to_graph("A").arcs:
         fst.add_arc(src, pynini.Arc(ilabel + 1, olabel + 1, pynini.Weight("log64", -weight), dst))
     return fst
 
 
-def from_openfst(fst) -> tuple[int, list[tuple[int, int, int, int, float]], dict[int, float], dict[int, float]]:
+def from_openfst(fst) -> Graph:
     arcs = [
-        (state, arc.nextstate, arc.ilabel - 1, arc.olabel - 1, -float(arc.weight))
+        Arc(state, arc.nextstate, arc.ilabel - 1, arc.olabel - 1, -float(arc.weight))
         for state in fst.states()
         for arc in fst.arcs(state)
     ]
-    zero = pynini.Weight.zero("log64")
-    finals = {s: -float(fst.final(s)) for s in fst.states() if fst.final(s) != zero}
-    starts = {fst.start(): 0.0} if fst.num_states() else {}
-    return fst.num_states(), arcs, starts, finals
+    finals = {
+        state: float(fst.final(state)) for state in fst.states() if fst.final(state) != pynini.Weight.zero("log64")
+    }
+    assert not any(finals.values())
+    return Graph(fst.num_states(), arcs, [fst.start()] if fst.num_states() else [], list(finals))
 
 
-def totals(arcs, starts: dict[int, float], finals: dict[int, float]) -> dict[tuple, float]:
+def totals(graph: Graph) -> dict[tuple, float]:
     """Σ exp(weight) for each pair of strings; acyclic graphs only."""
-    leaving = defaultdict(list)
-    for arc in arcs:
-        leaving[arc[0]].append(arc)
     sums: dict[tuple, float] = defaultdict(float)
-    stack = [(state, (), (), weight) for state, weight in starts.items()]
-    while stack:
-        state, read, written, weight = stack.pop()
-        if state in finals:
-            sums[read, written] += math.exp(weight + finals[state])
-        for _, dst, ilabel, olabel, arc_weight in leaving[state]:
-            stack.append(
-                (
-                    dst,
-                    read if ilabel < 0 else (*read, ilabel),
-                    written if olabel < 0 else (*written, olabel),
-                    weight + arc_weight,
-                )
-            )
+    for read, written, weight in relation_of(graph, cap=10**6):
+        sums[read, written] += math.exp(weight)
     return sums
 
 
-def acyclic(source: random.Random) -> tuple[NaiveGraph, list[float]]:
-    graph = random_graph(source, states=5, arcs=9, epsilon=0.4)
-    forward = (replace(a, src=min(a.src, a.dst), dst=max(a.src, a.dst)) for a in graph.arcs)
-    arcs = tuple(a for a in forward if a.src < a.dst)
-    if graph.n:  # mostly graphs that have paths: those without are tested elsewhere
-        graph = NaiveGraph(graph.n, arcs, graph.start or (0,), graph.accept or (graph.n - 1,))
-    return graph, [source.randrange(-16, 17) / 8 for _ in arcs]  # pynini passes weights as short decimals
-
-
-def weighted(graph: NaiveGraph, weights: list[float]) -> list[tuple[int, int, int, int, float]]:
-    return [(a.src, a.dst, a.ilabel, a.olabel, w) for a, w in zip(graph.arcs, weights, strict=True)]
-
-
-def by_openfst(name: str, a, b):
-    if name == "compose":
-        return pynini.compose(a.copy().arcsort("olabel"), b, connect=True)
-    if name == "union":
-        return a.copy().union(b)
-    if name == "concatenate":
-        return a.copy().concat(b)
-    if name == "inverse":
-        return a.copy().invert()
-    if name == "project_output":
-        return a.copy().project("output")
-    return pynini.reverse(a)
-
-
-@pytest.mark.parametrize("name", ["compose", "union", "concatenate", "inverse", "project_output", "reverse"])
-def test_same_weight_of_every_pair_of_strings(name: str) -> None:
-    source = random.Random(name)
+@pytest.mark.parametrize(
+    ("text", "by_openfst"),
+    [
+        ("A ∘ B", lambda a, b: pynini.compose(a.arcsort("olabel"), b, connect=True)),
+        ("A + B", lambda a, b: a.union(b)),
+        ("A B", lambda a, b: a.concat(b)),
+        ("A⁻¹", lambda a, b: a.invert()),
+        ("out[A]", lambda a, b: a.project("output")),
+        ("rev[A]", lambda a, b: pynini.reverse(a)),
+    ],
+)
+def test_same_weight_of_every_pair_of_strings(text: str, by_openfst: Callable) -> None:
+    source = random.Random(text)
+    equation = ag.compile(text, mode="interpret")
     found_pairs = 0
     for _ in range(400):
-        (a, a_weights), (b, b_weights) = acyclic(source), acyclic(source)
-        fsts = [to_openfst(g.n, weighted(g, w), g.start, g.accept) for g, w in ((a, a_weights), (b, b_weights))]
-        _, arcs, starts, finals = from_openfst(by_openfst(name, *fsts))
-        expected = totals(arcs, starts, finals)
-
-        operands = [a.topology(), b.topology()][: len(operator(name).operands)]
-        built = operator(name).build(operands, (), DEFAULT_LIMITS)
-        topology = built.topology
-        padded = [[*a_weights, 0.0], [*b_weights, 0.0]]
-        weights = [sum(w[k] for w, k in zip(padded, row, strict=False)) for row in zip(*built.selections, strict=True)]
-        columns = (topology.src, topology.dst, topology.ilabel, topology.olabel)
+        leaves = [draw_graph(source, STYLE, acceptor=False) for _ in range(2)]
+        expected = totals(from_openfst(by_openfst(*map(to_openfst, leaves))))
         found = totals(
-            list(zip(*(c.tolist() for c in columns), weights, strict=True)),
-            dict.fromkeys(topology.start.tolist(), 0.0),
-            dict.fromkeys(topology.accept.tolist(), 0.0),
+            naive(equation({name: convert(leaf) for name, leaf in zip(equation.inputs, leaves, strict=False)}))
         )
         assert found.keys() == expected.keys()
         for strings, total in expected.items():

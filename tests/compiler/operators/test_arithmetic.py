@@ -47,9 +47,9 @@ def test_the_templates_compute_the_gradients(entry: Operator) -> None:
         assert len(derivatives) == len(operands)
         for template, derivative in zip(entry.gradient_code, derivatives, strict=True):
             assert not math.isnan(derivative), operands
-            for bar in (0.0, -1.5, 2.0):
-                wanted = 0.0 if bar == 0 or derivative == 0 else bar * derivative
-                assert same(run(template, operands, bar=bar, value=value), wanted), (operands, template)
+            for cotangent in (0.0, -1.5, 2.0):
+                wanted = 0.0 if cotangent == 0 or derivative == 0 else cotangent * derivative
+                assert same(run(template, operands, cotangent=cotangent, value=value), wanted), (operands, template)
 
 
 @pytest.mark.parametrize("entry", ARITHMETIC, ids=lambda entry: entry.name)
@@ -113,7 +113,7 @@ def test_huge_scores_share_a_sum(score: float) -> None:
         (1 / (1 + math.exp(less - score)), 1 - 1 / (1 + math.exp(less - score)))
     )
     for first, second in ((score, score), (score, less), (less, score)):
-        shares = [run(t, (first, second), bar=3.0, value=score) for t in entry.gradient_code]
+        shares = [run(t, (first, second), cotangent=3.0, value=score) for t in entry.gradient_code]
         assert shares == pytest.approx([3.0 * d for d in entry.derivatives(score, first, second)], rel=1e-15)
         assert sum(shares) == pytest.approx(3.0, rel=1e-15)
 

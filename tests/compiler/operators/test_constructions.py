@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import textbook_constructions as naive
-from textbook_constructions import NaiveGraph, assert_built, random_graph
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracle import graphs as naive
+from oracle.graphs import Arc, Graph
+from oracle.leaves import GraphLeaf
+from support.adapter import assert_built, convert
+from support.random_graphs import graphs
 
 from arcgrad.compiler import matching, numbering
 from arcgrad.compiler.limits import DEFAULT_LIMITS
@@ -17,13 +21,12 @@ from arcgrad.compiler.mapping import LabelMapping
 from arcgrad.compiler.operators import Built, Category, operator, operators
 from arcgrad.compiler.topology import Topology
 
-CASES = 300
 EMPTY = Topology.make(0, (), (), ())
 
 
-def build(name: str, graphs: list[NaiveGraph | Topology], parameters: tuple = ()) -> Built:
+def build(name: str, operands: Sequence[GraphLeaf | Topology], parameters: tuple = ()) -> Built:
     """Build, and check what every operator keeps: selections fit the operands, acceptors are known as such."""
-    topologies = [g.topology() if isinstance(g, NaiveGraph) else g for g in graphs]
+    topologies = [convert(g).topology if isinstance(g, GraphLeaf) else g for g in operands]
     entry = operator(name)
     assert entry.build is not None
     built = entry.build(topologies, parameters, DEFAULT_LIMITS)
@@ -33,12 +36,19 @@ def build(name: str, graphs: list[NaiveGraph | Topology], parameters: tuple = ()
     return built
 
 
+def check(name: str, construct: Callable[..., Graph], *leaves: GraphLeaf, parameters: tuple = ()) -> None:
+    """The operator builds of these graphs what the textbook does."""
+    names = "ABC"[: len(leaves)]
+    expected = construct(*(leaf.to_graph(letter) for letter, leaf in zip(names, leaves, strict=True)))
+    assert_built(build(name, leaves, parameters), expected, names)
+
+
 @pytest.mark.parametrize(
     ("name", "construct"),
     [
         ("closure", naive.closure),
-        ("plus", lambda a: naive.concatenate(a, naive.closure(a))),
-        ("optional", lambda a: naive.union(naive.EPSILON_GRAPH, a)),
+        ("plus", naive.plus),
+        ("optional", naive.optional),
         ("inverse", naive.inverse),
         ("reverse", naive.reverse),
         ("project_input", naive.project_input),
@@ -46,76 +56,68 @@ def build(name: str, graphs: list[NaiveGraph | Topology], parameters: tuple = ()
         ("connect", naive.connect),
     ],
 )
-def test_unary(name: str, construct: Callable[[NaiveGraph], NaiveGraph]) -> None:
-    source = random.Random(name)
-    for _ in range(CASES):
-        a = random_graph(source, acceptor=source.random() < 0.3)
-        assert_built(build(name, [a]), construct(a.operand(0)), 1)
+@given(a=graphs())
+def test_unary(name: str, construct: Callable[[Graph], Graph], a: GraphLeaf) -> None:
+    check(name, construct, a)
 
 
 @pytest.mark.parametrize(
-    ("name", "construct", "acceptors"),
+    ("name", "construct"),
     [
-        ("union", naive.union, False),
-        ("concatenate", naive.concatenate, False),
-        ("cross", naive.cross, True),
-        ("compose", naive.compose, False),
-        ("compose", naive.compose, True),
-        ("intersect", naive.compose, True),
+        ("union", naive.union),
+        ("concatenate", naive.concatenate),
+        ("compose", naive.compose),
     ],
 )
-def test_binary(name: str, construct: Callable[[NaiveGraph, NaiveGraph], NaiveGraph], acceptors: bool) -> None:
-    source = random.Random(name)
-    for _ in range(2 * CASES):
-        a, b = random_graph(source, acceptor=acceptors), random_graph(source, acceptor=acceptors)
-        assert_built(build(name, [a, b]), construct(a.operand(0), b.operand(1)), 2)
+@given(a=graphs(), b=graphs())
+def test_binary(name: str, construct: Callable[[Graph, Graph], Graph], a: GraphLeaf, b: GraphLeaf) -> None:
+    check(name, construct, a, b)
+
+
+@pytest.mark.parametrize(
+    ("name", "construct"), [("cross", naive.cross), ("compose", naive.compose), ("intersect", naive.intersect)]
+)
+@given(a=graphs(acceptor=True), b=graphs(acceptor=True))
+def test_binary_of_acceptors(name: str, construct: Callable[..., Graph], a: GraphLeaf, b: GraphLeaf) -> None:
+    check(name, construct, a, b)
 
 
 @pytest.mark.parametrize("name", ["union", "concatenate"])
-def test_chains_of_three_are_what_nesting_makes(name: str) -> None:
-    source, construct = random.Random(7), getattr(naive, name)
-    for _ in range(CASES):
-        a, b, c = (random_graph(source) for _ in range(3))
-        expected = construct(construct(a.operand(0), b.operand(1)), c.operand(2))
-        assert_built(build(name, [a, b, c]), expected, 3)
+@given(a=graphs(), b=graphs(), c=graphs())
+def test_chains_of_three_are_what_nesting_makes(name: str, a: GraphLeaf, b: GraphLeaf, c: GraphLeaf) -> None:
+    construct = getattr(naive, name)
+    check(name, lambda x, y, z: construct(construct(x, y), z), a, b, c)
+
+
+BOUNDS = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (2, 2), (3, 3), (1, 2), (2, 5), (0, None), (1, None), (3, None)]
+
+
+@given(a=graphs())
+def test_repeat(a: GraphLeaf) -> None:
+    for bounds in BOUNDS:
+        check("repeat", lambda x, bounds=bounds: naive.repeat(x, *bounds), a, parameters=bounds)
+
+
+@given(a=graphs())
+def test_weight(a: GraphLeaf) -> None:
+    assert_built(build("weight", [a, EMPTY]), naive.weight(a.to_graph("A"), 0.0, (("w", 0),)), "Aw")
 
 
 @pytest.mark.parametrize(
-    "bounds", [(0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (2, 2), (3, 3), (1, 2), (2, 5), (0, None), (1, None), (3, None)]
+    ("name", "sides"), [("relabel", "both"), ("relabel_input", "input"), ("relabel_output", "output")]
 )
-def test_repeat(bounds: tuple[int, int | None]) -> None:
-    source = random.Random(str(bounds))
-    for _ in range(60):
-        a = random_graph(source)
-        assert_built(build("repeat", [a], bounds), naive.repeat(a.operand(0), *bounds), 1)
-
-
-def test_weight() -> None:
-    source = random.Random(3)
-    for _ in range(CASES):
-        a = random_graph(source)
-        assert_built(build("weight", [a, EMPTY]), naive.weight(a.operand(0), 1), 2)
-
-
-@pytest.mark.parametrize(
-    ("name", "sides"), [("relabel", (1, 1)), ("relabel_input", (1, 0)), ("relabel_output", (0, 1))]
-)
-def test_relabel(name: str, sides: tuple[int, int]) -> None:
-    source = random.Random(name)
-    for _ in range(CASES):
-        a = random_graph(source, acceptor=source.random() < 0.3)
-        mapped = {source.randrange(-1, 4): source.randrange(-1, 9) for _ in range(source.randrange(4))}
-        inputs, outputs = (mapped if used else {} for used in sides)
-        expected = naive.relabelled(a.operand(0), inputs, outputs)
-        assert_built(build(name, [a], (LabelMapping.make(mapped),)), expected, 2)
-
-
-def dense_graph(source: random.Random, acceptor: bool = False) -> NaiveGraph:
-    return random_graph(source, acceptor=acceptor, states=3, arcs=25, epsilon=0.2)
+@given(a=graphs(), mapped=st.dictionaries(st.integers(-1, 3), st.integers(-1, 8), max_size=3))
+def test_relabel(name: str, sides: str, a: GraphLeaf, mapped: dict[int, int]) -> None:
+    expected = naive.relabel(a.to_graph("A"), mapped, sides)
+    assert_built(build(name, [a], (LabelMapping.make(mapped),)), expected, "Am")
 
 
 @pytest.mark.parametrize("variant", ["small pieces", "hash table", "lopsided", "all"])
-def test_compose_paths_that_only_large_graphs_take(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(a=graphs(n_states=3, n_arcs=25), b=graphs())
+def test_compose_paths_that_only_large_graphs_take(
+    variant: str, a: GraphLeaf, b: GraphLeaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if variant in ("small pieces", "all"):
         monkeypatch.setattr(matching, "_PIECE", 3)
     if variant in ("hash table", "all"):
@@ -125,11 +127,8 @@ def test_compose_paths_that_only_large_graphs_take(variant: str, monkeypatch: py
     if variant in ("lopsided", "all"):
         monkeypatch.setattr(matching, "_FEW_ARCS", 2)
         monkeypatch.setattr(matching, "_LOPSIDED", 1)
-    source = random.Random(variant)
-    for _ in range(CASES):
-        a, b = dense_graph(source), random_graph(source)
-        assert_built(build("compose", [a, b]), naive.compose(a.operand(0), b.operand(1)), 2)
-        assert_built(build("compose", [b, a]), naive.compose(b.operand(0), a.operand(1)), 2)
+    check("compose", naive.compose, a, b)
+    check("compose", naive.compose, b, a)
 
 
 def test_compose_numbers_labels_up_to_the_largest() -> None:
@@ -139,31 +138,26 @@ def test_compose_numbers_labels_up_to_the_largest() -> None:
     assert built.topology.ilabel.tolist() == [0, largest]
 
 
-def test_acceptors_stay_known_as_such() -> None:
-    source = random.Random(5)
+@given(a=graphs(acceptor=True), b=graphs(acceptor=True))
+def test_acceptors_stay_known_as_such(a: GraphLeaf, b: GraphLeaf) -> None:
     made = {
         "union": 2, "concatenate": 2, "closure": 1, "plus": 1, "optional": 1, "inverse": 1, "reverse": 1,
         "project_input": 1, "project_output": 1, "compose": 2, "intersect": 2, "connect": 1,
     }  # fmt: skip
-    for name, operands in made.items():
-        for _ in range(20):
-            graphs = [random_graph(source, acceptor=True).topology() for _ in range(operands)]
-            graphs = [replace(g, olabel=g.ilabel) for g in graphs]
-            topology = build(name, graphs).topology
-            assert topology.ilabel is topology.olabel
+    operands = [replace(g, olabel=g.ilabel) for g in (convert(a).topology, convert(b).topology)]
+    for name, n_operands in made.items():
+        topology = build(name, operands[:n_operands]).topology
+        assert topology.ilabel is topology.olabel
 
 
 def test_literals() -> None:
-    epsilon = build("epsilon", []).topology
-    assert (epsilon.n_states, epsilon.n_arcs, epsilon.start.tolist(), epsilon.accept.tolist()) == (1, 0, [0], [0])
-    empty = build("empty", []).topology
-    assert (empty.n_states, empty.n_arcs, len(empty.start), len(empty.accept)) == (0, 0, 0, 0)
-    chain = [naive.NaiveArc(0, 1, 1, 1), naive.NaiveArc(1, 2, 7, 7), naive.NaiveArc(2, 3, 1, 1)]
-    assert_built(build("linear", [], (1, 7, 1)), NaiveGraph(4, tuple(chain), (0,), (3,)), 0)
-    assert_built(build("linear", []), naive.EPSILON_GRAPH, 0)
-    choice = [naive.NaiveArc(0, 1, label, label) for label in (5, 2)]
-    assert_built(build("symbols", [], (5, 2)), NaiveGraph(2, tuple(choice), (0,), (1,)), 0)
-    assert_built(build("symbols", []), NaiveGraph(2, (), (0,), (1,)), 0)
+    assert_built(build("epsilon", []), naive.epsilon(), "")
+    assert_built(build("empty", []), naive.empty(), "")
+    assert_built(build("linear", [], (1, 7, 1)), naive.linear([1, 7, 1]), "")
+    assert_built(build("linear", []), naive.epsilon(), "")
+    choice = [Arc(0, 1, label, label) for label in (5, 2)]
+    assert_built(build("symbols", [], (5, 2)), Graph(2, choice, [0], [1]), "")
+    assert_built(build("symbols", []), Graph(2, [], [0], [1]), "")
 
 
 def test_worked_example_1_concatenation() -> None:

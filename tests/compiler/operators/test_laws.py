@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 import pytest
-from support.magnitudes import draw_penalty
-from textbook_constructions import random_graph
+from support.adapter import convert
+from support.random_graphs import Style, draw_graph
 
 import arcgrad as ag
 from arcgrad.compiler.operators import Law, operators
@@ -17,10 +17,8 @@ LAWS = [(entry.name, law) for entry in operators().values() for law in entry.law
 CASES = 25
 
 
-def draw_weight(source: random.Random) -> float:
-    """Mostly so small that cycles converge; now and then a penalty, or −inf."""
-    kind = source.random()
-    return source.uniform(-4, -1.5) if kind < 0.85 else -np.inf if kind < 0.9 else min(draw_penalty(source), -1.0)
+# Mostly weights so small that cycles converge; now and then a penalty, or −inf.
+STYLE = Style(cycles=0.5, infinite=0.05, penalties=0.1, n_states=3, epsilon=0.3)
 
 
 def inputs(names: tuple[str, ...], source: random.Random) -> dict[str, object]:
@@ -32,11 +30,7 @@ def inputs(names: tuple[str, ...], source: random.Random) -> dict[str, object]:
         elif name.islower():
             made[name] = source.uniform(-2, 0)
         else:
-            g = random_graph(source, states=3, arcs=5).topology()
-            weight = [draw_weight(source) for _ in range(g.n_arcs)]
-            made[name] = ag.Graph(
-                g.src, g.dst, g.ilabel, g.olabel, weight, start=g.start, accept=g.accept, n_states=g.n_states
-            )
+            made[name] = convert(draw_graph(source, STYLE, acceptor=False).shift(-2.0))
     return made
 
 

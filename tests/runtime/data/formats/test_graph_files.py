@@ -90,7 +90,7 @@ def test_only_graphs_are_saved(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "x.gtn").write_bytes(b"0\n1\n0 \xff\xfe 1\n")
-    with pytest.raises(FormatError, match="0xff is no UTF-8") as caught:
+    with pytest.raises(FormatError, match="0xff is not UTF-8") as caught:
         load(tmp_path / "x.gtn")
     assert (caught.value.file, caught.value.line, caught.value.column) == (str(tmp_path / "x.gtn"), 3, 3)
     (tmp_path / "x.txt").write_text("0\n1\n0 1 5\n")

@@ -1,4 +1,4 @@
-"""Runs a case through arcgrad and says where the two disagree. The one module here that knows arcgrad, by public names.
+"""Runs a case through arcgrad and says where the two disagree. It knows arcgrad by public names.
 
 Agreement: values to 1e-9 · max(1, Σ|terms|), gradients to 1e-7 relative to their own size, COUNT exactly, errors by
 class. Where several best paths tie, the gradient of any of them is right.
@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import io
 import tokenize
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
-import arcgrad as ag
 from oracle.cases import Case
 from oracle.evaluate import Gradient
 from oracle.graph_cases import GraphCase
+from oracle.graphs import Arc, Graph
 from oracle.leaves import DenseBatch, DenseLeaf, GraphLeaf, Input, Mapping
 
-__all__ = ["arcgrad_inputs", "convert", "disagreement", "graph_disagreement", "routine_of"]
+import arcgrad as ag
+from arcgrad.compiler.operators import Built
+
+__all__ = ["arcgrad_inputs", "assert_built", "convert", "disagreement", "graph_disagreement", "naive", "routine_of"]
 
 VALUE_TOLERANCE = 1e-9
 GRADIENT_TOLERANCE = 1e-7
@@ -38,6 +41,32 @@ def convert(value: Input) -> Any:
     if isinstance(value, DenseBatch):
         return ag.dense(value.scores, lengths=None if value.lengths is None else np.array(value.lengths))
     return dict(value.labels) if isinstance(value, Mapping) else value
+
+
+def naive(graph: ag.Graph, name: str = "A") -> Graph:
+    """The oracle's graph of one of arcgrad's, whose arcs take that input's weights."""
+    columns = (graph.src, graph.dst, graph.ilabel, graph.olabel, graph.arc_weight)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    arcs = [Arc(*row, ((name, k),)) for k, row in enumerate(rows)]
+    return Graph(graph.n_states, arcs, graph.start.tolist(), graph.accept.tolist())
+
+
+def assert_built(built: Built, expected: Graph, operands: Sequence[str]) -> None:
+    """The built graph has these states and arcs in this order, and its selections say what each arc is made of."""
+    topology = built.topology
+    assert topology.n_states == expected.n_states
+    columns = (topology.src, topology.dst, topology.ilabel, topology.olabel)
+    assert list(zip(*(c.tolist() for c in columns), strict=True)) == [arc[:4] for arc in expected.arcs]
+    assert topology.start.tolist() == expected.start
+    assert topology.accept.tolist() == expected.accept
+    for name, selection in zip(operands, built.selections, strict=True):
+        assert selection.dtype == "int32"
+        wanted = [[entry for operand, entry in arc.terms if operand == name] or [-1] for arc in expected.arcs]
+        assert [[entry] for entry in selection.tolist()] == wanted
+    for array in (*columns, topology.start, topology.accept):
+        assert array.dtype == "int32"
+        assert array.flags.c_contiguous
+        assert not array.flags.writeable
 
 
 def arcgrad_inputs(case: Case) -> dict[str, Any]:

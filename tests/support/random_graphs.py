@@ -1,4 +1,8 @@
-"""Random leaves for the case generator: small graphs with ε arcs, cycles, parallel arcs, −inf weights; dense inputs."""
+"""Random graphs and dense inputs: small ones of a seed, any by Hypothesis, which shrinks, and topologies of any size.
+
+Small graphs are leaves of the oracle (``GraphLeaf``): ``to_graph(name)`` makes a naive graph of one, whose arcs say
+which weights they take; ``support.adapter.convert`` makes an arcgrad graph, whose ``topology`` the kernels read.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,21 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.magnitudes import draw_penalty
-
 from oracle.leaves import DenseLeaf, GraphLeaf
 from oracle.paths import components
+from support.magnitudes import draw_penalty
+
+from arcgrad.compiler.topology import Topology
+
+__all__ = ["Style", "draw_dense", "draw_graph", "draw_topology", "graphs"]
 
 Floats = NDArray[np.float64]
 
 LARGEST_RADIUS = 0.9
+LABELS = st.integers(-1, 2)
+NO_WEIGHT = st.just(0.0)
 
 
 @dataclass(frozen=True)
@@ -31,16 +41,20 @@ class Style:
         spread: weights are this many times a probability's size; large ones under- and overflow in linear arithmetic.
         penalties: how likely a weight is a penalty, or another of the sizes that people use.
         long: dense inputs have tens of steps, so that routines renew their exponents.
+        n_states: graphs have at most so many states.
+        epsilon: how likely a label is ε.
     """
 
-    n_labels: int
-    grid: bool
-    cycles: float
-    minimised: bool
-    infinite: float
-    spread: float
-    penalties: float
-    long: bool
+    n_labels: int = 3
+    grid: bool = False
+    cycles: float = 0.0
+    minimised: bool = False
+    infinite: float = 0.0
+    spread: float = 1.0
+    penalties: float = 0.0
+    long: bool = False
+    n_states: int = 5
+    epsilon: float = 0.2
 
     @classmethod
     def draw(cls, rng: random.Random, *, best: bool, minimised: bool) -> Style:
@@ -74,7 +88,7 @@ def draw_graph(rng: random.Random, style: Style, acceptor: bool) -> GraphLeaf:
     """A small random graph; one in sixty has no states."""
     if rng.random() < 0.015:
         return GraphLeaf(0, (), np.zeros(0), (), ())
-    n_states = rng.randint(1, 5)
+    n_states = rng.randint(1, style.n_states)
     cyclic = rng.random() < style.cycles
     arcs: list[tuple[int, int, int, int]] = []
     if rng.random() < 0.7:  # a backbone, so that most graphs accept something
@@ -108,7 +122,7 @@ def draw_graph(rng: random.Random, style: Style, acceptor: bool) -> GraphLeaf:
 
 def _labels(rng: random.Random, style: Style, acceptor: bool) -> tuple[int, int]:
     def label() -> int:
-        return -1 if rng.random() < 0.2 else rng.randrange(style.n_labels)
+        return -1 if rng.random() < style.epsilon else rng.randrange(style.n_labels)
 
     i = label()
     return (i, i) if acceptor or rng.random() < 0.3 else (i, label())
@@ -154,3 +168,78 @@ def draw_dense(rng: random.Random, style: Style, steps: int) -> DenseLeaf:
             [[style.arc_weight(rng) for _ in range(style.n_labels)] for _ in range(steps)], dtype=np.float64
         ).reshape(steps, style.n_labels)
     )
+
+
+def draw_topology(
+    rng: np.random.Generator,
+    n_states: int,
+    n_arcs: int,
+    labels: NDArray[np.int64],
+    *,
+    acyclic: bool | None = None,
+    epsilon: float | None = None,
+    acceptor: bool | None = None,
+) -> Topology:
+    """Any graph of that size: parallel arcs, arcs in any order, states off accepting paths, several starts.
+
+    Args:
+        acyclic: False for what comes, with loops and cycles; None for either.
+        epsilon: how likely a label is ε; None for any rate.
+        acceptor: None for either.
+    """
+    if not n_states:
+        return Topology.make(0, (), (), ())
+    src, dst = rng.integers(0, n_states, (2, n_arcs))
+    if rng.random() < 0.4:  # one state has most of the arcs, as a lexicon's root
+        src[rng.random(n_arcs) < 0.8] = rng.integers(n_states)
+    if rng.random() < 0.5:
+        src = np.sort(src)
+    if rng.random() < 0.4:  # a way through
+        line = np.arange(min(n_states - 1, n_arcs))
+        src[line], dst[line] = line, line + 1
+    if acyclic or (acyclic is None and rng.random() < 0.4):
+        keep = src != dst
+        src, dst = np.minimum(src, dst)[keep], np.maximum(src, dst)[keep]
+        if rng.random() < 0.5:
+            shuffle = rng.permutation(n_states)
+            src, dst = shuffle[src], shuffle[dst]
+    rates = rng.choice([0.0, 0.0, 0.2, 0.6], 2) if epsilon is None else (epsilon, epsilon)
+    ilabel, olabel = (np.where(rng.random(len(src)) < rate, -1, rng.choice(labels, len(src))) for rate in rates)
+    start, accept = (np.flatnonzero(rng.random(n_states) < share) for share in rng.choice([0.05, 0.3, 0.7], 2))
+    start = start if len(start) else np.zeros(1, dtype=np.int64)
+    accept = accept if len(accept) or rng.random() < 0.1 else np.array([n_states - 1])
+    same = rng.random() < 0.3 if acceptor is None else acceptor
+    return Topology.make(n_states, src, dst, ilabel, None if same else olabel, start, accept)
+
+
+@st.composite
+def graphs(
+    draw: st.DrawFn,
+    *,
+    n_states: int = 5,
+    n_arcs: int = 7,
+    labels: st.SearchStrategy[int] = LABELS,
+    weights: st.SearchStrategy[float] = NO_WEIGHT,
+    acceptor: bool | None = None,
+    acyclic: bool = False,
+    tied: bool = False,
+) -> GraphLeaf:
+    """Any graph of at most that size: empty, cyclic, with parallel arcs, several starts, and none.
+
+    Args:
+        acceptor: None for either.
+        acyclic: no cycles, and arcs lead to later states.
+        tied: some graphs have three parameters instead of a weight an arc.
+    """
+    n = draw(st.integers(0, n_states))
+    states = st.integers(0, max(n - 1, 0))
+    arcs = draw(st.lists(st.tuples(states, states, labels, labels), max_size=n_arcs if n else 0))
+    if acceptor or (acceptor is None and draw(st.booleans())):
+        arcs = [(s, d, i, i) for s, d, i, _ in arcs]
+    if acyclic:
+        arcs = [(min(s, d), max(s, d), i, o) for s, d, i, o in arcs if s != d]
+    start, accept = (tuple(sorted(draw(st.sets(states)))) if n else () for _ in range(2))
+    three = bool(tied and arcs) and draw(st.booleans())
+    tie = tuple(draw(st.integers(0, 2)) for _ in arcs) if three else None
+    values = [draw(weights) for _ in range(3 if three else len(arcs))]
+    return GraphLeaf(n, tuple(arcs), np.array(values, dtype=np.float64), start, accept, tie)

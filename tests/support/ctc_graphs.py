@@ -1,4 +1,4 @@
-"""CTC over plain arrays in the log domain: forward and backward scores of all alignments, frame by frame, in float64.
+"""CTC: the graph of a target's alignments, and their scores over plain arrays in the log domain, frame by frame.
 
 A. Graves and others, Connectionist Temporal Classification, 2006, sections 4.1 and 4.2, without their normalisation:
 nothing can underflow where sums are logarithms. A third reading beside paths and graphs, for sizes beyond theirs.
@@ -10,7 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["alignment_arcs", "alignment_score", "chain_score", "fewest_frames"]
+from arcgrad.compiler.topology import Topology
+
+__all__ = ["alignment_arcs", "alignment_graph", "alignment_score", "chain_score", "fewest_frames"]
 
 BLANK = 0
 
@@ -33,8 +35,14 @@ def alignment_arcs(labels: list[int]) -> tuple[list[tuple[int, int, int]], list[
     return arcs, [0] * (not labels) + [len(symbols) - 1] * (len(symbols) > 1) + [len(symbols)]
 
 
+def alignment_graph(labels: list[int]) -> Topology:
+    """The graph of all alignments as a topology."""
+    arcs, accept = alignment_arcs(labels)
+    return Topology.from_arcs(2 * len(labels) + 2, arcs, [0], accept)
+
+
 def alignment_score(scores: np.ndarray, labels: list[int]) -> tuple[float, np.ndarray]:
-    """Log of the sum over alignments of exp(their scores), and its derivative by each score: posteriors.
+    """Log of the sum over alignments of exp(their scores), and its derivative with respect to each score: posteriors.
 
     Args:
         scores: (T, C), T ≥ 1, column 0 the blank's; read as float64.

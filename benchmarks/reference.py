@@ -17,7 +17,7 @@ __all__ = ["graph_score", "log_normaliser", "trellis_score"]
 
 
 def trellis_score(graph: ag.Graph, frames: Array) -> tuple[float, Array, Array]:
-    """LSE of ``frames ∘ graph``, and its gradients by the frames (T, C) and by the arcs (n_arcs,).
+    """LSE of ``frames ∘ graph``, and its gradients with respect to the frames (T, C) and by the arcs (n_arcs,).
 
     Args:
         graph: an acceptor; its ε arcs lead from a state to one of a smaller number.
@@ -35,7 +35,7 @@ def trellis_score(graph: ag.Graph, frames: Array) -> tuple[float, Array, Array]:
 
 
 def graph_score(graph: ag.Graph) -> tuple[float, Array]:
-    """LSE of an acyclic graph whose arcs lead to states of larger numbers, and its gradient by the arcs (n_arcs,)."""
+    """LSE of an acyclic graph whose arcs lead to states of larger numbers, and its gradient (n_arcs,)."""
     assert np.all(graph.src < graph.dst)
     order = np.argsort(graph.src, kind="stable")
     value, by_arcs = _lattice(*_ends(graph), graph.src, graph.dst, graph.arc_weight, order)

@@ -23,7 +23,7 @@ PAGE = Path(__file__).with_name("operators.md")
 _TITLES = {
     Category.LITERAL: "Literals",
     Category.STRUCTURAL: "Graphs from graphs",
-    Category.PATHS: "Graphs of paths",
+    Category.TRANSFORM: "Graphs that depend on weights",
     Category.REDUCTION: "Scores of graphs",
     Category.ARITHMETIC: "Scores from scores",
     Category.LATER: "Not evaluated yet",

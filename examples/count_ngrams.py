@@ -3,7 +3,7 @@
 S skips letters and N spells a pair of them, so `S N S` composed with a text T has one path for each pair at each place:
 
     COUNT[(S N S) ∘ T]        how many pairs there are
-    LSE[(S N S) ∘ T]          the log of that; its derivative by an arc of N is the share of the paths through it
+    LSE[(S N S) ∘ T]          the log of that; its gradient: the share of the paths through each arc of N
 
 So one backward pass counts every pair at once. The same equation takes a text that is not known for sure, a dense input
 with a probability for each letter at each place, and then gives expected counts, exactly.

@@ -5,7 +5,7 @@
 X is what the network says: a score for each symbol (ten digits and a blank) at each column of pixels. Y is the graph of
 all ways to spread the digits of the target over columns, so LSE[X ∘ Y] sums over every alignment, and the difference is
 the negative log-likelihood (Graves et al., 2006). arcgrad compiles the equation once into a routine that gives the loss
-of a batch and its gradient by X; the rest of this file is plain numpy.
+of a batch and its gradient with respect to X; the rest of this file is plain numpy.
 
 The data are real: scikit-learn's 1,797 scanned digits of 8 × 8 pixels, three to six side by side in a line. The network
 is not told where a digit begins. It is trained on lines of some images and tested on lines of others.

@@ -28,7 +28,7 @@ def sources(equation: str, **graphs: ag.Graph) -> tuple[ag.Graph, list[str]]:
 
 
 def show(equation: str, **graphs: ag.Graph) -> list[str]:
-    """Print each arc of the result beside what it is differentiated by, and give the latter back."""
+    """Print each arc of the result beside its cotangent, and give the latter back."""
     made, taken = sources(equation, **graphs)
     print(f"C = {equation}: {made.n_states} states, {made.n_arcs} arcs")
     for arc in range(made.n_arcs):

@@ -98,7 +98,7 @@ class ArcgradError(Exception):
     Attributes:
         message: what went wrong, in one or more sentences.
         place: where in the equation, or None where the error has no such place.
-        hint: how to mend it, or None.
+        hint: how to fix it, or None.
     """
 
     def __init__(self, message: str, *, place: Place | None = None, hint: str | None = None) -> None:

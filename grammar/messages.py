@@ -117,7 +117,7 @@ def _misplaced(
     after_operand = before is not None and before.type in ENDS_OPERAND
     message = f"{found} cannot stand here"
     if kind == "LBRACKET" and after_operand:
-        message = "`[` follows something that is no operator's name"
+        message = "`[` follows something that is not an operator's name"
         hint = "group with parentheses `( )`; arguments follow a name, as in `LSE[A]`"
     elif kind == "COMMA":
         hint = "commas separate the arguments of a named operator, `name[A, B]`"

@@ -226,7 +226,7 @@ def normalise_name(text: str) -> str:
         text: one name in any spelling of the language.
 
     Raises:
-        EquationError: the text is no name, or it is a literal such as ``eps``.
+        EquationError: the text is not a name, or it is a literal such as ``eps``.
         InputError: it is not a string.
 
     Example:

@@ -78,7 +78,7 @@ class Operation:
     Tags: closure, plus, optional, repeat, inverse, weight (operands: graph, score), cross, concatenate (juxtaposition
     or a dot), compose, intersect, union, difference, multiply (``×``), divide, negate. All are binary but the first
     five and negate; n-ary chains are nested to the left. ``parameters`` are (m, n) for repeat (n None: unbounded),
-    else empty. ``spaced`` tells that a closure's star had white space before it, as in ``A * B``: the type rule uses it
+    else empty. ``spaced`` means that a closure's star had white space before it, as in ``A * B``: the type rule uses it
     for a hint. ``span`` includes the parentheses written around the node, if any.
     """
 

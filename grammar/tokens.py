@@ -24,7 +24,7 @@ class Lexeme:
     ``text`` is what stands in the user's text. ``value`` is what it means: the plain spelling of a NAME, the number of
     a NUMBER, the symbols of a TEXT, the pair (m, n) of a REPEAT, and of a REGEX the pattern between
     its quotes and the offset where that starts.
-    ``spaced`` tells that white space stands before it, ``detached`` that LaTeX's wide space does, as before
+    ``spaced`` means that white space stands before it, ``detached`` that LaTeX's wide space does, as before
     the number of an equation.
     """
 

@@ -3,6 +3,7 @@
 #   make demo     train and test the handwriting example
 #   make test     the test-suite
 #   make quick    what of it takes less than a minute, with compiled routines kept from run to run
+#   make oldest   some of it on the oldest numba that is promised; make plain: quick without numba's private parts
 #   make check    lint, formatting, types, and the wheel: its types and its docstrings' examples
 #   make fuzz     the parser's fuzz test at full length, and thousands of examples instead of a hundred
 #   make hunt     a million small trellises with extreme scores, twice; HUNT="--count 10000000 --seed 1", HUNT="--help"
@@ -16,7 +17,7 @@ VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick check fuzz hunt bench docs format clean
+.PHONY: demo test quick oldest plain check fuzz hunt bench docs format clean
 
 demo: $(VENV)/test-installed
 	$(BIN)/python examples/handwriting_ctc.py
@@ -27,6 +28,16 @@ test: $(VENV)/test-installed
 quick: export ARCGRAD_CACHE_DIR ?= $(abspath build/test-cache)
 quick: $(VENV)/test-installed
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+# The oldest numba that pyproject.toml promises; the newest is what the other targets install.
+oldest: $(VENV)/test-installed
+	test -x $(VENV)-oldest/bin/python || $(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check 'numba==0.62.*' --editable '.[test]'
+	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not slow" tests/runtime/jit tests/runtime/kernels tests/api
+
+# Without the private parts of numba that jit/compat names, as if this numba had moved them.
+plain: $(VENV)/test-installed
+	ARCGRAD_PLAIN_JIT=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow" -W "ignore:arcgrad compiles in plain mode"
 
 fuzz: $(VENV)/test-installed
 	ARCGRAD_FUZZ=50000 $(BIN)/python -m pytest tests/grammar -k fuzz
@@ -60,7 +71,7 @@ format: $(VENV)/dev-installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-oldest build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Installed once, and again only when pyproject.toml changes.

@@ -39,7 +39,7 @@ def routine(weights, work):
     work[0] = product_without_first(weights) + exponential(0.0)
 '''
     work = np.zeros(1)
-    load_routine(source, signature="void(float64[::1], float64[::1])", tier="fused")(VALUES, work)
+    load_routine(source, signature="void(const float64[::1], float64[::1])", tier="fused")(VALUES, work)
     print(work[0])
     rows = np.linspace(-5.0, 5.0, 32).reshape(2, 16)
     for run, kind, within in ((exponentials_of_rows, "d", 1e-14), (exponentials_of_short_rows, "f", 1e-6)):

@@ -189,17 +189,18 @@ def test_a_kernel_that_writes_an_input_is_not_compiled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "types"),
-    [("work[0] = weights[0]", (False, False)), ("weights[0] = seeds[0, 0]", (True, False))],
+    ("line", "const", "writes"),
+    [("work[0] = weights[0]", "const ", False), ("weights[0] = seeds[0, 0]", "", True)],
 )
-def test_of_a_routine_what_it_does_not_write_may_be_read_only(line: str, types: tuple[bool, bool]) -> None:
+def test_of_a_routine_what_it_does_not_write_may_be_read_only(line: str, const: str, writes: bool) -> None:
     source = f"def routine(weights, work, seeds):\n    {line}\n"
-    routine = load_routine(source, signature="void(float64[::1], float64[::1], float64[:, ::1])", tier="fused")
+    signature = f"void({const}float64[::1], float64[::1], const float64[:, ::1])"
+    routine = load_routine(source, signature=signature, tier="fused")
     arguments = [np.ones(1), np.ones(1), np.ones((1, 1))]
     arguments[2].flags.writeable = False
     routine(*arguments)
     arguments[0].flags.writeable = False
-    if types[0]:
+    if writes:
         with pytest.raises(TypeError, match="No matching definition"):
             routine(*arguments)
     else:

@@ -103,11 +103,18 @@ class Registry:
             for place in [place for place in self._uses if place[0] == member]:
                 self._bytes -= self._uses.pop(place)
 
+    def _used(self, place: tuple[int, Hashable], size: int) -> None:
+        if self._uses.get(place) == size:
+            self._uses.move_to_end(place)
+        else:
+            self._kept(place, size)
+
     def _kept(self, place: tuple[int, Hashable], size: int) -> None:
         self._bytes += size - self._uses.get(place, 0)
         self._uses[place] = size
         self._uses.move_to_end(place)
-        while self._bytes > self.budget and len(self._uses) > 1:
+        budget = self.budget
+        while self._bytes > budget and len(self._uses) > 1:
             (member, key), _ = next(iter(self._uses.items()))
             cache = self._members.get(member)
             if cache is None:
@@ -166,12 +173,15 @@ class Lru(Generic[T]):
 
     def get(self, key: Hashable) -> T | None:
         """The value of a key, or None."""
+        found = self._values.get(key)
+        if found is None:
+            return None
+        size = self._weigh(found)
         with self._lock:
-            found = self._values.get(key)
-            if found is not None:
+            if key in self._values:  # another thread may have dropped it
                 self._values.move_to_end(key)
-                self._registry._kept((id(self), key), self._weigh(found))
-            return self._values.get(key)
+                self._registry._used((id(self), key), size)
+        return found
 
     def put(self, key: Hashable, value: T) -> None:
         """Keep a value; what was not used for longest goes. One too large for the budget is not kept."""

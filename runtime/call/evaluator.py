@@ -17,7 +17,7 @@ from arcgrad.compiler.operators import Category
 from arcgrad.compiler.stages import split_stages
 from arcgrad.runtime.build.builder import not_there_yet
 from arcgrad.runtime.call.engine import Engine
-from arcgrad.runtime.call.outputs import Gradients, check_cotangent, check_out, shape_values
+from arcgrad.runtime.call.outputs import Gradients, check_cotangent, check_out, is_integral, shape_values
 from arcgrad.runtime.call.pullback import PullBack, pullback
 from arcgrad.runtime.call.stages import StagedCall
 from arcgrad.runtime.data.inputs import Bound, BoundGraph, bind
@@ -44,6 +44,7 @@ class Evaluator:
         self.engine = Engine(last, mode, limits)
         # Where nothing looks at scores before a routine does, large batches of them are checked there.
         self._defers = mode != "interpret" and not stages
+        self._result = program.result.type, is_integral(program.result)
         self._later = next((n for n in program.nodes if _comes_later(n)), None)
 
     def bind(self, given: dict[str, Any], *, defer: bool = False) -> Bound:
@@ -74,7 +75,7 @@ class Evaluator:
         bound = self.bind(given, defer=True)
         here = StagedCall(self.stages, bound, self.limits).inputs_of(self.engine.program) if self.stages else bound
         values, _ = self.engine.run(here, (), None, {})
-        return shape_values(values, bound, self.program.result)
+        return shape_values(values, bound, *self._result)
 
     def value_and_grad(
         self, given: dict[str, Any], wrt: tuple[str, ...], cotangent: Any, out: Mapping[str, Any] | None = None
@@ -98,7 +99,7 @@ class Evaluator:
             if gradients[name] is not array and not np.may_share_memory(gradients[name], array):
                 array[...] = gradients[name]
             gradients[name] = array
-        return shape_values(values, bound, self.program.result), Gradients(gradients)
+        return shape_values(values, bound, *self._result), Gradients(gradients)
 
     def pullback(self, given: dict[str, Any], wrt: tuple[str, ...]) -> tuple[Any, PullBack]:
         """The value, and a function from its cotangent to the gradients, which may be called any number of times."""
@@ -111,7 +112,7 @@ class Evaluator:
             checked = check_cotangent(cotangent, bound, self.program.result.type)
             return Gradients(call.pull_back(pull(checked), wrt))
 
-        return shape_values(values, bound, self.program.result), pull_all
+        return shape_values(values, bound, *self._result), pull_all
 
     def trace(self, given: dict[str, Any], cotangent: Any) -> Trace:
         """The interpreter's record."""

@@ -96,11 +96,11 @@ def _plain_name(name: str) -> str:
         return name
 
 
-def shape_values(values: list[Any], bound: Bound, result: Node) -> Any:
-    """The values of all items as the user gets them, of an equation with that result."""
-    if result.type is Type.GRAPH:
+def shape_values(values: list[Any], bound: Bound, result: Type, is_whole: bool) -> Any:
+    """The values of all items as the user gets them, of an equation of that type; ``is_whole``: see `is_integral`."""
+    if result is Type.GRAPH:
         return values[0] if bound.batch is None else values
-    if is_integral(result):
+    if is_whole:
         whole = [int(v) if v not in (np.inf, -np.inf) else v for v in values]
         if bound.batch is None:
             return whole[0]

@@ -30,13 +30,15 @@ from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.jit.cache import cache
 from arcgrad.runtime.kernels import FUNCTIONS, kernel_names
-from arcgrad.runtime.lru import Lru
+from arcgrad.runtime.lru import Lru, caches
 from arcgrad.runtime.reference.interpreter import name_item
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
 
 __all__ = ["Preparer"]
 
+# Bytes up to which the call prepared last is kept beside the cache.
+_SMALL = 1 << 16
 # About what a step takes in a plan, with its nodes, its notes and the text of its routine.
 _BYTES_OF_A_STEP = 20_000
 
@@ -54,6 +56,7 @@ class Preparer:
         # Prepared calls by the topologies' identities. When a topology goes, nobody can ask for its calls any more, and
         # another may get its identity: so a call goes with the first of its topologies.
         self._prepared = Lru[Prepared]("prepared calls", lambda prepared: prepared.nbytes, capacity=32)
+        self._last: tuple[tuple[Any, ...], Prepared, int] | None = None
         self._watched: dict[tuple[Any, ...], list[weakref.ref[Topology]]] = {}
         self._gone: deque[tuple[Any, ...]] = deque()
 
@@ -68,7 +71,13 @@ class Preparer:
         key = _identity(bound, topologies)
         while self._gone:
             self._forget(self._gone.popleft())
-        known = self._prepared.get(key)
+        last = self._last  # mostly the one; the cache, with its lock, takes as long as a tenth of a small call
+        if last is not None and last[0] == key and last[2] == caches.generation:
+            known: Prepared | None = last[1]
+        else:
+            known = self._prepared.get(key)
+            if known is not None and known.nbytes <= _SMALL:
+                self._last = key, known, caches.generation
         if known is not None:
             cache.count("prepared calls reused")
             known.layout.check_graph_weights(bound)
@@ -84,6 +93,8 @@ class Preparer:
     def _forget(self, key: tuple[Any, ...]) -> None:
         self._watched.pop(key, None)
         self._prepared.discard(key)
+        if self._last is not None and self._last[0] == key:
+            self._last = None
 
     def _prepare(self, bound: Bound) -> Prepared:
         built: frozenset[str] = frozenset()

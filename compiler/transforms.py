@@ -58,7 +58,7 @@ def copied_arcs(topology: Topology, weights: FloatArray, chosen: Sequence[int] |
 
 
 def line_of(topology: Topology, path: Sequence[int] | IntArray | None) -> tuple[Topology, IntArray]:
-    """The linear graph of a path that keeps its labels, and (n,) the arcs it takes; ∅ where there is no path."""
+    """The linear graph of a path with its labels, and the (n,) indices of its arcs; ∅ where the graph has no path."""
     if path is None:
         return Topology.make(0, [], [], []), np.empty(0, dtype=np.int32)
     chosen = np.asarray(path, dtype=np.int32)

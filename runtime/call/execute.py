@@ -40,7 +40,7 @@ _kept = Kept[FloatArray]()
 
 
 def _take_workspace(size: int) -> FloatArray:
-    """At least ``size`` floats of whatever content, those of this thread's last slice if they suffice."""
+    """An uninitialised array of at least ``size`` floats; the one of this thread's last slice if it is long enough."""
     kept = _kept.take()
     return kept if kept is not None and len(kept) >= size else aligned_floats(size)
 

@@ -138,7 +138,7 @@ def check_cotangent(cotangent: Any, bound: Bound, result: Type) -> Any:
     """The cotangent of values of that type as one entry an item, or None.
 
     Raises:
-        InputError: it has another shape than the value, or holds what is no finite number.
+        InputError: its shape is not the value's, or an element is not finite.
     """
     if cotangent is None:
         return None

@@ -191,7 +191,7 @@ def pack_by_kernel(
 
 
 def _take_room(size: int) -> IntArray:
-    """At least so many numbers of whatever content, those of this thread's last call if they suffice."""
+    """An uninitialised array of at least that length; the one of this thread's last call if it is long enough."""
     room = _kept.take()
     if room is not None and len(room) >= size:
         return room

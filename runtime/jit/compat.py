@@ -140,7 +140,7 @@ def parsed(signature: str) -> Any:
     numba compiles nothing that writes such an array, and takes it whether or not it can be written.
 
     Raises:
-        InputError: it is no signature.
+        InputError: the text is not a signature.
 
     Example:
         >>> [each.mutable for each in parsed("void(const int32[::1], float64[::1])").args]

@@ -98,7 +98,7 @@ def pack_diagonals(packing: Packing, part: Part, grouping: Grouping) -> bool:
     ``trellis_format`` says what stands in the table.
 
     Diagonals along most of a group are long, come first, and are taken by three. Their factors reach as far as a loop
-    over the group of destinations or of sources: zeros where there is no arc.
+    over the group of destinations or of sources: zero where the group has no arc.
     """
     n_states, n_arcs = part.n_states, len(part.arcs)
     bounds = np.array(grouping.bounds)

@@ -1,7 +1,7 @@
 """What the hunt draws: small graphs of every format, and weights and frames of extreme magnitudes in several moods.
 
 A mood says how magnitudes are spread over a draw. Where everything comes from the whole set of magnitudes, one path
-nearly always stands alone: so most moods are calm, but for what gives a kernel trouble.
+nearly always stands alone: so most moods draw ordinary weights, and a single difficulty.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def set_constant(name: str, number: int) -> None:
     What takes long trellises then happens in short ones.
     """
     having = [m for key, m in sys.modules.items() if key.startswith("arcgrad.") and hasattr(m, name)]
-    assert blocks in having, f"{name} is no constant of blocks"
+    assert blocks in having, f"{name} is not a constant of the module of blocks"
     for module in having:
         setattr(module, name, number)
 

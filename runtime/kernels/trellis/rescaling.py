@@ -110,7 +110,7 @@ def split_weights(ints, base, work, work0):
 
 @helper
 def fitting_frames(ints, base, work, work0, n_frames, frame, most):
-    """How many frames from here on, at most so many, may be computed in a block: those before one of wide range."""
+    """The length of the block that may begin here: it ends, at the latest, before a frame of wide range."""
     _, _, ranges, _ = frame_places(ints, base, n_frames, work0)
     count = 0
     while count < most and abs(work[ranges + frame + count]) <= BUDGET:
@@ -208,7 +208,7 @@ def own_exponents(ints, base, work, work0, uniform):
 
 @kernel(f"void({PLACE}, int64)", internal=True, lazy=True)
 def spread_over_diagonals(ints, base, work, work0, count):
-    """Raise exponents to what a state's sources may send there within so many frames.
+    """Raise exponents to the bound on what a state's sources can send within the block.
 
     One sweep for each frame. After these, states at the rim have exponents of the first paths that reach them, which
     are rarely the best: further sweeps raise those, and reach no more states. They see what they have just raised.

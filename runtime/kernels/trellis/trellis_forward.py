@@ -95,7 +95,7 @@ def begin_blocks(ints, base, work, work0, iwork, iwork0):
 
 @kernel(f"int64({PLACE}, int64, int64, int64, int64, int64, boolean)", internal=True)
 def try_block(ints, base, work, work0, n_frames, frame, most, start, rows, uniform):
-    """Compute a block of at most so many frames; how many it got, 0 where something was or may be lost."""
+    """Compute one block of frames; returns how many it took, 0 where it cannot be shown to be exact."""
     _, stride, _, _ = vector_places(ints, base, work0)
     columns, _, ranges, _ = frame_places(ints, base, n_frames, work0)
     left = n_frames - frame

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from arcgrad.grammar.errors import EquationError, InputError
 
 if TYPE_CHECKING:
-    from arcgrad.compiler.ir import Program
+    from arcgrad.compiler.frontend.ir import Program
     from arcgrad.compiler.limits import Limits
     from arcgrad.runtime.call.evaluator import Evaluator
     from arcgrad.runtime.inspect.explain import Explanation
@@ -420,7 +420,7 @@ def compile_equation(
 
 
 def _elaborate(text: str, symbols: Any, definitions: str | None, limits: Limits) -> Program:
-    from arcgrad.compiler.elaborate import elaborate, operator_names
+    from arcgrad.compiler.frontend.elaborate import elaborate, operator_names
     from arcgrad.grammar import parse, parse_definitions
 
     names = operator_names()

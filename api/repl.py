@@ -189,7 +189,7 @@ class _Definition:
 
 def _parse(entry: str) -> Program:
     """An equation, or definitions without one."""
-    from arcgrad.compiler.elaborate import operator_names
+    from arcgrad.compiler.frontend.elaborate import operator_names
     from arcgrad.grammar import parse, parse_definitions
 
     names = operator_names()

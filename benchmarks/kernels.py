@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.kernels import KERNELS
 from arcgrad.runtime.regions import Region, pack_frames, pack_graph, pack_trellis
 

@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-from arcgrad.compiler.elaborate import elaborate, operator_names
+from arcgrad.compiler.frontend.elaborate import elaborate, operator_names
 from arcgrad.compiler.operators import Category, Law, Operator, operators
 from arcgrad.compiler.types import Type
 from arcgrad.grammar import parse, spelling, to_latex, unparse

@@ -18,7 +18,7 @@ from hunts.reference import Reference
 from hunts.stand import CALLS, FORMATS, Found, Stand
 from hunts.trellises import Case, hunt, problems
 
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.topology import Topology
 
 ARCS, STRIPS, MATRIX = range(3)
 

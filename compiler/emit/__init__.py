@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from arcgrad.compiler.emit.instructions import KernelChoice
 from arcgrad.compiler.emit.lower import lower
 from arcgrad.compiler.emit.render_python import render_python, signature
-from arcgrad.compiler.ir import Node
-from arcgrad.compiler.plan import Plan
+from arcgrad.compiler.frontend.ir import Node
+from arcgrad.compiler.plan.plan import Plan
 
 __all__ = ["Emitted", "KernelChoice", "emit", "signature"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from string import Formatter
 
-from arcgrad.compiler.ir import Node
-from arcgrad.compiler.plan import Plan
+from arcgrad.compiler.frontend.ir import Node
+from arcgrad.compiler.plan.plan import Plan
 
 __all__ = ["early_steps"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol
 
-from arcgrad.compiler.ir import Node
-from arcgrad.compiler.plan import Plan
+from arcgrad.compiler.frontend.ir import Node
+from arcgrad.compiler.plan.plan import Plan
 
 __all__ = [
     "AddInputGradient",

@@ -27,9 +27,9 @@ from arcgrad.compiler.emit.instructions import (
     When,
     WriteWeight,
 )
-from arcgrad.compiler.ir import Node
-from arcgrad.compiler.plan import Plan
-from arcgrad.compiler.score_values import WHOLE
+from arcgrad.compiler.frontend.ir import Node
+from arcgrad.compiler.graphs.score_values import WHOLE
+from arcgrad.compiler.plan.plan import Plan
 from arcgrad.compiler.semirings import semiring
 
 __all__ = ["lower"]

@@ -49,8 +49,8 @@ from arcgrad.compiler.emit.instructions import (
     When,
     WriteWeight,
 )
-from arcgrad.compiler.ir import Node, describe
-from arcgrad.compiler.topology import LARGEST_WEIGHT
+from arcgrad.compiler.frontend.ir import Node, describe
+from arcgrad.compiler.graphs.topology import LARGEST_WEIGHT
 
 __all__ = ["render_python", "signature"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import operator
 
+from arcgrad.compiler.graphs.score_values import Number, apply_exactly
 from arcgrad.compiler.operators.base import Category, Law, Operator
-from arcgrad.compiler.score_values import Number, apply_exactly
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from arcgrad.compiler.graphs.topology import IntArray, Topology
+from arcgrad.compiler.graphs.transforms import FloatArray, Transform
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.topology import IntArray, Topology
-from arcgrad.compiler.transforms import FloatArray, Transform
 from arcgrad.compiler.types import Type
 
 __all__ = ["Built", "Category", "Law", "Operator", "Parameters", "Size"]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.adjacency import coaccessible, induced, state_mask
+from arcgrad.compiler.graphs.adjacency import coaccessible, induced, state_mask
+from arcgrad.compiler.graphs.matching import Matcher, Pairs
+from arcgrad.compiler.graphs.numbering import numbering
+from arcgrad.compiler.graphs.topology import EPSILON, Topology
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.matching import Matcher, Pairs
-from arcgrad.compiler.numbering import numbering
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
-from arcgrad.compiler.topology import EPSILON, Topology
 from arcgrad.compiler.types import Type
 
 __all__ = ["BYTES_PER_ARC", "OPERATOR", "composed", "composed_size"]

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from arcgrad.compiler.graphs.selection import block_selection
+from arcgrad.compiler.graphs.topology import EPSILON, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
-from arcgrad.compiler.selection import block_selection
-from arcgrad.compiler.topology import EPSILON, Topology
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR", "concatenated"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import operator
 
+from arcgrad.compiler.graphs.score_values import Number, apply_exactly, as_float
 from arcgrad.compiler.operators.base import Category, Law, Operator
-from arcgrad.compiler.score_values import Number, apply_exactly, as_float
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
-from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 
 __all__ = ["EPSILON_GRAPH", "OPERATOR"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters
 from arcgrad.compiler.operators.compose import composed, composed_size
-from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from arcgrad.compiler.graphs.mapping import label_array
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.mapping import label_array
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
-from arcgrad.compiler.topology import Topology
 
 __all__ = ["OPERATOR"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from arcgrad.compiler.graphs.score_values import Number
 from arcgrad.compiler.operators.base import Category, Law, Operator
-from arcgrad.compiler.score_values import Number
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
 from arcgrad.compiler.operators.epsilon import EPSILON_GRAPH
 from arcgrad.compiler.operators.union import united
-from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from arcgrad.compiler.best_path import best_path
+from arcgrad.compiler.graphs.best_path import best_path
+from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.graphs.transforms import FloatArray, Transformed, copied_arcs, line_of
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Category, Law, Operator, Parameters
-from arcgrad.compiler.topology import Topology
-from arcgrad.compiler.transforms import FloatArray, Transformed, copied_arcs, line_of
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]

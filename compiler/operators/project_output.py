@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters
-from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]

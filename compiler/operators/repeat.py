@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
 from arcgrad.compiler.operators.closure import closed
 from arcgrad.compiler.operators.concatenate import concatenated
 from arcgrad.compiler.operators.epsilon import EPSILON_GRAPH
-from arcgrad.compiler.topology import EPSILON, IntArray, Topology
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]

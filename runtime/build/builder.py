@@ -12,12 +12,12 @@ from typing import NoReturn
 
 import numpy as np
 
-from arcgrad.compiler.ir import INPUT, Node, topological
+from arcgrad.compiler.frontend.ir import INPUT, Node, topological
+from arcgrad.compiler.graphs.mapping import LabelMapping
+from arcgrad.compiler.graphs.selection import Selection, compose_selections
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.mapping import LabelMapping
 from arcgrad.compiler.operators import Built, Operator
-from arcgrad.compiler.selection import Selection, compose_selections
-from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedError
 from arcgrad.runtime.build.built_graph import SHARED_CACHE, SymbolicGraph

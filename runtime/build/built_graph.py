@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.selection import Selection, compose_selections
-from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.graphs.selection import Selection, compose_selections
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.runtime.build.operators.compose import patience
 from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
 from arcgrad.runtime.lru import Lru

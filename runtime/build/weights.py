@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.ir import Node
-from arcgrad.compiler.plan import Plan
-from arcgrad.compiler.topology import LARGEST_WEIGHT
+from arcgrad.compiler.frontend.ir import Node
+from arcgrad.compiler.graphs.topology import LARGEST_WEIGHT
+from arcgrad.compiler.plan.plan import Plan
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError, Place
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.runtime.buffers import empty_floats
 from arcgrad.runtime.reference import reductions as reference
 from arcgrad.runtime.regions.graph import pack_graph

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from arcgrad.compiler.ir import Program
+from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime.call.outputs import shape_gradients

@@ -1,7 +1,7 @@
 """Evaluation of an equation: binds what the user gives, leads from stage to stage and back, and shapes what comes out.
 
 Below the facade, above `engine`, which evaluates a stage. A program is cut into stages by operators whose output
-depends on weights, such as PATH (`arcgrad.compiler.stages`); most have one.
+depends on weights, such as PATH (`arcgrad.compiler.plan.stages`); most have one.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from arcgrad.compiler.ir import Node, Program
+from arcgrad.compiler.frontend.ir import Node, Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Category
-from arcgrad.compiler.stages import split_stages
+from arcgrad.compiler.plan.stages import split_stages
 from arcgrad.runtime.build.builder import not_there_yet
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.outputs import Gradients, check_cotangent, check_out, is_integral, shape_values

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.ir import Program
+from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.ir import Node
-from arcgrad.compiler.score_values import WHOLE
+from arcgrad.compiler.frontend.ir import Node
+from arcgrad.compiler.graphs.score_values import WHOLE
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.checks import as_array, describe, to_floats

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.ir import Node
+from arcgrad.compiler.frontend.ir import Node
+from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.compiler.operators import operator
-from arcgrad.compiler.plan import RegionPlan
-from arcgrad.compiler.topology import IntArray
+from arcgrad.compiler.plan.plan import RegionPlan
 from arcgrad.grammar.errors import Place
 from arcgrad.runtime.buffers import Kept
 from arcgrad.runtime.build.builder import SymbolicEvaluator, raise_transducer
@@ -144,7 +144,7 @@ def pack_trellis(
     What is packed may be in the store afterwards.
 
     Example:
-        >>> from arcgrad.compiler.topology import Topology
+        >>> from arcgrad.compiler.graphs.topology import Topology
         >>> topology = Topology.from_arcs(2, [(0, 0, 0), (0, 1, 2)], [0], [1])
         >>> graph = SymbolicGraph(topology, leaf=0)
         >>> pack_trellis(graph, np.zeros(1, dtype=np.int64), "input", 3, "log", RegionStore(1)).n_arcs

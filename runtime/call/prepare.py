@@ -12,14 +12,14 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-from arcgrad.compiler.chains import CHAINS, Meeting
 from arcgrad.compiler.emit import Emitted, emit
-from arcgrad.compiler.ir import Program
+from arcgrad.compiler.frontend.ir import Program
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Size
-from arcgrad.compiler.plan import InputShape, Plan, RegionPlan, make_plan
+from arcgrad.compiler.plan.chains import CHAINS, Meeting
+from arcgrad.compiler.plan.plan import InputShape, Plan, RegionPlan, make_plan
 from arcgrad.compiler.semirings import semiring
-from arcgrad.compiler.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.build.builder import SymbolicEvaluator

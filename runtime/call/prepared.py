@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.compiler.emit import Emitted, signature
-from arcgrad.compiler.plan import Plan
+from arcgrad.compiler.plan.plan import Plan
 from arcgrad.compiler.semirings import semiring
 from arcgrad.runtime.build.built_graph import SymbolicGraph
 from arcgrad.runtime.build.weights import Layout

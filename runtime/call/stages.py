@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from arcgrad.compiler.ir import Program
+from arcgrad.compiler.frontend.ir import Program
+from arcgrad.compiler.graphs.transforms import Transformed
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.stages import Stage
-from arcgrad.compiler.transforms import Transformed
+from arcgrad.compiler.plan.stages import Stage
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.call.engine import Engine

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.ir import Node
+from arcgrad.compiler.frontend.ir import Node
+from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.graphs.transforms import Transform, Transformed, copied_arcs, line_of
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Parameters
-from arcgrad.compiler.topology import Topology
-from arcgrad.compiler.transforms import Transform, Transformed, copied_arcs, line_of
 from arcgrad.runtime.call.best_paths import best_arcs
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.lattice.graph_max import graph_max_forward, graph_max_path

@@ -5,7 +5,7 @@ In ordinary calls these wait until numpy has taken long enough (`operators.patie
 
 from __future__ import annotations
 
-from arcgrad.compiler.ir import Node, topological
+from arcgrad.compiler.frontend.ir import Node, topological
 from arcgrad.compiler.types import Type
 from arcgrad.runtime.build.operators import KERNELS
 from arcgrad.runtime.call.prepared import Prepared

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcgrad.compiler.orders import topological_order
-from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.graphs.orders import topological_order
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.runtime.data.checks import (
     arc_arrays,
     arc_columns,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.topology import EPSILON, LARGEST_WEIGHT, IntArray
+from arcgrad.compiler.graphs.topology import EPSILON, LARGEST_WEIGHT, IntArray
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.buffers import empty_floats
 

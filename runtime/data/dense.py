@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcgrad.compiler.topology import LARGEST_WEIGHT, Topology
+from arcgrad.compiler.graphs.topology import LARGEST_WEIGHT, Topology
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.checks import as_array, check_weights, describe, freeze, to_floats
 from arcgrad.runtime.data.graph import Graph

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.checks import freeze, labels_array, weights_array
 

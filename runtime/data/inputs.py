@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.mapping import LabelMapping
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.mapping import LabelMapping
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.checks import as_array, describe, to_floats

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from arcgrad.compiler.topology import EPSILON
+from arcgrad.compiler.graphs.topology import EPSILON
 from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.runtime.data.checks import LARGEST
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arcgrad.compiler.ir import Node, Program, describe
-from arcgrad.compiler.plan import InputShape, Plan, make_plan
+from arcgrad.compiler.frontend.ir import Node, Program, describe
+from arcgrad.compiler.plan.plan import InputShape, Plan, make_plan
 from arcgrad.compiler.types import Type
 from arcgrad.runtime.build.builder import depends_on_shared_inputs
 from arcgrad.runtime.call.prepared import Prepared

@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.ir import Node, Program
+from arcgrad.compiler.frontend.ir import Node, Program
+from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.graphs.transforms import Transformed
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.topology import Topology
-from arcgrad.compiler.transforms import Transformed
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.call.evaluator import Evaluator

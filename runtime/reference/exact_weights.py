@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.useful_graph import Arcs, UsefulGraph, divergence_error
+from arcgrad.compiler.graphs.useful_graph import Arcs, UsefulGraph, divergence_error
 
 __all__ = ["DIVERGES", "balanced", "from_units", "has_large", "in_units"]
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.ir import Node, Program, describe
+from arcgrad.compiler.frontend.ir import Node, Program, describe
+from arcgrad.compiler.graphs.score_values import as_float
+from arcgrad.compiler.graphs.topology import LARGEST_WEIGHT, IntArray, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Built, Category
-from arcgrad.compiler.score_values import as_float
-from arcgrad.compiler.topology import LARGEST_WEIGHT, IntArray, Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, LimitError, UndefinedError
 from arcgrad.runtime.build.builder import EMPTY_TOPOLOGY, build_node, not_there_yet

@@ -12,9 +12,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.best_path import best_path
-from arcgrad.compiler.topology import Topology
-from arcgrad.compiler.useful_graph import (
+from arcgrad.compiler.graphs.best_path import best_path
+from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.graphs.useful_graph import (
     UsefulGraph,
     cycle_through,
     divergence_error,

@@ -12,9 +12,9 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.csr import row_pointers
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import IntArray
+from arcgrad.compiler.graphs.csr import row_pointers
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.runtime.kernels.cyclic import cyclic_format as C
 from arcgrad.runtime.regions.part import Part
 from arcgrad.runtime.regions.region import Packing, Region

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.csr import row_pointers
-from arcgrad.compiler.orders import PLAIN, Orders
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.graphs.csr import row_pointers
+from arcgrad.compiler.graphs.orders import PLAIN, Orders
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.runtime.kernels.lattice import lattice_format as L
 from arcgrad.runtime.kernels.lattice.lattice_log import LATTICE_BLOCK, SCALARS
 from arcgrad.runtime.regions.elimination import pack_elimination

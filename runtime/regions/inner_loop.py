@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.topology import IntArray
+from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.runtime.kernels.packing.pack_inner_loop import (
     MOST_DIAGONALS,
     MOST_SHARED_COLUMNS,

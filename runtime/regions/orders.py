@@ -12,8 +12,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler import orders as plain
-from arcgrad.compiler.topology import IntArray
+from arcgrad.compiler.graphs import orders as plain
+from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.graphs.order import ON_ACCEPTING_PATHS, components_ints, order_ints, trim_ints
 
@@ -31,7 +31,7 @@ _spent = 0.0
 
 
 def trim(n_states: int, src: IntArray, dst: IntArray, start: IntArray, accept: IntArray) -> NDArray[np.bool_]:
-    """As `arcgrad.compiler.orders.trim`."""
+    """As `arcgrad.compiler.graphs.orders.trim`."""
 
     def compiled() -> NDArray[np.bool_]:
         marks, stack = np.empty((2, n_states), dtype=np.int32)
@@ -42,7 +42,7 @@ def trim(n_states: int, src: IntArray, dst: IntArray, start: IntArray, accept: I
 
 
 def topological_order(n_states: int, src: IntArray, dst: IntArray) -> IntArray | None:
-    """As `arcgrad.compiler.orders.topological_order`."""
+    """As `arcgrad.compiler.graphs.orders.topological_order`."""
 
     def compiled() -> IntArray | None:
         order = np.empty(n_states, dtype=np.int32)
@@ -54,7 +54,7 @@ def topological_order(n_states: int, src: IntArray, dst: IntArray) -> IntArray |
 
 
 def components(n_states: int, src: IntArray, dst: IntArray) -> tuple[IntArray, IntArray]:
-    """As `arcgrad.compiler.orders.components`."""
+    """As `arcgrad.compiler.graphs.orders.components`."""
 
     def compiled() -> tuple[IntArray, IntArray]:
         order = np.empty(n_states, dtype=np.int32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.orders import PLAIN, Orders
-from arcgrad.compiler.topology import IntArray, Topology
+from arcgrad.compiler.graphs.orders import PLAIN, Orders
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 
 __all__ = ["Part"]
 

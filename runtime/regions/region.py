@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.csr import gather_rows
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import IntArray
+from arcgrad.compiler.graphs.csr import gather_rows
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime.kernels.header import HEADER
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arcgrad.compiler.topology import IntArray
+from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.runtime.regions.region import Region
 
 __all__ = ["RegionStore"]

@@ -11,10 +11,10 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.csr import row_pointers
-from arcgrad.compiler.orders import topological_order
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import EPSILON, IntArray, Topology
+from arcgrad.compiler.graphs.csr import row_pointers
+from arcgrad.compiler.graphs.orders import topological_order
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.kernels.trellis.blocks import FEWEST, KEPT, START_ROWS, lay_out
 from arcgrad.runtime.regions.inner_loop import Grouping, group_states, pack_arcs, pack_diagonals, pack_matrix

@@ -10,10 +10,10 @@ from support.adapter import convert
 from support.random_graphs import Style, draw_graph
 
 import arcgrad as ag
-from arcgrad.compiler.chains import MAX_OPERANDS, chain_operands, estimate, find_meeting, order_chains
-from arcgrad.compiler.elaborate import elaborate
-from arcgrad.compiler.ir import Program, describe
+from arcgrad.compiler.frontend.elaborate import elaborate
+from arcgrad.compiler.frontend.ir import Program, describe
 from arcgrad.compiler.operators import Size
+from arcgrad.compiler.plan.chains import MAX_OPERANDS, chain_operands, estimate, find_meeting, order_chains
 from arcgrad.grammar import parse
 
 

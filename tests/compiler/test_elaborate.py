@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import arcgrad as ag
-from arcgrad.compiler.elaborate import elaborate
-from arcgrad.compiler.ir import Interner, Program, describe
+from arcgrad.compiler.frontend.elaborate import elaborate
+from arcgrad.compiler.frontend.ir import Interner, Program, describe
 from arcgrad.compiler.types import Type
 from arcgrad.grammar import parse
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 import arcgrad as ag
-from arcgrad.compiler import plan as planning
-from arcgrad.compiler.elaborate import elaborate
 from arcgrad.compiler.emit import instructions as todo
 from arcgrad.compiler.emit.early import early_steps
 from arcgrad.compiler.emit.instructions import Instruction, Routine, When
 from arcgrad.compiler.emit.lower import lower
 from arcgrad.compiler.emit.render_python import render_python
-from arcgrad.compiler.ir import describe
-from arcgrad.compiler.plan import InputShape, make_plan
+from arcgrad.compiler.frontend.elaborate import elaborate
+from arcgrad.compiler.frontend.ir import describe
+from arcgrad.compiler.plan import plan as planning
+from arcgrad.compiler.plan.plan import InputShape, make_plan
 from arcgrad.compiler.types import Type
 from arcgrad.grammar import parse
 from arcgrad.runtime.kernels import FUNCTIONS, kernel_names

@@ -7,8 +7,8 @@ import re
 import pytest
 
 import arcgrad as ag
-from arcgrad.compiler.elaborate import elaborate
-from arcgrad.compiler.ir import Program, describe
+from arcgrad.compiler.frontend.elaborate import elaborate
+from arcgrad.compiler.frontend.ir import Program, describe
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar import parse, parse_definitions
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import arcgrad as ag
-from arcgrad.compiler.elaborate import elaborate
+from arcgrad.compiler.frontend.elaborate import elaborate
 from arcgrad.grammar import parse
 
 

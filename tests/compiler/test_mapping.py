@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from arcgrad.compiler.mapping import LabelMapping, label_array
+from arcgrad.compiler.graphs.mapping import LabelMapping, label_array
 from arcgrad.grammar.errors import InputError
 
 

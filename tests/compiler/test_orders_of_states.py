@@ -10,8 +10,8 @@ from oracle.leaves import GraphLeaf
 from support.adapter import convert
 from support.random_graphs import graphs
 
-from arcgrad.compiler.orders import _is_trim, components, outgoing, reached, topological_order, trim
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.orders import _is_trim, components, outgoing, reached, topological_order, trim
+from arcgrad.compiler.graphs.topology import Topology
 
 
 def closure(n: int, src: np.ndarray, dst: np.ndarray) -> np.ndarray:

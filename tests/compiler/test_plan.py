@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import arcgrad as ag
-from arcgrad.compiler import plan as planning
-from arcgrad.compiler.elaborate import elaborate
-from arcgrad.compiler.ir import Program, describe
-from arcgrad.compiler.plan import Draft, InputShape, make_plan, verify
+from arcgrad.compiler.frontend.elaborate import elaborate
+from arcgrad.compiler.frontend.ir import Program, describe
+from arcgrad.compiler.plan import plan as planning
+from arcgrad.compiler.plan.plan import Draft, InputShape, make_plan, verify
 from arcgrad.compiler.types import Type
 from arcgrad.grammar import parse
 

@@ -11,9 +11,9 @@ from support.adapter import convert
 from support.random_graphs import Style, draw_dense, draw_graph
 
 import arcgrad as ag
-from arcgrad.compiler.elaborate import elaborate
+from arcgrad.compiler.frontend.elaborate import elaborate
 from arcgrad.compiler.operators import Category, operators
-from arcgrad.compiler.rules import RULES, Rule
+from arcgrad.compiler.plan.rules import RULES, Rule
 from arcgrad.compiler.types import Type
 from arcgrad.grammar import parse
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arcgrad.compiler.selection import Selection
+from arcgrad.compiler.graphs.selection import Selection
 
 
 def selection(offsets: list[int], leaf: list[int], arc: list[int]) -> Selection:

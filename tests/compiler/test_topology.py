@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.topology import Topology
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hunts.reference import Reference
 from hunts.stand import CALLS, Stand, wrong
 from numpy.typing import NDArray
 
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.topology import Topology
 
 __all__ = ["Case", "problems", "shrink"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from support.ctc_graphs import alignment_graph
 
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.topology import Topology
 
 __all__ = ["MOODS", "SHAPES", "Sizes", "draw_frames", "draw_scores", "draw_shape"]
 

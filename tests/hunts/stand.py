@@ -12,8 +12,8 @@ from hunts.draws import Floats
 from hunts.reference import Sums
 from numpy.typing import NDArray
 
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.kernels.trellis import blocks, trellis_format, trellis_log
 from arcgrad.runtime.regions import pack_trellis
 

@@ -20,7 +20,7 @@ from hunts.draws import Rng, Sizes, draw_frames, draw_scores, draw_shape
 from hunts.reference import Reference
 from hunts.stand import CALLS, FORMATS, Stand, set_constant, wrong
 
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.topology import Topology
 
 __all__ = ["Case", "Tally", "hunt", "main", "problems", "shrink"]
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.topology import Topology
 
 __all__ = ["alignment_arcs", "alignment_graph", "alignment_score", "chain_score", "fewest_frames"]
 

@@ -17,7 +17,7 @@ from oracle.leaves import DenseLeaf, GraphLeaf
 from oracle.paths import components
 from support.magnitudes import draw_penalty
 
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.topology import Topology
 
 __all__ = ["Style", "draw_dense", "draw_graph", "draw_topology", "graphs"]
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Parameters
 from arcgrad.compiler.operators.compose import BYTES_PER_ARC
 from arcgrad.compiler.operators.compose import composed as composed_by_numpy
-from arcgrad.compiler.topology import IntArray, Topology
 from arcgrad.runtime.buffers import Kept
 from arcgrad.runtime.data.checks import freeze
 from arcgrad.runtime.jit.patience import Patience
@@ -72,7 +72,7 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
 
     Example:
         >>> from arcgrad.compiler.limits import DEFAULT_LIMITS
-        >>> from arcgrad.compiler.topology import Topology
+        >>> from arcgrad.compiler.graphs.topology import Topology
         >>> line = Topology.from_arcs(2, [(0, 1, 5)], [0], [1])
         >>> [s.tolist() for s in composed(line, line, DEFAULT_LIMITS, "the composition").selections]
         [[0], [0]]

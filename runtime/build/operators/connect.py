@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arcgrad.compiler.adjacency import induced
+from arcgrad.compiler.graphs.adjacency import induced
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Parameters
 from arcgrad.compiler.operators.connect import OPERATOR
-from arcgrad.compiler.topology import Topology
 from arcgrad.runtime.jit.patience import Patience
 from arcgrad.runtime.kernels.graphs import order as kernels
 

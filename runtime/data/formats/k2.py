@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from arcgrad.compiler.topology import EPSILON
+from arcgrad.compiler.graphs.topology import EPSILON
 from arcgrad.grammar.errors import FormatError
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.formats.base import Format, file_labels, warn_inexact

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NoReturn
 
-from arcgrad.compiler.topology import EPSILON
+from arcgrad.compiler.graphs.topology import EPSILON
 from arcgrad.grammar.errors import FormatError
 from arcgrad.runtime.data.checks import LARGEST
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 
-from arcgrad.compiler.topology import EPSILON
+from arcgrad.compiler.graphs.topology import EPSILON
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.formats.base import Format, file_labels, warn_inexact
 from arcgrad.runtime.data.formats.lines import Line, split_lines

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.topology import EPSILON, IntArray, Topology
+from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 from arcgrad.runtime.data.bare_graph import BareGraph
 
 __all__ = ["single_accept", "single_start", "swap_states"]

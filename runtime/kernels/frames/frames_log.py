@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from math import inf, log, nan
 
-from arcgrad.compiler.topology import LARGEST_WEIGHT
+from arcgrad.compiler.graphs.topology import LARGEST_WEIGHT
 from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, FRAMES_SEEDED
 from arcgrad.runtime.kernels.math.exponentials import exponentials, exponentials_float32

@@ -1,7 +1,7 @@
 """Orders of a graph's states at the speed of compiled code: for packing a new graph of a million arcs.
 
 Stage: symbolic part, called by ``regions.orders`` and ``build.operators.connect``. The results are those of
-`arcgrad.compiler.orders`, number for number; its docstrings say what they mean.
+`arcgrad.compiler.graphs.orders`, number for number; its docstrings say what they mean.
 """
 
 from __future__ import annotations

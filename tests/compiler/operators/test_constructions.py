@@ -15,11 +15,11 @@ from oracle.leaves import GraphLeaf
 from support.adapter import assert_built, convert
 from support.random_graphs import graphs
 
-from arcgrad.compiler import matching, numbering
+from arcgrad.compiler.graphs import matching, numbering
+from arcgrad.compiler.graphs.mapping import LabelMapping
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import DEFAULT_LIMITS
-from arcgrad.compiler.mapping import LabelMapping
 from arcgrad.compiler.operators import Built, Category, operator, operators
-from arcgrad.compiler.topology import Topology
 
 EMPTY = Topology.make(0, (), (), ())
 

@@ -8,9 +8,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
 from arcgrad.compiler.operators import operator
-from arcgrad.compiler.topology import Topology
 from arcgrad.grammar.errors import InputError, LimitError
 
 TWO_ARCS = Topology.from_arcs(3, [(0, 1, 0), (1, 2, 1)], [0], [2])

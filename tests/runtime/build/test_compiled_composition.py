@@ -13,10 +13,10 @@ from support.adapter import assert_built, naive
 from support.random_graphs import draw_topology
 
 import arcgrad as ag
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
 from arcgrad.compiler.operators import Built
 from arcgrad.compiler.operators.compose import composed as composed_by_numpy
-from arcgrad.compiler.topology import Topology
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime.build.operators import compose as compiled
 from arcgrad.runtime.build.operators.compose import composed, composed_by_kernel

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from support.random_graphs import draw_topology
 
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import DEFAULT_LIMITS
 from arcgrad.compiler.operators import Built, operator
-from arcgrad.compiler.topology import Topology
 from arcgrad.runtime.build.operators import connect as compiled
 from arcgrad.runtime.build.operators.connect import build_connected, connected_by_kernel
 from arcgrad.runtime.kernels.graphs import order as kernels

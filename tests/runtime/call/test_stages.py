@@ -10,12 +10,12 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.compiler import operators as registry
-from arcgrad.compiler.ir import Program
+from arcgrad.compiler.frontend.ir import Program
+from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.graphs.transforms import Transformed
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Category, Operator
-from arcgrad.compiler.stages import split_stages
-from arcgrad.compiler.topology import Topology
-from arcgrad.compiler.transforms import Transformed
+from arcgrad.compiler.plan.stages import split_stages
 from arcgrad.compiler.types import Type
 
 MODES = ("interpret", "kernels", "auto", pytest.param("fused", marks=pytest.mark.slow))

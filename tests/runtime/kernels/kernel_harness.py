@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from support.random_graphs import draw_topology
 
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.kernels import KERNELS
 from arcgrad.runtime.regions import Region
 

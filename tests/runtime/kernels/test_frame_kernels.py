@@ -10,9 +10,9 @@ from kernel_harness import all_paths, lse, random_graph, random_selection, run, 
 from support.ctc_graphs import alignment_graph as ctc
 from support.magnitudes import with_penalties
 
-from arcgrad.compiler.orders import topological_order
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.orders import topological_order
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.regions import pack_frames, pack_graph, pack_trellis
 
 OFFSETS = np.zeros(1, dtype=np.int64)

@@ -9,8 +9,8 @@ import pytest
 from kernel_harness import all_paths, lse, random_graph, random_selection, run
 from support.magnitudes import with_penalties
 
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.grammar.errors import DivergenceError
 from arcgrad.runtime.reference import reductions as reference
 from arcgrad.runtime.regions import pack_graph

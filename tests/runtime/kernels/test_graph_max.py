@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from kernel_harness import run
 
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.kernels.lattice import graph_max
 from arcgrad.runtime.reference import reductions as reference
 from arcgrad.runtime.regions import pack_graph

@@ -10,8 +10,8 @@ import pytest
 from kernel_harness import run, unroll
 from support.ctc_graphs import alignment_graph as alignments
 
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.kernels.frames.frames_log import greatest
 from arcgrad.runtime.kernels.math.exponentials import exponential, exponentials
 from arcgrad.runtime.kernels.trellis.trellis_format import ARC_BY_ARC, DIAGONALS, INNER_LOOP, MATRIX

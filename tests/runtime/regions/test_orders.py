@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arcgrad.compiler import orders as plain
+from arcgrad.compiler.graphs import orders as plain
 from arcgrad.runtime.regions import orders
 from arcgrad.runtime.regions.orders import components, topological_order, trim
 

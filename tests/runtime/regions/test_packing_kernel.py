@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support.ctc_graphs import alignment_graph as ctc
 
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime.buffers import Kept
 from arcgrad.runtime.build.built_graph import SymbolicGraph

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from arcgrad.compiler.selection import Selection
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.selection import Selection
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.regions.graph import pack_graph
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore

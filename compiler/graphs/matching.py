@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.adjacency import by_input, by_output, expand_ranges, outgoing
-from arcgrad.compiler.topology import EPSILON, IntArray, Topology
+from arcgrad.compiler.graphs.adjacency import by_input, by_output, expand_ranges, outgoing
+from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 
 __all__ = ["Matcher", "Moves", "Pairs"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.topology import EPSILON, IntArray, Topology
+from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 
 __all__ = [
     "Adjacency",
@@ -45,7 +45,7 @@ def expand_ranges(begin: LongArray, count: LongArray) -> tuple[LongArray, LongAr
 
     Example:
         >>> import numpy as np
-        >>> from arcgrad.compiler.adjacency import expand_ranges
+        >>> from arcgrad.compiler.graphs.adjacency import expand_ranges
         >>> [a.tolist() for a in expand_ranges(np.array([5, 0]), np.array([2, 3]))]
         [[0, 0, 1, 1, 1], [5, 6, 0, 1, 2]]
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from arcgrad.compiler.expand import Expander, Term
-from arcgrad.compiler.inference import infer_types
-from arcgrad.compiler.ir import Interner, Node, Program, topological
+from arcgrad.compiler.frontend.expand import Expander, Term
+from arcgrad.compiler.frontend.inference import infer_types
+from arcgrad.compiler.frontend.ir import Interner, Node, Program, topological
 from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
 from arcgrad.compiler.operators import named_operators, operator, tagged_operators
 from arcgrad.compiler.types import Type

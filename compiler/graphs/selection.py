@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.topology import IntArray
+from arcgrad.compiler.graphs.topology import IntArray
 
 __all__ = ["Selection", "block_selection", "compose_selections"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from arcgrad.compiler.chains import Meeting, chain_operands, find_meeting, order_chains
-from arcgrad.compiler.ir import Interner, Node, Program, describe, topological
+from arcgrad.compiler.frontend.ir import Interner, Node, Program, describe, topological
 from arcgrad.compiler.operators import Category, Size
-from arcgrad.compiler.rewrite import Rewriter
+from arcgrad.compiler.plan.chains import Meeting, chain_operands, find_meeting, order_chains
+from arcgrad.compiler.plan.rewrite import Rewriter
 from arcgrad.compiler.semirings import semiring
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import Place

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.score_values import as_float
-from arcgrad.compiler.topology import Topology
-from arcgrad.compiler.useful_graph import (
+from arcgrad.compiler.graphs.score_values import as_float
+from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.graphs.useful_graph import (
     UsefulGraph,
     divergence_error,
     is_cyclic,

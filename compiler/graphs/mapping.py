@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from arcgrad.compiler.topology import EPSILON, IntArray
+from arcgrad.compiler.graphs.topology import EPSILON, IntArray
 from arcgrad.grammar.errors import InputError
 
 __all__ = ["LabelMapping", "label_array"]
@@ -29,7 +29,7 @@ class LabelMapping:
         targets: (n,) what each becomes; −1 makes ε.
 
     Example:
-        >>> from arcgrad.compiler.mapping import LabelMapping
+        >>> from arcgrad.compiler.graphs.mapping import LabelMapping
         >>> import numpy as np
         >>> LabelMapping.make({3: 30, 4: -1}).apply(np.array([3, 4, 5, -1])).tolist()
         [30, -1, 5, -1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from arcgrad.compiler.ir import Interner, Node, topological
+from arcgrad.compiler.frontend.ir import Interner, Node, topological
 from arcgrad.compiler.operators import Size
 from arcgrad.compiler.types import Type
 

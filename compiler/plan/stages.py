@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from arcgrad.compiler.ir import Node, Program, describe, topological
+from arcgrad.compiler.frontend.ir import Node, Program, describe, topological
 from arcgrad.compiler.operators import Category
 from arcgrad.compiler.types import Type
 

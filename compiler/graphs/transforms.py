@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.topology import IntArray, Topology
 
 __all__ = ["FloatArray", "Transform", "Transformed", "copied_arcs", "line_of"]
 

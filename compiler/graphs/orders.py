@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.csr import row_pointers
-from arcgrad.compiler.topology import IntArray
+from arcgrad.compiler.graphs.csr import row_pointers
+from arcgrad.compiler.graphs.topology import IntArray
 
 __all__ = ["PLAIN", "Orders", "components", "outgoing", "reached", "topological_order", "trim"]
 

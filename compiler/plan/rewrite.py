@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from arcgrad.compiler.elaborate import elaborate
-from arcgrad.compiler.ir import Interner, Node, topological
-from arcgrad.compiler.rules import RULES, Rule
+from arcgrad.compiler.frontend.elaborate import elaborate
+from arcgrad.compiler.frontend.ir import Interner, Node, topological
+from arcgrad.compiler.plan.rules import RULES, Rule
 from arcgrad.grammar.errors import Place
 
 __all__ = ["Rewriter"]

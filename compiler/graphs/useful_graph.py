@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.score_values import as_float
-from arcgrad.compiler.topology import Topology
+from arcgrad.compiler.graphs.score_values import as_float
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.grammar.errors import DivergenceError
 
 __all__ = [

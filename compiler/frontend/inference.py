@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from arcgrad.compiler.expand import Term
+from arcgrad.compiler.frontend.expand import Term
 from arcgrad.compiler.operators import Operator, operator, tagged_operators
 from arcgrad.compiler.types import Type
 from arcgrad.grammar import syntax

@@ -31,7 +31,7 @@ def apply_exactly(operation: Callable[..., Number], *values: Number) -> Number:
 
     Example:
         >>> import operator
-        >>> from arcgrad.compiler.score_values import apply_exactly
+        >>> from arcgrad.compiler.graphs.score_values import apply_exactly
         >>> apply_exactly(operator.mul, 10**400, 1e-300)
         1e+100
     """
@@ -66,7 +66,7 @@ def softmax(values: tuple[Number, ...]) -> tuple[float, ...]:
     From differences of the values, as near −1e30 the sum in the log domain is rounded to the greatest of them.
 
     Example:
-        >>> from arcgrad.compiler.score_values import softmax
+        >>> from arcgrad.compiler.graphs.score_values import softmax
         >>> softmax((-1e30, -1e30))
         (0.5, 0.5)
     """

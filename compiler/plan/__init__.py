@@ -1,0 +1,1 @@
+"""From the graph of operators to a plan: rewriting by laws, chains, stages, regions and what they share."""

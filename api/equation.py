@@ -5,12 +5,12 @@ The facade over grammar, compiler and runtime: it names and checks what comes in
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from arcgrad.grammar.errors import EquationError, InputError
+from arcgrad.runtime.lru import Lru
 
 if TYPE_CHECKING:
     from arcgrad.compiler.frontend.ir import Program
@@ -355,9 +355,9 @@ class Equation:
         return tuple(dict.fromkeys(names))
 
 
-_memo: OrderedDict[tuple[Hashable, ...], Equation] = OrderedDict()
-_memo_lock = threading.Lock()
-_MEMO_SIZE = 512
+# About what an equation keeps: its text and graph of operators. What it prepares lies in caches of its own.
+_BYTES_OF_AN_EQUATION = 20_000
+_equations = Lru[Equation]("equations", lambda equation: _BYTES_OF_AN_EQUATION, capacity=512)
 
 
 def compile_equation(
@@ -368,7 +368,7 @@ def compile_equation(
     *,
     limits: Limits | None = None,
 ) -> Equation:
-    """Parse, check and optimise an equation. The same arguments give the same object.
+    """Parse, check and optimise an equation. The same arguments give the same object, as long as it is kept.
 
     Args:
         text: an equation or program in the language of docs/language.md, in Unicode, ASCII or LaTeX.
@@ -405,18 +405,9 @@ def compile_equation(
             symbols = SymbolTable(symbols)
     limits = limits or DEFAULT_LIMITS
     key = (text, id(symbols), definitions, mode, limits)
-    with _memo_lock:
-        found = _memo.get(key)
-        if found is not None:
-            _memo.move_to_end(key)
-            return found
-    program = _elaborate(text, symbols, definitions, limits)
-    equation = Equation(text, symbols, definitions, mode, limits, program)
-    with _memo_lock:
-        _memo[key] = equation  # the equation keeps the table alive, so its id stays its own
-        if len(_memo) > _MEMO_SIZE:
-            _memo.popitem(last=False)
-    return equation
+    program = partial(_elaborate, text, symbols, definitions, limits)
+    # An equation keeps the table alive, so that its id stays its own.
+    return _equations.get_or_build(key, lambda: Equation(text, symbols, definitions, mode, limits, program()))[0]
 
 
 def _elaborate(text: str, symbols: Any, definitions: str | None, limits: Limits) -> Program:

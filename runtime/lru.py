@@ -1,29 +1,75 @@
 """Caches of the process in one place: least recently used maps within a budget, and what `ag.cache.clear` empties.
 
-At the runtime's root, below every room. Each cache says what its values weigh, in bytes; all of them share one budget,
-``ARCGRAD_CACHE_BYTES``, of which `ag.cache.info` shows the use.
+At the runtime's root, below every room. Each cache says what its values weigh, in bytes. What was asked for once only,
+as graphs of a training step that never come back, may take `ONCE` bytes of all caches together; what was asked for
+again may fill the budget, ``ARCGRAD_CACHE_BYTES``, of which `ag.cache.info` shows the use. A value that was not kept,
+being too large or the least recently used, is recognised when it comes again (T. Johnson and D. Shasha, 2Q, VLDB 1994).
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.forks import when_forked
 
-__all__ = ["BYTES", "Lru", "Registry", "caches"]
+__all__ = ["ONCE", "Lru", "Registry", "caches"]
 
 T = TypeVar("T")
 
-_RECENT = 4
-BYTES = 192 << 20
-"""The budget of all caches together, where ``ARCGRAD_CACHE_BYTES`` says no other."""
+ONCE = 192 << 20
+"""Bytes of all caches together for values that were asked for once."""
+_LEAST_BUDGET, _MOST_BUDGET = ONCE, 2 << 30
+# Uses after which a value counts as asked for again: one call may ask twice.
+_AGAIN = 2
+# Values that were not kept are recognised, so many of them.
+_REMEMBERED = 4096
+# Values used since they were weighed, which what hangs on them may have made heavier; beyond, they are weighed again.
+_UNWEIGHED = 4
+
+
+def _budget_of_machine() -> int:
+    """An eighth of the machine's memory, within bounds."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        memory = 0
+    return min(max(memory // 8, _LEAST_BUDGET), _MOST_BUDGET)
+
+
+class _Entry(Generic[T]):
+    """A value with its place and weight."""
+
+    __slots__ = ("again", "cache", "key", "size", "uses", "value")
+
+    def __init__(self, cache: weakref.ref[Lru[T]], key: Hashable, value: T, again: bool) -> None:
+        self.cache, self.key, self.value, self.again = cache, key, value, again
+        self.uses = self.size = 0
+
+
+class _Segment:
+    """Entries, the least recently used first, and what they weigh together."""
+
+    def __init__(self) -> None:
+        self.entries: OrderedDict[_Entry[Any], None] = OrderedDict()
+        self.bytes = 0
+
+    def add(self, entry: _Entry[Any]) -> None:
+        self.entries[entry] = None
+        self.bytes += entry.size
+
+    def next_to_go(self) -> _Entry[Any]:
+        """The least recently used of those that weigh the mean or more: a few large values do not cost all small."""
+        return next(entry for entry in self.entries if entry.size * len(self.entries) >= self.bytes)
+
+    def remove(self, entry: _Entry[Any]) -> None:
+        del self.entries[entry]
+        self.bytes -= entry.size
 
 
 class Registry:
@@ -36,11 +82,12 @@ class Registry:
     def __init__(self) -> None:
         self.generation = 0
         self._lock = threading.RLock()
-        # Least recently used first, across all caches: (cache, key) → bytes.
-        self._uses: OrderedDict[tuple[int, Hashable], int] = OrderedDict()
-        self._members: weakref.WeakValueDictionary[int, Lru[Any]] = weakref.WeakValueDictionary()
+        self._once, self._again = _Segment(), _Segment()
+        self._members: weakref.WeakSet[Lru[Any]] = weakref.WeakSet()
+        self._gone: deque[weakref.ref[Lru[Any]]] = deque()
+        self._not_kept: OrderedDict[int, None] = OrderedDict()
         self._when_cleared: list[Callable[[], None]] = []
-        self._bytes = 0
+        self._budget = _budget_of_machine()
 
     @property
     def budget(self) -> int:
@@ -51,7 +98,7 @@ class Registry:
         """
         given = os.environ.get("ARCGRAD_CACHE_BYTES")
         if given is None:
-            return BYTES
+            return self._budget
         if not (given.isascii() and given.isdigit() and len(given) <= 18):
             raise InputError(f"ARCGRAD_CACHE_BYTES={given[:40]!r} must be a whole number of bytes")
         return int(given)
@@ -59,17 +106,18 @@ class Registry:
     @property
     def bytes(self) -> int:
         """Bytes that all caches together keep now, as they weigh them."""
-        return self._bytes
+        return self._once.bytes + self._again.bytes
 
     def usage(self) -> dict[str, tuple[int, int]]:
         """For each kind of cache that holds anything, by name: values and bytes."""
         with self._lock:
+            self._settle()
             found: dict[str, tuple[int, int]] = {}
-            for (member, _), size in self._uses.items():
-                cache = self._members.get(member)
+            for entry in (*self._once.entries, *self._again.entries):
+                cache = entry.cache()
                 if cache is not None:
                     values, held = found.get(cache.name, (0, 0))
-                    found[cache.name] = values + 1, held + size
+                    found[cache.name] = values + 1, held + entry.size
             return found
 
     def when_cleared(self, forget: Callable[[], None]) -> None:
@@ -80,50 +128,69 @@ class Registry:
         """Empty every cache."""
         with self._lock:
             self.generation += 1
-            members = list(self._members.values())
-        for member in members:
+            self._not_kept.clear()
+        for member in list(self._members):
             member.clear()
         for forget in self._when_cleared:
             forget()
 
     def reset_after_fork(self) -> None:
-        """In a forked child: a thread that held the lock does not exist here."""
+        """In a forked child: a thread that held the lock, or was building, does not exist here."""
         self._lock = threading.RLock()
-        for member in list(self._members.values()):
-            member._lock = self._lock
+        for member in list(self._members):
+            member._lock, member._building = self._lock, {}
 
     # -- called by caches, which hold the lock ------------------------------------------------------------------------
 
-    def _enter(self, cache: Lru[Any]) -> None:
-        self._members[id(cache)] = cache
-        weakref.finalize(cache, self._leave, id(cache))
+    def _settle(self) -> None:
+        """Drop what caches held that are gone. Not when they go: that may be in the middle of anything."""
+        while self._gone:
+            gone = self._gone.popleft()
+            for segment in (self._once, self._again):
+                for entry in [entry for entry in segment.entries if entry.cache is gone]:
+                    segment.remove(entry)
 
-    def _leave(self, member: int) -> None:
-        with self._lock:
-            for place in [place for place in self._uses if place[0] == member]:
-                self._bytes -= self._uses.pop(place)
+    def _segment(self, entry: _Entry[Any]) -> _Segment:
+        return self._again if entry.again else self._once
 
-    def _used(self, place: tuple[int, Hashable], size: int) -> None:
-        if self._uses.get(place) == size:
-            self._uses.move_to_end(place)
+    def _used(self, entry: _Entry[Any]) -> None:
+        entry.uses += 1
+        if entry.uses >= _AGAIN and not entry.again:
+            self._once.remove(entry)
+            entry.again = True
+            self._again.add(entry)
         else:
-            self._kept(place, size)
+            self._segment(entry).entries.move_to_end(entry)
 
-    def _kept(self, place: tuple[int, Hashable], size: int) -> None:
-        self._bytes += size - self._uses.get(place, 0)
-        self._uses[place] = size
-        self._uses.move_to_end(place)
+    def _weighed(self, entry: _Entry[Any], size: int) -> None:
+        self._segment(entry).bytes += size - entry.size
+        entry.size = size
+
+    def _fits(self, size: int, again: bool) -> bool:
+        return 2 * size <= (self.budget if again else min(self.budget, ONCE))
+
+    def _shrink(self) -> None:
         budget = self.budget
-        while self._bytes > budget and len(self._uses) > 1:
-            (member, key), _ = next(iter(self._uses.items()))
-            cache = self._members.get(member)
-            if cache is None:
-                self._bytes -= self._uses.pop((member, key))
-            else:
-                cache._drop(key)
+        while self._once.bytes > min(budget, ONCE) and len(self._once.entries) > 1:
+            self._evict(self._once.next_to_go())
+        while self.bytes > budget and len(self._again.entries) + len(self._once.entries) > 1:
+            self._evict((self._again if self._again.entries else self._once).next_to_go())
 
-    def _dropped(self, place: tuple[int, Hashable]) -> None:
-        self._bytes -= self._uses.pop(place, 0)
+    def _evict(self, entry: _Entry[Any]) -> None:
+        self._remember(entry)
+        cache = entry.cache()
+        if cache is None:
+            self._segment(entry).remove(entry)
+        else:
+            cache._drop(entry)
+
+    def _remember(self, entry: _Entry[Any]) -> None:
+        self._not_kept[hash((id(entry.cache), entry.key))] = None
+        if len(self._not_kept) > _REMEMBERED:
+            self._not_kept.popitem(last=False)
+
+    def _comes_again(self, cache: weakref.ref[Lru[Any]], key: Hashable) -> bool:
+        return self._not_kept.pop(hash((id(cache), key)), self) is None
 
 
 caches = Registry()
@@ -134,7 +201,7 @@ class Lru(Generic[T]):
 
     Args:
         name: what it holds, for `Registry.usage`.
-        weigh: bytes of a value. What hangs on a value may grow while it is kept: those used last are weighed again.
+        weigh: bytes of a value. What hangs on a value may grow while it is kept, so it is weighed again after its use.
         capacity: the most values.
         on_removal: called with each key and value that goes.
         registry: whose budget it is.
@@ -145,6 +212,8 @@ class Lru(Generic[T]):
         ...     squares.put(k, k * k)
         >>> squares.get(1), squares.get(3), len(squares)
         (None, 9, 2)
+        >>> squares.get_or_build(4, lambda: 16), squares.get_or_build(4, lambda: 0)
+        ((16, True), (16, False))
     """
 
     def __init__(
@@ -161,61 +230,112 @@ class Lru(Generic[T]):
         self._capacity = capacity
         self._on_removal = on_removal
         self._registry = registry
-        self._values: OrderedDict[Hashable, T] = OrderedDict()
+        self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()
+        self._unweighed: dict[_Entry[T], None] = {}
+        self._building: dict[Hashable, threading.Event] = {}
         self._lock = registry._lock
-        registry._enter(self)
+        self._self = weakref.ref(self, registry._gone.append)
+        registry._members.add(self)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._entries)
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._values
+        return key in self._entries
 
     def get(self, key: Hashable) -> T | None:
         """The value of a key, or None."""
-        found = self._values.get(key)
-        if found is None:
+        entry = self._entries.get(key)
+        if entry is None:
             return None
-        size = self._weigh(found)
         with self._lock:
-            if key in self._values:  # another thread may have dropped it
-                self._values.move_to_end(key)
-                self._registry._used((id(self), key), size)
-        return found
+            if self._entries.get(key) is entry:  # another thread may have dropped it
+                self._use(entry)
+        return entry.value
 
     def put(self, key: Hashable, value: T) -> None:
         """Keep a value; what was not used for longest goes. One too large for the budget is not kept."""
-        size = self._weigh(value)
         with self._lock:
-            if key in self._values:
-                self._drop(key)
-            if size > self._registry.budget // 2:
+            registry = self._registry
+            registry._settle()
+            known = self._entries.get(key)
+            if known is not None:
+                self._drop(known)
+            entry = _Entry(self._self, key, value, registry._comes_again(self._self, key))
+            size = self._weigh(value)
+            if not registry._fits(size, entry.again):
+                registry._remember(entry)
                 return
-            for recent in list(itertools.islice(reversed(self._values), _RECENT)):
-                if recent in self._values:
-                    self._registry._kept((id(self), recent), self._weigh(self._values[recent]))
-            self._values[key] = value
-            self._registry._kept((id(self), key), size)
-            while self._capacity is not None and len(self._values) > self._capacity:
-                self._drop(next(iter(self._values)))
+            entry.size = size
+            self._entries[key] = entry
+            registry._segment(entry).add(entry)
+            if len(self._unweighed) > _UNWEIGHED:
+                self._weigh_again()
+            self._unweighed[entry] = None
+            registry._shrink()
+            while self._capacity is not None and len(self._entries) > self._capacity:
+                oldest = next(iter(self._entries.values()))
+                registry._remember(oldest)
+                self._drop(oldest)
+
+    def get_or_build(self, key: Hashable, build: Callable[[], T]) -> tuple[T, bool]:
+        """The value of a key, and whether this call built it: once, whatever the number of threads that ask.
+
+        Where `build` raises, nothing is kept, and a thread that waited for the value builds it itself.
+        """
+        while True:
+            with self._lock:
+                entry = self._entries.get(key)
+                if entry is not None:
+                    self._use(entry)
+                    return entry.value, False
+                others = self._building.get(key)
+                if others is None:
+                    mine = self._building[key] = threading.Event()
+                    break
+            others.wait()
+        try:
+            value = build()
+            with self._lock:
+                if self._building.get(key) is mine:  # else it was cleared: the value is returned, not kept
+                    self.put(key, value)
+        finally:
+            with self._lock:
+                if self._building.get(key) is mine:
+                    del self._building[key]
+            mine.set()
+        return value, True
 
     def discard(self, key: Hashable) -> None:
         """Forget a key's value, if it is there."""
         with self._lock:
-            if key in self._values:
-                self._drop(key)
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._drop(entry)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, also what is being built."""
         with self._lock:
-            for key in list(self._values):
-                self._drop(key)
+            self._building.clear()
+            for entry in list(self._entries.values()):
+                self._drop(entry)
 
-    def _drop(self, key: Hashable) -> None:
-        value = self._values.pop(key)
-        self._registry._dropped((id(self), key))
+    def _use(self, entry: _Entry[T]) -> None:
+        self._entries.move_to_end(entry.key)
+        self._registry._used(entry)
+        self._unweighed[entry] = None
+
+    def _weigh_again(self) -> None:
+        for entry in self._unweighed:
+            self._registry._weighed(entry, self._weigh(entry.value))
+        self._unweighed.clear()
+
+    def _drop(self, entry: _Entry[T]) -> None:
+        del self._entries[entry.key]
+        self._unweighed.pop(entry, None)
+        self._registry._segment(entry).remove(entry)
         if self._on_removal is not None:
-            self._on_removal(key, value)
+            self._on_removal(entry.key, entry.value)
 
 
 when_forked(caches.reset_after_fork)

@@ -91,7 +91,8 @@ class Preparer:
         return prepared
 
     def _forget(self, key: tuple[Any, ...]) -> None:
-        self._watched.pop(key, None)
+        if self._watched.pop(key, None) is None:  # another of its topologies went before
+            return
         self._prepared.discard(key)
         if self._last is not None and self._last[0] == key:
             self._last = None

@@ -8,22 +8,23 @@ Stage: beside run. The executor asks `cache.routine` for the routine of a plan k
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 from arcgrad.runtime.forks import when_forked
 from arcgrad.runtime.jit.directory import CacheDirectory, default_directory
-from arcgrad.runtime.lru import caches
+from arcgrad.runtime.lru import Lru, caches
 
-__all__ = ["TIERS", "CacheInfo", "LeastRecentlyUsed", "RoutineCache", "Tier", "TierInfo", "cache"]
+__all__ = ["TIERS", "CacheInfo", "RoutineCache", "Tier", "TierInfo", "cache"]
 
 Tier = Literal["kernels", "fused"]
 TIERS: tuple[Tier, ...] = ("kernels", "fused")
 
-T = TypeVar("T")
+# About what a routine keeps in memory: its machine code, and what numba knows of it.
+_BYTES_OF_A_ROUTINE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,90 +106,6 @@ class CacheInfo:
         return "\n".join(lines)
 
 
-class _Building:
-    """A value that one thread is building and others wait for."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-
-
-class LeastRecentlyUsed(Generic[T]):
-    """A bounded map from keys to values that are built once each, whatever the number of threads that ask.
-
-    Args:
-        capacity: the most values kept; the one not asked for longest goes first.
-        on_removal: called with each key and value that goes.
-
-    Example:
-        >>> squares = LeastRecentlyUsed[int](capacity=2)
-        >>> squares.get_or_build(3, lambda: 9), squares.get_or_build(3, lambda: 0), len(squares)
-        ((9, True), (9, False), 1)
-    """
-
-    def __init__(self, capacity: int, on_removal: Callable[[Any, T], None] | None = None) -> None:
-        self._capacity = capacity
-        self._on_removal = on_removal
-        self._values: OrderedDict[Hashable, T] = OrderedDict()
-        self._building: dict[Hashable, _Building] = {}
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._values
-
-    def get_or_build(self, key: Hashable, build: Callable[[], T]) -> tuple[T, bool]:
-        """The value of a key, and whether this call built it.
-
-        Where `build` raises, nothing is kept, and a thread that waited for the value builds it itself.
-        """
-        while True:
-            with self._lock:
-                if key in self._values:
-                    self._values.move_to_end(key)
-                    return self._values[key], False
-                others = self._building.get(key)
-                if others is None:
-                    mine = self._building[key] = _Building()
-                    break
-            others.done.wait()
-        removed: list[tuple[Hashable, T]] = []
-        try:
-            value = build()
-            with self._lock:
-                # clear() and fork() forget what was being built: the value is returned, not kept.
-                if self._building.get(key) is mine:
-                    self._values[key] = value
-                while len(self._values) > self._capacity:
-                    removed.append(self._values.popitem(last=False))
-        finally:
-            with self._lock:
-                if self._building.get(key) is mine:
-                    del self._building[key]
-            mine.done.set()
-        self._report(removed)
-        return value, True
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            removed = list(self._values.items())
-            self._values.clear()
-            self._building.clear()
-        self._report(removed)
-
-    def _report(self, removed: list[tuple[Hashable, T]]) -> None:
-        if self._on_removal is not None:
-            for key, value in removed:
-                self._on_removal(key, value)
-
-    def reset_after_fork(self) -> None:
-        """In a forked child: the threads that held the lock or were building do not exist here."""
-        self._lock = threading.Lock()
-        self._building = {}
-
-
 class RoutineCache:
     """Routines in memory and on disk, and the counts of what was compiled; one object, `ag.cache`.
 
@@ -212,7 +129,9 @@ class RoutineCache:
     """How often this was cleared: who keeps a routine elsewhere asks again when it changes."""
 
     def __init__(self, capacity: int = 1024) -> None:
-        self._routines = LeastRecentlyUsed[Callable[..., Any]](capacity, self._tell_removed)
+        self._routines = Lru[Callable[..., Any]](
+            "routines", lambda routine: _BYTES_OF_A_ROUTINE, capacity=capacity, on_removal=self._tell_removed
+        )
         self.generation = 0
         self._when_removed: list[Callable[[object], None]] = []
         self._counts: Counter[tuple[Tier | None, str]] = Counter()
@@ -317,7 +236,6 @@ class RoutineCache:
             InputError: the directory can be written by, or belongs to, other users; see `dir`.
         """
         self.generation += 1
-        self._routines.clear()
         caches.clear()
         if disk:
             self.directory.clear()
@@ -325,7 +243,6 @@ class RoutineCache:
     def reset_after_fork(self) -> None:
         """In a forked child: the threads that held locks do not exist here."""
         self._lock = threading.Lock()
-        self._routines.reset_after_fork()
 
 
 cache = RoutineCache()

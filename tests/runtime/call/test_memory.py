@@ -61,7 +61,7 @@ sizes = []
 for k in range(25):
     equation(Q=ag.linear("".join(random.choice(letters) for _ in range(6))), E=E, L=L)
     sizes.append(megabytes() - before)
-print(max(sizes), sizes[-1] - sizes[9])
+print(max(sizes), max(sizes[10:]) - max(sizes[:10]))
 """
 
 PATHS = """

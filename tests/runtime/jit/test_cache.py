@@ -1,17 +1,23 @@
-"""The counts of `ag.cache`, and the map that builds each value once."""
+"""The counts of `ag.cache`, and the one class of caches: what is kept, built once each, and weighed."""
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from arcgrad.runtime.jit.cache import CacheInfo, LeastRecentlyUsed, RoutineCache
-from arcgrad.runtime.lru import caches
+from arcgrad.runtime.jit.cache import CacheInfo, RoutineCache
+from arcgrad.runtime.lru import ONCE, Lru, Registry, caches
+
+
+def numbers(capacity: int, on_removal: Callable[[object, int], None] | None = None) -> Lru[int]:
+    return Lru[int]("numbers", lambda number: 8, capacity=capacity, on_removal=on_removal)
 
 
 def test_importing_the_cache_loads_neither_numba_nor_numpy() -> None:
@@ -21,7 +27,7 @@ def test_importing_the_cache_loads_neither_numba_nor_numpy() -> None:
 
 def test_the_least_recently_used_value_goes_first() -> None:
     removed: list[tuple[object, int]] = []
-    squares = LeastRecentlyUsed[int](2, on_removal=lambda key, value: removed.append((key, value)))
+    squares = numbers(2, on_removal=lambda key, value: removed.append((key, value)))
     for number in (1, 2, 1, 3):
         squares.get_or_build(number, lambda number=number: number**2)  # type: ignore[misc]
     assert removed == [(2, 4)]
@@ -33,7 +39,7 @@ def test_the_least_recently_used_value_goes_first() -> None:
 
 def test_threads_that_ask_for_the_same_value_build_it_once() -> None:
     built: list[int] = []
-    values = LeastRecentlyUsed[int](4)
+    values = numbers(4)
 
     def build() -> int:
         built.append(1)
@@ -50,7 +56,7 @@ def test_threads_that_ask_for_the_same_value_build_it_once() -> None:
 
 
 def test_a_failed_build_leaves_nothing_behind_and_the_next_one_tries_again() -> None:
-    values = LeastRecentlyUsed[int](4)
+    values = numbers(4)
     failing = threading.Event()
 
     def fail() -> int:
@@ -73,7 +79,7 @@ def test_a_failed_build_leaves_nothing_behind_and_the_next_one_tries_again() -> 
 
 
 def test_building_one_value_does_not_hold_up_another() -> None:
-    values = LeastRecentlyUsed[int](4)
+    values = numbers(4)
     assert values.get_or_build("outer", lambda: values.get_or_build("inner", lambda: 1)[0] + 1) == (2, True)
 
 
@@ -101,3 +107,87 @@ def test_info_counts_by_tier_and_by_name(tmp_path: Path, monkeypatch: pytest.Mon
     cache.clear()
     assert cleared == [True]
     assert cache.info().routines == 0
+
+
+class Weighed:
+    """A value whose weight is known, and may grow."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+@pytest.fixture
+def budgeted(monkeypatch: pytest.MonkeyPatch) -> tuple[Registry, Lru[Weighed]]:
+    monkeypatch.delenv("ARCGRAD_CACHE_BYTES", raising=False)
+    registry = Registry()
+    registry._budget = 8 * ONCE
+    return registry, Lru[Weighed]("weighed", lambda value: value.size, registry=registry)
+
+
+def test_what_never_comes_again_takes_no_more_than_its_part(budgeted: tuple[Registry, Lru[Weighed]]) -> None:
+    registry, values = budgeted
+    for number in range(100):
+        values.put(number, Weighed(ONCE // 10))
+        assert values.get(number) is not None  # by the same call
+    assert len(values) == 10
+    assert ONCE - ONCE // 10 < registry.bytes <= ONCE
+    assert registry.usage() == {"weighed": (10, registry.bytes)}
+
+
+@pytest.mark.parametrize("part", [20, 3, 1, 0.5])
+def test_what_comes_again_is_kept_beside_a_stream_that_does_not(
+    budgeted: tuple[Registry, Lru[Weighed]], part: float
+) -> None:
+    """Parts of what is for values that come once: two of half of it or more are not kept until they come again."""
+    registry, values = budgeted
+    found = []
+    for step in range(50):
+        for name in ("numerator", "denominator"):
+            found.append(values.get(name) is not None)
+            if not found[-1]:
+                values.put(name, Weighed(int(ONCE / part)))
+        values.put(step, Weighed(ONCE // 10))
+    assert all(found[4:]), found
+    assert registry.bytes <= registry.budget
+
+
+def test_large_values_that_come_once_do_not_push_out_small_ones(budgeted: tuple[Registry, Lru[Weighed]]) -> None:
+    registry, values = budgeted
+    values.put("equation", Weighed(20_000))
+    for number in range(40):
+        values.put(number, Weighed(ONCE // 3))
+    assert "equation" in values
+    assert registry.bytes <= ONCE
+
+
+def test_values_grow_while_they_are_kept(budgeted: tuple[Registry, Lru[Weighed]]) -> None:
+    registry, values = budgeted
+    for number in range(60):
+        value = Weighed(10)
+        values.put(number, value)
+        value.size = ONCE // 4
+    assert registry.bytes <= 2 * ONCE
+    assert len(values) <= 10
+
+
+@pytest.mark.parametrize("bytes_", ["0", "100000000"])
+def test_the_environment_bounds_all_of_it(
+    budgeted: tuple[Registry, Lru[Weighed]], monkeypatch: pytest.MonkeyPatch, bytes_: str
+) -> None:
+    registry, values = budgeted
+    monkeypatch.setenv("ARCGRAD_CACHE_BYTES", bytes_)
+    for number in [*range(30)] * 4:
+        if values.get(number) is None:
+            values.put(number, Weighed(10**7))
+    assert registry.bytes <= int(bytes_)
+
+
+def test_a_cache_that_goes_takes_its_bytes_with_it(budgeted: tuple[Registry, Lru[Weighed]]) -> None:
+    registry, values = budgeted
+    other = Lru[Weighed]("other", lambda value: value.size, registry=registry)
+    other.put(1, Weighed(100))
+    del other
+    gc.collect()
+    values.put(1, Weighed(10))
+    assert registry.usage() == {"weighed": (1, 10)}
+    assert registry.bytes == 10

@@ -66,8 +66,8 @@ class Engine:
         if self.mode == "interpret":
             return self._interpret(bound, wrt, cotangent)
         prepared = self.preparer.prepare(bound)
-        if bound.unchecked:  # those that a routine reads in regions, and nothing else reads, wait for its slices
-            bound.check_scores(but=prepared.met)
+        if bound.waiting.inputs:
+            bound.waiting.check(but=prepared.met)
         if prepared.emitted is None and not wrt:
             from arcgrad.runtime.call.graph_values import graph_values
 
@@ -82,7 +82,7 @@ class Engine:
             return execution.run(wrt, cotangent)
         began = time.perf_counter()
         if tier == "interpret":
-            bound.check_scores()
+            bound.waiting.check()
             try:
                 result = self._interpret(bound, wrt, cotangent)
             except LimitError:  # it builds what the plan rewrote away

@@ -20,7 +20,6 @@ from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.buffers import Kept, aligned_floats, zero_floats
 from arcgrad.runtime.call.prepared import Prepared
-from arcgrad.runtime.data.dense import are_legal
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.jit.routine import load_routine
@@ -183,15 +182,11 @@ class Execution:
 
         wants, with_gradient = prepared.wants(wrt), int(bool(wrt))
 
-        # Bad scores show in the value of a region that reads them all; others are looked at before the routine.
-        hidden = self._bound.unchecked - prepared.shown if self._bound.unchecked else ()
-        unchecked = [self._dense(name) for name in hidden]
+        waiting, shown = self._bound.waiting, prepared.shown
 
         def call(k: int, end: int) -> None:
-            for found in unchecked:
-                for item in range(bounds[k], bounds[end]):
-                    if not are_legal(found.scores(item)):
-                        self._bound.check_scores()  # raises
+            if waiting.inputs:
+                waiting.check_items(bounds[k], bounds[end], shown)
             work = _take_workspace(floats)
             routine(
                 bounds[k], bounds[end], with_gradient, ints, bases, self._weights, layout.n_shared, layout.shifts,
@@ -210,10 +205,8 @@ class Execution:
             call(0, self._n_slices)
         else:
             run_slices([partial(call, k, k + 1) for k in range(self._n_slices)], prepared.work)
-        if self._bound.unchecked:
-            if self._status.any():
-                self._bound.check_scores()  # raises where it was these that failed
-            self._bound.unchecked = frozenset()
+        if waiting.inputs:
+            waiting.settle(failed=bool(self._status.any()))
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
 
     def _may_run_at_once(self) -> bool:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcgrad.compiler.graphs.topology import LARGEST_WEIGHT, Topology
+from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.grammar.errors import InputError
-from arcgrad.runtime.data.checks import as_array, check_weights, describe, freeze, to_floats
+from arcgrad.runtime.data.checks import as_array, describe, freeze, to_floats
 from arcgrad.runtime.data.graph import Graph
+from arcgrad.runtime.data.score_checks import check_scores
 from arcgrad.runtime.lru import Lru
 
-__all__ = ["Dense", "are_legal", "check_scores", "dense"]
+__all__ = ["Dense", "dense"]
 
 _EXPECTED = "real numbers of shape (T, C) or (B, T, C): steps by columns, with or without a batch"
 
@@ -233,31 +234,3 @@ def _check_lengths(lengths: Any, scores: NDArray[Any], name: str) -> NDArray[np.
             f"{name}[{bad}] is {array[bad]}, but lengths go from 0 to {n_steps}, the steps of scores {scores.shape}"
         )
     return freeze(np.array(array, dtype=np.int64))
-
-
-def are_legal(scores: NDArray[Any]) -> bool:
-    """Whether all scores, past the lengths too, may weight arcs: no NaN, no +inf, and none so large that sums overflow.
-
-    One pass, and no temporary.
-    """
-    return scores.size == 0 or float(scores.max()) <= LARGEST_WEIGHT  # max() hands NaN on
-
-
-def check_scores(scores: NDArray[Any], lengths: NDArray[np.int64], name: str) -> None:
-    """Raise InputError where a score within the lengths is NaN, +inf, or too large.
-
-    Args:
-        scores: (T, C) or (B, T, C).
-        lengths: (1,) or (B,).
-        name: what the message calls the scores.
-    """
-    if are_legal(scores):
-        return
-    if bool(np.all(lengths == scores.shape[-2])):
-        check_weights(scores, name)
-        return
-    # Something is wrong, perhaps only past the lengths, where nothing matters.
-    items = scores if scores.ndim == 3 else scores[np.newaxis]
-    past = np.arange(items.shape[1]) >= lengths[:, np.newaxis]
-    inside = np.where(past[:, :, np.newaxis], items.dtype.type(0), items)
-    check_weights(inside.reshape(scores.shape), name)

@@ -6,7 +6,7 @@ First step of a call: inputs → bound inputs → symbolic part → numeric part
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,13 @@ from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.checks import as_array, describe, to_floats
-from arcgrad.runtime.data.dense import Dense, check_scores, dense_topology
+from arcgrad.runtime.data.dense import Dense, dense_topology
 from arcgrad.runtime.data.graph import Graph
+from arcgrad.runtime.data.score_checks import Waiting
 
 __all__ = ["Bound", "BoundDense", "BoundGraph", "BoundInput", "BoundScore", "bind", "resolve_names"]
 
 FloatArray = NDArray[np.float64]
-
-_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -134,34 +133,18 @@ class Bound:
         batch: None where no input is batched: then there is one item.
         inputs: by name.
         mappings: label mappings by name.
-        unchecked: names of the dense inputs whose scores are still to be looked at, before any is used.
+        waiting: dense inputs whose scores are still to be looked at, before any is used.
     """
 
     batch: int | None
     inputs: dict[str, BoundInput]
     mappings: dict[str, LabelMapping]
-    unchecked: frozenset[str] = _NONE
+    waiting: Waiting = field(default_factory=Waiting)
 
     @property
     def n_items(self) -> int:
         """Number of items to evaluate."""
         return 1 if self.batch is None else self.batch
-
-    def check_scores(self, but: frozenset[str] = _NONE) -> None:
-        """Look at the scores of all inputs that are unchecked, but for some.
-
-        Raises:
-            InputError: NaN, +inf or a score beyond the largest.
-        """
-        for name in self.inputs if self.unchecked else ():
-            if name in self.unchecked and name not in but:
-                _check_scores(name, self.inputs[name])
-        self.unchecked &= but
-
-
-def _check_scores(name: str, found: BoundInput) -> None:
-    assert isinstance(found, BoundDense)
-    check_scores(found.frames.reshape(found.shape), found.counts, f"input {name}")
 
 
 def resolve_names(known: Mapping[str, Type], given: Mapping[str, Any], text: str) -> dict[str, Any]:
@@ -213,17 +196,13 @@ def _near(name: str, known: Mapping[str, Type]) -> str | None:
     return f"did you mean {near[0]}?" if near else None
 
 
-# Scores from which on it pays to look at them slice by slice, in many threads, just before a routine reads them.
-_MANY_SCORES = 1 << 20
-
-
 def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = False) -> Bound:
     """Check the values of all inputs and settle the batch.
 
     Args:
         types: the equation's inputs.
         values: by plain name.
-        defer: leave large batches of scores unchecked; the caller sees to ``Bound.check_scores``.
+        defer: large batches of scores may wait to be looked at; the caller sees to ``Bound.waiting``.
 
     Raises:
         InputError: a wrong kind, shape or dtype, NaN or +inf, or batches of different sizes.
@@ -231,7 +210,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = 
     inputs: dict[str, BoundInput] = {}
     mappings: dict[str, LabelMapping] = {}
     sizes: dict[str, int] = {}  # of the batches
-    unchecked: frozenset[str] = _NONE
+    waiting = Waiting()
     for name, type_ in types.items():
         value = values[name]
         if type_ is Type.MAPPING:
@@ -240,10 +219,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = 
         bound = _BINDERS[type_](name, value)
         inputs[name] = bound
         if isinstance(bound, BoundDense) and not bound.is_checked:
-            if defer and not bound.shared and bound.frames.size >= _MANY_SCORES:
-                unchecked |= {name}
-            else:
-                _check_scores(name, bound)
+            waiting.add(name, bound, defer)
         if not bound.shared:
             sizes[name] = _size(bound)
     if len(sizes) > 1 and len(set(sizes.values())) > 1:
@@ -252,7 +228,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = 
             f"the inputs' batch sizes differ: {described}",
             hint="a single graph, dense input or number beside a batch is shared by all items",
         )
-    return Bound(next(iter(sizes.values()), None), inputs, mappings, unchecked)
+    return Bound(next(iter(sizes.values()), None), inputs, mappings, waiting)
 
 
 def _size(bound: BoundInput) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.grammar.errors import InputError
-from arcgrad.runtime.data import inputs as binding
+from arcgrad.runtime.data import score_checks
 from arcgrad.runtime.data.inputs import bind
 
 MODES = ("fused", "kernels", "interpret", "auto")
@@ -31,7 +31,7 @@ NEGATIVE_NAN = np.copysign(np.nan, -1.0)
 
 @pytest.fixture(autouse=True)
 def _every_batch_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binding, "_MANY_SCORES", 1)
+    monkeypatch.setattr(score_checks, "_MANY_SCORES", 1)
 
 
 def scores(dtype: Any = np.float64) -> np.ndarray:
@@ -138,23 +138,23 @@ def test_what_is_left_unchecked() -> None:
     types = {"X": Type.GRAPH}
     bad = np.full((2, 3, 4), np.nan)
     found = bind(types, {"X": bad}, defer=True)
-    assert found.unchecked == {"X"}
-    found.check_scores(but=frozenset({"X", "Z"}))
+    assert list(found.waiting.inputs) == ["X"]
+    found.waiting.check(but=("X", "Z"))
     with pytest.raises(InputError, match=re.escape("input X[0, 0, 0] is nan")):
-        found.check_scores()
+        found.waiting.check()
     for given in (bad, bad[0], list(bad)):  # where nobody defers; one dense input for all; a list
         for defer in (False, True)[: 1 + (given is not bad)]:
             with pytest.raises(InputError, match="nan"):
                 bind(types, {"X": given}, defer=defer)
     good = bind(types, {"X": np.zeros((2, 3, 4))}, defer=True)
-    good.check_scores()
-    assert good.unchecked == frozenset()
-    assert bind(types, {"X": ag.dense(np.zeros((2, 3, 4)))}, defer=True).unchecked == frozenset()
+    good.waiting.check()
+    assert not good.waiting.inputs
+    assert not bind(types, {"X": ag.dense(np.zeros((2, 3, 4)))}, defer=True).waiting.inputs
 
 
 def test_small_batches_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from arcgrad.compiler.types import Type
 
-    monkeypatch.setattr(binding, "_MANY_SCORES", 25)
+    monkeypatch.setattr(score_checks, "_MANY_SCORES", 25)
     with pytest.raises(InputError, match="nan"):
         bind({"X": Type.GRAPH}, {"X": np.full((2, 3, 4), np.nan)}, defer=True)

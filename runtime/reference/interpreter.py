@@ -26,8 +26,8 @@ from arcgrad.runtime.build.weights import too_heavy
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundScore
 from arcgrad.runtime.kernels.math.scalar import in_range, scaled
-from arcgrad.runtime.reference import reductions as reference
 from arcgrad.runtime.reference.exact_weights import Units, has_large, in_units
+from arcgrad.runtime.reference.reductions import REDUCTIONS
 
 __all__ = ["Interpretation", "Trace", "TraceNode", "graph_cotangent", "interpret", "name_item", "trace"]
 
@@ -263,21 +263,12 @@ def _exact_sums(operands: list[_Value], built: Built) -> Units:
 def _reduce(node: Node, operand: _Value, want_gradient: bool) -> _Value:
     topology, weights = operand.topology, operand.weights
     assert topology is not None
-    semiring = node.definition.semiring
+    gradient: FloatArray | None
     if node.definition.reduce is not None:
         score, gradient = node.definition.reduce(topology, weights)
-        return _Value(number=score, arc_gradient=gradient)
-    if semiring == "count":
-        return _Value(number=reference.count_paths(topology))
-    if semiring == "log":
-        if not want_gradient:
-            return _Value(number=reference.log_score(topology, weights, operand.exact))
-        score, gradient = reference.log_score_and_gradient(topology, weights, operand.exact)
-        return _Value(number=score, arc_gradient=gradient)
-    score, arcs = reference.best_path(topology, weights, {"max": 1.0, "min": -1.0}[semiring or ""])
-    if semiring == "max" and score == -math.inf:
-        arcs = None  # no path, or none whose weight is within floats
-    gradient = np.bincount(np.array(arcs or (), dtype=np.intp), minlength=topology.n_arcs).astype(np.float64)
+    else:
+        assert node.definition.semiring is not None
+        score, gradient = REDUCTIONS[node.definition.semiring](topology, weights, operand.exact, want_gradient)
     return _Value(number=score, arc_gradient=gradient)
 
 

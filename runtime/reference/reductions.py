@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,10 @@ from arcgrad.compiler.graphs.useful_graph import (
 )
 from arcgrad.runtime.reference.exact_weights import DIVERGES, Units, balanced, from_units, has_large, in_units
 
-__all__ = ["best_path", "count_paths", "log_score", "log_score_and_gradient"]
+__all__ = ["REDUCTIONS", "best_path", "count_paths", "log_score", "log_score_and_gradient"]
 
 FloatArray = NDArray[np.float64]
+Reduction = Callable[[Topology, FloatArray, "Units | None", bool], "tuple[float, FloatArray | None]"]
 _MINUS_INFINITY = -math.inf
 # Beyond it exponentials overflow: only arcs of a cycle that nearly diverges are expected that often.
 _LARGEST_EXPONENT = 709.78
@@ -168,3 +170,30 @@ def count_paths(topology: Topology) -> int | float:
     for (state,) in graph.components:
         counts[state] += sum(counts[p] for _, p, _ in graph.into[state])
     return sum(counts[s] for s in graph.accept)
+
+
+def _log(topology: Topology, weights: FloatArray, exact: Units | None, want: bool) -> tuple[float, FloatArray | None]:
+    return log_score_and_gradient(topology, weights, exact) if want else (log_score(topology, weights, exact), None)
+
+
+def _best(sign: float) -> Reduction:
+    def best(topology: Topology, weights: FloatArray, exact: Units | None, want: bool) -> tuple[float, FloatArray]:
+        score, arcs = best_path(topology, weights, sign)
+        if sign > 0 and score == _MINUS_INFINITY:
+            arcs = None  # no path, or none whose weight is within floats
+        gradient = np.bincount(np.array(arcs or (), dtype=np.intp), minlength=topology.n_arcs).astype(np.float64)
+        return score, gradient
+
+    return best
+
+
+REDUCTIONS: dict[str, Reduction] = {
+    "log": _log,
+    "max": _best(1.0),
+    "min": _best(-1.0),
+    "count": lambda topology, weights, exact, want: (count_paths(topology), None),
+}
+"""By semiring: the value and its derivatives (n_arcs,), None where these are not wanted or there are none.
+
+Arguments: the graph, its (n_arcs,) weights, these in units where floats round them, and whether derivatives are wanted.
+"""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from arcgrad.grammar.errors import InputError
@@ -34,8 +35,8 @@ def n_threads() -> int:
     """
     given = os.environ.get("ARCGRAD_THREADS")
     if given is not None:
-        if not given.isdecimal() or int(given) < 1:
-            raise InputError(f"ARCGRAD_THREADS={given!r} must be a positive whole number")
+        if not (given.isascii() and given.isdigit() and len(given) <= 6 and int(given) >= 1):
+            raise InputError(f"ARCGRAD_THREADS={given[:40]!r} must be a positive whole number (of threads)")
         return int(given)
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "get_num_threads"):
@@ -51,30 +52,48 @@ def threads_for(work: float) -> int:
 
 
 def run_slices(calls: list[Callable[[], Any]], work: float) -> None:
-    """Run every call; in parallel where ``work`` (in arc-frames) is worth it. The first exception raised passes on."""
+    """Run every call; in parallel where ``work`` (in arc-frames) is worth it.
+
+    The first exception raised passes on, and with it Ctrl-C, when the calls that run have ended; no other call begins.
+    """
     threads = min(threads_for(work), len(calls))
     if threads == 1:
         for call in calls:
             call()
         return
-    waiting = iter(calls)
-    take = threading.Lock()
+    waiting = deque(calls)
 
     def work_through() -> None:
         while True:
-            with take:
-                call = next(waiting, None)
-            if call is None:
+            try:
+                call = waiting.popleft()
+            except IndexError:
                 return
-            call()
+            try:
+                call()
+            except BaseException:
+                waiting.clear()
+                raise
 
-    pool = _threads(threads)
-    futures = [pool.submit(work_through) for _ in range(threads - 1)]
+    futures = _submit(work_through, threads - 1)
     try:
         work_through()
     finally:
+        waiting.clear()  # nothing is left but after an interrupt
         for future in futures:
             future.result()
+
+
+def _submit(work: Callable[[], None], count: int) -> list[Future[None]]:
+    """Have threads of the pool do the work; fewer than that many where no threads can be started any more."""
+    futures: list[Future[None]] = []
+    try:
+        pool = _threads(count + 1)
+        for _ in range(count):
+            futures.append(pool.submit(work))
+    except RuntimeError:  # the interpreter shuts down, or the system gives no more threads: this one does it all
+        pass
+    return futures
 
 
 def _threads(count: int) -> ThreadPoolExecutor:

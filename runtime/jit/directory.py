@@ -3,7 +3,8 @@
 Stage: beside run. `arcgrad.runtime.jit.compile` reads and writes compiled code through it,
 `arcgrad.runtime.jit.routine` writes the generated sources, and `arcgrad.runtime.jit.cache` reports and clears it.
 Compiled code is unpickled on loading, so whoever can write here can run code as the user: a directory that others can
-write is refused, all else (a missing, full, read-only or damaged one) only means that the code is compiled again.
+write is refused. All else (a missing, full, read-only or damaged one, a file that is not private, a link, a file that
+was renamed) only means that the code is compiled again.
 Standard library only.
 """
 
@@ -23,9 +24,12 @@ from arcgrad.grammar.errors import InputError
 
 __all__ = ["CacheDirectory", "default_directory"]
 
-# The first bytes of a compiled file; the digest of the rest follows.
-_MAGIC = b"arcgrad code 1\n"
+# The first bytes of a compiled file; the digest of its name and of the rest follows.
+_MAGIC = b"arcgrad code 2\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
+
+_NOT_A_LINK, _AT_ONCE = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
 
 # What this package puts into the directory: nothing else is ever deleted.
 _FOLDERS = ("kernels", "routines")
@@ -39,7 +43,11 @@ def default_directory() -> Path:
     """Where compiled code is kept: ``$ARCGRAD_CACHE_DIR``, else the platform's cache directory for the user.
 
     Without the optional platformdirs that is ``$XDG_CACHE_HOME/arcgrad`` (``~/.cache/arcgrad``),
-    ``~/Library/Caches/arcgrad`` on macOS, ``%LOCALAPPDATA%\\arcgrad\\Cache`` on Windows.
+    ``~/Library/Caches/arcgrad`` on macOS, ``%LOCALAPPDATA%\\arcgrad\\Cache`` on Windows; for a user without a home a
+    directory of its own beside temporary files.
+
+    Raises:
+        InputError: ``ARCGRAD_CACHE_DIR`` names the home of an unknown user, or is relative to a folder that is gone.
 
     Example:
         >>> import os
@@ -50,12 +58,21 @@ def default_directory() -> Path:
     """
     chosen = os.environ.get("ARCGRAD_CACHE_DIR")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        try:
+            return Path(chosen).expanduser().absolute()
+        except (RuntimeError, OSError) as error:  # ~nobody; a current folder that was deleted
+            raise InputError(
+                f"ARCGRAD_CACHE_DIR={chosen[:80]!r} names no directory: {error}", hint="give an absolute path"
+            ) from error
     try:
         platformdirs = importlib.import_module("platformdirs")  # an extra
     except ImportError:
-        return _user_cache_directory()
-    return Path(platformdirs.user_cache_path("arcgrad", appauthor=False))
+        found = _user_cache_directory()
+    else:
+        found = Path(platformdirs.user_cache_path("arcgrad", appauthor=False))
+    if found.is_absolute():
+        return found
+    return Path(tempfile.gettempdir()).absolute() / f"arcgrad-{os.geteuid() if hasattr(os, 'geteuid') else 'cache'}"
 
 
 def _user_cache_directory() -> Path:
@@ -106,7 +123,7 @@ class CacheDirectory:
             return None
         start = len(_MAGIC) + _DIGEST_BYTES
         content = data[start:]
-        if hashlib.sha256(content).digest() != data[len(_MAGIC) : start]:
+        if _digest(name, content) != data[len(_MAGIC) : start]:
             return None
         with contextlib.suppress(OSError):
             os.utime(self.path / name)  # pruning goes by the time of last use
@@ -114,7 +131,7 @@ class CacheDirectory:
 
     def write_code(self, name: str, content: bytes) -> bool:
         """Write a compiled file with its digest; whether it could be written."""
-        return self._write(name, _MAGIC + hashlib.sha256(content).digest() + content)
+        return self._write(name, _MAGIC + _digest(name, content) + content)
 
     def read_text(self, name: str) -> str | None:
         """The text of a file, or None where it is missing or not text."""
@@ -156,15 +173,22 @@ class CacheDirectory:
         if not self.check():
             return None
         try:
-            return (self.path / name).read_bytes()
+            # Not through a link, and without waiting for somebody to write into a pipe.
+            handle = os.open(self.path / name, os.O_RDONLY | _NOT_A_LINK | _AT_ONCE | _BINARY)
+        except OSError:
+            return None
+        try:
+            with open(handle, "rb") as file:
+                return file.read() if _is_private_file(os.fstat(handle)) else None
         except OSError:
             return None
 
     def _write(self, name: str, data: bytes) -> bool:
         target = self.path / name
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            target.parent.mkdir(mode=0o700, exist_ok=True)
+            for folder in reversed(target.parents):
+                if not folder.is_dir():
+                    folder.mkdir(mode=0o700, exist_ok=True)  # those above, too, whatever the umask says
             self.check()
             # Readers of other processes must see the old file or the whole new one.
             handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
@@ -208,6 +232,18 @@ class CacheDirectory:
                 with contextlib.suppress(OSError):
                     if entry.name.endswith(_SUFFIXES) and entry.is_file(follow_symlinks=False):
                         yield Path(entry.path), entry.stat(follow_symlinks=False)
+
+
+def _digest(name: str, content: bytes) -> bytes:
+    """A digest by which a file under another's name is found out."""
+    return hashlib.sha256(name.encode() + b"\0" + content).digest()
+
+
+def _is_private_file(status: os.stat_result) -> bool:
+    """Whether it is a regular file that nobody else could have written."""
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    return sys.platform == "win32" or (status.st_uid in (os.geteuid(), 0) and not status.st_mode & 0o022)
 
 
 def _check_private(path: Path) -> bool:

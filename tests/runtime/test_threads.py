@@ -137,3 +137,43 @@ def test_forked_children_evaluate_too() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[0, 0]"
+
+
+@pytest.mark.parametrize("given", ["9" * 5000, "0", "-1", "²", "two", "", "1.5"])
+def test_a_number_of_threads_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("ARCGRAD_THREADS", given)
+    with pytest.raises(InputError, match=r"ARCGRAD_THREADS='.{0,40}' must be a positive whole number") as raised:
+        threads.n_threads()
+    assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize("fails_in", ["caller", "worker"])
+def test_after_an_exception_no_other_slice_begins(monkeypatch: pytest.MonkeyPatch, fails_in: str) -> None:
+    monkeypatch.setenv("ARCGRAD_THREADS", "3")
+    main = threading.get_ident()
+    began: list[int] = []
+    failed = threading.Event()
+
+    def call() -> None:
+        began.append(1)
+        if (threading.get_ident() == main) == (fails_in == "caller") and not failed.is_set():
+            failed.set()
+            raise KeyboardInterrupt
+        failed.wait(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run_slices([call] * 100, threads.PARALLEL_THRESHOLD)
+    assert len(began) <= 6
+
+
+def test_slices_run_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after the main thread has ended: a thread that is still there evaluates alone."""
+    monkeypatch.setenv("ARCGRAD_THREADS", "4")
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+    ran: list[int] = []
+    threads.run_slices([lambda: ran.append(1)] * 5, threads.PARALLEL_THRESHOLD)
+    assert ran == [1] * 5

@@ -7,6 +7,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -159,3 +160,73 @@ def test_the_files_unused_for_longest_go_when_there_is_too_much(
     later = CacheDirectory(directory.path)
     later.write_code("kernels/next.code", b"")
     assert sorted(path.stem for path in (directory.path / "kernels").iterdir()) == ["new", "next", "used"]
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o620, 0o602])
+def test_a_file_that_others_can_write_is_not_read(directory: CacheDirectory, mode: int) -> None:
+    directory.write_code("kernels/a.code", b"machine code")
+    os.chmod(directory.path / "kernels/a.code", mode)
+    assert directory.read_code("kernels/a.code") is None
+    assert directory.write_code("kernels/a.code", b"compiled again")
+    assert directory.read_code("kernels/a.code") == b"compiled again"
+
+
+def test_links_and_pipes_are_not_read(directory: CacheDirectory) -> None:
+    directory.write_code("kernels/a.code", b"machine code")
+    kernels = directory.path / "kernels"
+    (kernels / "b.code").symlink_to(kernels / "a.code")
+    os.mkfifo(kernels / "c.code")
+    assert directory.read_code("kernels/b.code") is None
+    assert directory.read_code("kernels/c.code") is None  # at once, although nobody writes into it
+
+
+def test_a_file_of_another_user_is_not_read(directory: CacheDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory.write_code("kernels/a.code", b"machine code")
+    monkeypatch.setattr(cache_directory.os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(cache_directory, "_check_private", lambda path: True)
+    owner = (directory.path / "kernels/a.code").stat().st_uid
+    assert directory.read_code("kernels/a.code") == (None if owner else b"machine code")
+
+
+def test_code_under_another_name_is_not_read(directory: CacheDirectory) -> None:
+    """Two files exchanged gave LSE the value of MAX."""
+    directory.write_code("kernels/a.code", b"LSE")
+    directory.write_code("kernels/b.code", b"MAX")
+    kernels = directory.path / "kernels"
+    os.rename(kernels / "a.code", kernels / "c.code")
+    os.rename(kernels / "b.code", kernels / "a.code")
+    os.rename(kernels / "c.code", kernels / "b.code")
+    assert directory.read_code("kernels/a.code") is None
+    assert directory.read_code("kernels/b.code") is None
+
+
+def test_folders_above_are_made_private_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        CacheDirectory(tmp_path / "one/two/cache").write_code("kernels/a.code", b"")
+    finally:
+        os.umask(before)
+    for path in ("one", "one/two", "one/two/cache", "one/two/cache/kernels"):
+        assert stat.S_IMODE((tmp_path / path).stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("extra", [True, False])
+def test_a_user_without_a_home_gets_a_directory_of_its_own(monkeypatch: pytest.MonkeyPatch, extra: bool) -> None:
+    unexpanded = SimpleNamespace(user_cache_path=lambda *_, **__: "~/.cache/arcgrad")
+    monkeypatch.setitem(sys.modules, "platformdirs", unexpanded if extra else None)
+    for name in ("ARCGRAD_CACHE_DIR", "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it does without a passwd entry
+    assert default_directory() == Path(tempfile.gettempdir()) / f"arcgrad-{os.geteuid()}"
+
+
+def test_directories_that_do_not_exist_for_anybody_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ARCGRAD_CACHE_DIR", "~nosuchuser/cache")
+    with pytest.raises(InputError, match=r"ARCGRAD_CACHE_DIR='~nosuchuser/cache' names no directory"):
+        default_directory()
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setenv("ARCGRAD_CACHE_DIR", "relative")
+    with pytest.raises(InputError, match=r"ARCGRAD_CACHE_DIR='relative' names no directory[^$]*give an absolute path"):
+        default_directory()

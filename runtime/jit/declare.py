@@ -33,6 +33,7 @@ Both are called like the plain functions they wrap: from Python, from one anothe
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
 import weakref
@@ -40,6 +41,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from arcgrad.runtime.jit.cache import Tier, cache
+from arcgrad.runtime.jit.interrupts import interrupts_held_back
 from arcgrad.runtime.lru import caches
 
 __all__ = [
@@ -58,6 +60,9 @@ R = TypeVar("R")
 
 def _compiler() -> Any:
     """The module that compiles: of numba's insides, or by its public means."""
+    if "arcgrad.runtime.jit.compat" not in sys.modules:
+        with interrupts_held_back():  # an interrupt within numba's import leaves it half imported for good
+            importlib.import_module("arcgrad.runtime.jit.compat")
     from arcgrad.runtime.jit import compat
 
     if compat.why_plain() is None:

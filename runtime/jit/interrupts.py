@@ -1,4 +1,4 @@
-"""Ctrl-C during a compilation: held back until the compilation is done.
+"""Ctrl-C during a compilation, or while numba is imported: held back until that is done.
 
 An exception that breaks into llvmlite at the wrong moment leaves its lock taken, and every other thread that compiles
 would wait for ever. A compilation takes a few seconds at most.

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # Once, each of these threads made the routine known anew for its arguments' types, and it was ambiguous from then on.
 SCRIPT = """
 import threading, time
@@ -49,6 +51,7 @@ print(len(found), *sorted(set(map(str, found))))
 """
 
 
+@pytest.mark.slow
 def test_cold_threads_with_read_only_arrays(tmp_path: Path) -> None:
     environment = {**os.environ, "ARCGRAD_CACHE_DIR": str(tmp_path / "cache")}
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=120)

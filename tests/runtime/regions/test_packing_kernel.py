@@ -68,6 +68,7 @@ def same(topology: Topology, selection: Selection, offsets: np.ndarray, side: st
     return True
 
 
+@pytest.mark.slow
 def test_both_packers_agree_on_random_graphs() -> None:
     rng = np.random.default_rng(5)
     packed = 0
@@ -114,6 +115,7 @@ def matrix(rng: np.random.Generator) -> Topology:
     return Topology.make(n_states, src + source, dst + first, labels, None, np.arange(n_states), np.arange(n_states))
 
 
+@pytest.mark.slow
 def test_both_packers_agree_on_diagonals_and_matrices() -> None:
     rng = np.random.default_rng(7)
     formats = []

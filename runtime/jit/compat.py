@@ -72,6 +72,7 @@ dumps = _private("numba.core.serialize", "dumps")
 
 address_of_symbol = _private("llvmlite.binding", "address_of_symbol")
 add_symbol = _private("llvmlite.binding", "add_symbol")
+parse_assembly = _private("llvmlite.binding", "parse_assembly")
 CPUCallConv = _private(
     "numba.core.callconv", "CPUCallConv",
     "call_function", "get_function_type", "return_status_propagate", "return_user_exc",

@@ -33,6 +33,7 @@ from arcgrad.runtime.jit.compat import (
     dumps,
     global_compiler_lock,
     llvmlite_version,
+    parse_assembly,
     parsed,
     register_listener,
     rtsys,
@@ -64,7 +65,7 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False
 
 
 # Changed when the content of a compiled file changes its form.
-_FORMAT = 5
+_FORMAT = 6
 
 
 def load_or_compile(
@@ -214,7 +215,7 @@ class _DiskCache:
         if not compiled.library.has_dynamic_globals and not compiled.lifted:
             _, kernels = link.called_by(self.symbols)
             symbols = [name for name in symbols if name not in self.symbols]
-            cache.directory.write_code(self._name, dumps((symbols, kernels, compiled._reduce())))
+            cache.directory.write_code(self._name, dumps((symbols, kernels, _reduced(compiled))))
 
     def enable(self) -> None:
         """Always enabled."""
@@ -226,15 +227,31 @@ class _DiskCache:
         """Nothing is kept back."""
 
 
+def _reduced(compiled: Any) -> tuple[Any, ...]:
+    """What numba makes the compiled function of again, without the code for inlining it into others, which nobody does.
+
+    In its place stand definitions of nothing by the same names, from which numba knows what the machine code defines.
+    """
+    (name, kind, (machine_code, _)), *rest = compiled._reduce()
+    module = compiled.library._final_module
+    functions = [f'define void @"{each.name}"() {{ ret void }}' for each in module.functions if not each.is_declaration]
+    variables = [f'@"{each.name}" = global i8 0' for each in module.global_variables if not each.is_declaration]
+    stub = parse_assembly("\n".join([f'target triple = "{module.triple}"', *functions, *variables]))
+    stub.name = module.name
+    rest[5] = ""  # the types of all variables, as text for people
+    return (name, kind, (machine_code, stub.as_bitcode())), *rest
+
+
 def _make_known(symbols: list[str], target_context: Any) -> None:
     """Make the external symbols of machine code known to LLVM, which ends the process over an unknown one.
 
     numba's way is to load all that it can compile, 0.25 s and scipy with it. What kernels need is known without that:
     mathematical functions, and the reference counting of arrays. Loading everything stays for whatever else turns up.
     """
-    rtsys.initialize(target_context)
-    if any(address_of_symbol(name) is None for name in symbols):
-        target_context.refresh()
+    for provide in (lambda: rtsys.initialize(target_context), target_context.refresh):
+        if all(address_of_symbol(name) is not None for name in symbols):
+            return
+        provide()
 
 
 class _Meter(Listener):  # type: ignore[misc]

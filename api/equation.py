@@ -99,7 +99,8 @@ class Equation:
             cotangent: what the gradient is multiplied with. For a score a number, or (B,) for a batch; for a graph an
                 array (n_arcs,) of the value's arcs (a list of them for a batch). None: ones.
             out: for some inputs, arrays that take the gradient, of its shape and dtype and C-contiguous, whatever is
-                in them: those of the last step, say. Memory fresh from the system costs more than a large gradient.
+                in them. Without, large gradients lie in memory that earlier ones left, up to 256 MB of which is kept
+                until ``ag.cache.clear()``.
             named: inputs by name.
 
         Returns:

@@ -1,12 +1,13 @@
 """Memory of large arrays, used again: what comes fresh from the system costs a page fault every few kilobytes.
 
-Training makes an array of weights and one of gradients at every step and drops them soon after. Of a graph of a million
-arcs, the system takes as long to hand out their 16 MB and to take them back as a kernel does to read them.
+Training makes an array of weights and one of gradients at every step and drops them soon after. The system takes as
+long to hand out their memory and to take it back as a kernel does to fill it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections import deque
 from typing import Any, Generic, TypeVar
@@ -16,18 +17,20 @@ from numpy.typing import NDArray
 
 from arcgrad.runtime.lru import caches
 
-__all__ = ["Kept", "aligned_floats", "empty_floats", "zero_floats"]
+__all__ = ["Kept", "aligned_floats", "empty_array", "empty_floats", "zero_array", "zero_floats"]
 
 FloatArray = NDArray[np.float64]
 
-# Floats below which an allocation is cheap, since the C library has memory of that size ready.
-_SMALL = 1 << 16
-# Floats that may lie idle.
-_MOST_IDLE = 1 << 23
+# Bytes below which an allocation is cheap, since the C library has memory of that size ready.
+_SMALL = 1 << 19
+# Bytes that may lie idle: what a step of training drops while the next one holds as much.
+_MOST_IDLE = 1 << 28
 
-# Blocks that no array lies in. A deque, whose methods are atomic: a lock could be taken twice by one thread, since a
-# block comes back whenever the last array in it goes.
-_idle: deque[FloatArray] = deque()
+_Block = NDArray[np.uint8]
+
+# Blocks that no array lies in, the newest last. A deque, whose methods are atomic: a lock could be taken twice by one
+# thread, since a block comes back whenever the last array in it goes.
+_idle: deque[_Block] = deque()
 caches.when_cleared(_idle.clear)
 
 
@@ -64,15 +67,44 @@ def aligned_floats(size: int) -> FloatArray:
 
 
 class _Loan:
-    """A block that arrays lie in: they keep this object, and once they are gone the block is idle."""
+    """A block that an array lies in: it and its views keep this object, and once they are gone the block is idle."""
 
-    def __init__(self, block: FloatArray, size: int) -> None:
+    def __init__(self, block: _Block, array: NDArray[Any]) -> None:
         self._block = block
-        self.__array_interface__: dict[str, Any] = block[:size].__array_interface__
+        self.__array_interface__: dict[str, Any] = array.__array_interface__
 
-    def __del__(self, idle: deque[FloatArray] = _idle) -> None:
-        if len(self._block) + sum(len(block) for block in list(idle)) <= _MOST_IDLE:
-            idle.append(self._block)
+    # What Python clears at its end stands among the arguments.
+    def __del__(self, idle: deque[_Block] = _idle, most: int = _MOST_IDLE, suppress: Any = contextlib.suppress) -> None:
+        idle.append(self._block)
+        while sum(len(block) for block in list(idle)) > most:
+            with suppress(IndexError):  # another thread dropped it
+                idle.popleft()
+
+
+def empty_array(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """An array of any content, in memory that was used before where it is large.
+
+    Example:
+        >>> empty_array((2, 3), np.float32).shape
+        (2, 3)
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size < _SMALL:
+        return np.empty(shape, dtype)
+    block = _take(size)
+    return _lend(np.empty(size, dtype=np.uint8) if block is None else block, size, shape, dtype)
+
+
+def zero_array(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """An array of zeros, likewise."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size < _SMALL:
+        return np.zeros(shape, dtype)
+    block = _take(size)
+    if block is None:
+        return _lend(np.zeros(size, dtype=np.uint8), size, shape, dtype)
+    block[:size] = 0
+    return _lend(block, size, shape, dtype)
 
 
 def empty_floats(size: int) -> FloatArray:
@@ -82,10 +114,7 @@ def empty_floats(size: int) -> FloatArray:
         >>> empty_floats(3).shape
         (3,)
     """
-    if size < _SMALL:
-        return np.empty(size)
-    block = _take(size)
-    return _lend(np.empty(size) if block is None else block, size)
+    return empty_array((size,), np.float64)
 
 
 def zero_floats(size: int) -> FloatArray:
@@ -95,16 +124,10 @@ def zero_floats(size: int) -> FloatArray:
         >>> zero_floats(3)
         array([0., 0., 0.])
     """
-    if size < _SMALL:
-        return np.zeros(size)
-    block = _take(size)
-    if block is None:
-        return _lend(np.zeros(size), size)
-    block[:size] = 0.0
-    return _lend(block, size)
+    return zero_array((size,), np.float64)
 
 
-def _take(size: int) -> FloatArray | None:
+def _take(size: int) -> _Block | None:
     """An idle block that suffices and is not much too large, or None."""
     for _ in range(len(_idle)):
         with contextlib.suppress(IndexError):  # another thread took the last one
@@ -115,5 +138,5 @@ def _take(size: int) -> FloatArray | None:
     return None
 
 
-def _lend(block: FloatArray, size: int) -> FloatArray:
-    return np.asarray(_Loan(block, size))
+def _lend(block: _Block, size: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    return np.asarray(_Loan(block, block[:size].view(dtype).reshape(shape)))

@@ -18,7 +18,7 @@ from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
-from arcgrad.runtime.buffers import Kept, aligned_floats, zero_floats
+from arcgrad.runtime.buffers import Kept, aligned_floats, empty_array, zero_array, zero_floats
 from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
@@ -228,13 +228,19 @@ class Execution:
         if not wanted:
             return np.empty((0, found.n_columns), dtype=found.frames.dtype)
         if found.shared:
-            return np.zeros((len(found.frames) * self._n_slices, found.n_columns), dtype=found.frames.dtype)
-        given = self._out.get(name)
-        rows: NDArray[Any] = np.empty_like(found.frames) if given is None else given.reshape(found.frames.shape)
+            return zero_array((len(found.frames) * self._n_slices, found.n_columns), found.frames.dtype)
+        rows = self._rows(name, found)
         if int(found.counts.sum()) < len(rows):
             for item, (begin, count) in enumerate(zip(found.starts, found.counts, strict=True)):
                 rows[begin + count : found.starts[item + 1] if item + 1 < len(found.starts) else len(rows)] = 0.0
         return rows
+
+    def _rows(self, name: str, found: BoundDense) -> NDArray[Any]:
+        """Memory of the shape of a dense input's frames: the user's, or some that an earlier gradient left."""
+        given = self._out.get(name)
+        return (
+            empty_array(found.frames.shape, found.frames.dtype) if given is None else given.reshape(found.frames.shape)
+        )
 
     def _dense_arguments(self, name: str, gradient: NDArray[Any], bounds: list[int]) -> tuple[Any, ...]:
         found = self._dense(name)
@@ -304,8 +310,7 @@ class Execution:
             return found.collect(parts)
         gradient = frames.get(name)
         if gradient is None:
-            given = self._out.get(name)
-            gradient = np.empty_like(found.frames) if given is None else given.reshape(found.frames.shape)
+            gradient = self._rows(name, found)
             gradient[:] = 0.0
         for start, count, part in zip(found.starts, found.counts, parts, strict=True):
             rows = gradient[start : start + count]

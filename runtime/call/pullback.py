@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from arcgrad.compiler.types import Type
+from arcgrad.runtime.buffers import empty_array
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundInput, BoundScore
 
@@ -67,7 +68,8 @@ def _scaled(gradient: Any, scales: Any, found: BoundInput, batch: int | None) ->
     if not found.shared:
         if isinstance(gradient, list):
             return [part * part.dtype.type(scale) for part, scale in zip(gradient, scales, strict=True)]
-        return gradient * scales.astype(gradient.dtype).reshape(-1, *(1,) * (gradient.ndim - 1))
+        by_item = scales.astype(gradient.dtype).reshape(-1, *(1,) * (gradient.ndim - 1))
+        return np.multiply(gradient, by_item, out=empty_array(gradient.shape, gradient.dtype))
     if isinstance(found, BoundScore):
         return float(gradient @ scales)
     if isinstance(found, BoundGraph):

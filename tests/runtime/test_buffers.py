@@ -10,9 +10,9 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.runtime import buffers as memory
-from arcgrad.runtime.buffers import empty_floats, zero_floats
+from arcgrad.runtime.buffers import empty_array, empty_floats, zero_floats
 
-LARGE = memory._SMALL
+LARGE = memory._SMALL // 8
 
 
 @pytest.fixture(autouse=True)
@@ -66,10 +66,12 @@ def test_zeros_are_zeros() -> None:
 
 
 def test_no_more_than_the_bound_lies_idle() -> None:
-    arrays = [empty_floats(memory._MOST_IDLE // 3) for _ in range(5)]
-    del arrays
+    arrays = [empty_array((memory._MOST_IDLE // 3,), np.uint8) for _ in range(5)]
+    last = address(arrays[-1])
+    while arrays:
+        del arrays[0]
     assert sum(len(block) for block in memory._idle) <= memory._MOST_IDLE
-    assert len(memory._idle) == 3
+    assert [address(block) for block in memory._idle][2:] == [last]  # the newest stay
     ag.cache.clear(disk=False)
     assert not memory._idle
 
@@ -103,3 +105,34 @@ def test_gradients_and_weights_stay_as_they_were() -> None:
     np.testing.assert_allclose(first["A"], 1.0, rtol=1e-12)
     assert (other.weight == -2.0).all()
     assert (chain.weight == -1.0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("text", ["LSE[X]", "LSE[X ∘ A]", "LSE[X ∘ A] - LSE[A]"])
+def test_a_dense_gradient_takes_the_memory_that_an_earlier_one_left(text: str, dtype: type) -> None:
+    """Not while anything of that one is held, and no two of them ever share any."""
+    equation = ag.compile(text, mode="kernels")
+    scores = np.random.default_rng(0).normal(size=(2, 200, 700)).astype(dtype)
+    given = {
+        "X": scores,
+        "A": ag.linear([1, 2])
+        if text == "LSE[X]"
+        else ag.Graph([0, 0], [0, 1], [1, 2], weight=[-1.0, -1.0], accept=[1]),
+    }
+    given = {name: given[name] for name in equation.inputs}
+
+    def gradient() -> np.ndarray:
+        _, found = equation.value_and_grad(given, wrt="X")
+        return found["X"]
+
+    first = gradient()
+    expected, where, view = first.copy(), address(first), first[0, :3]
+    del first
+    second = gradient()
+    assert address(second) != where  # a view is held
+    assert (view == expected[0, :3]).all()
+    del view
+    assert address(gradient()) == where
+    _, pull = equation.pullback(given, wrt="X")
+    assert not np.may_share_memory(pull(2.0)["X"], second)
+    np.testing.assert_array_equal(second, expected)

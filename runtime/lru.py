@@ -135,10 +135,19 @@ class Registry:
             forget()
 
     def reset_after_fork(self) -> None:
-        """In a forked child: a thread that held the lock, or was building, does not exist here."""
+        """In a forked child: a thread that held the lock, or was building, does not exist here.
+
+        What it was in the middle of changing goes, with everything else.
+        """
+        whole = self._lock.acquire(blocking=False)
         self._lock = threading.RLock()
+        if not whole:
+            self._once, self._again, self._not_kept = _Segment(), _Segment(), OrderedDict()
+            self.generation += 1
         for member in list(self._members):
             member._lock, member._building = self._lock, {}
+            if not whole:
+                member._entries, member._unweighed = OrderedDict(), {}
 
     # -- called by caches, which hold the lock ------------------------------------------------------------------------
 

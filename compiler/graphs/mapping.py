@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import operator
 from collections.abc import Hashable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from arcgrad.compiler.cached import cached_property
 from arcgrad.compiler.graphs.topology import EPSILON, IntArray
 from arcgrad.grammar.errors import InputError
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.compiler.cached import cached_property
 from arcgrad.compiler.graphs.topology import IntArray
 
 __all__ = ["Selection", "block_selection", "compose_selections"]

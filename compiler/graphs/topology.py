@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from arcgrad.compiler.cached import cached_property
 
 __all__ = ["EPSILON", "LARGEST_WEIGHT", "IntArray", "Topology"]
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.compiler.cached import cached_property
 from arcgrad.compiler.graphs.selection import Selection, compose_selections
 from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.runtime.build.operators.compose import patience

@@ -28,6 +28,7 @@ from arcgrad.runtime.build.weights import Layout
 from arcgrad.runtime.call.pack import CannotMeet, RegionPacker
 from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.forks import when_forked
 from arcgrad.runtime.jit.cache import cache
 from arcgrad.runtime.kernels import FUNCTIONS, kernel_names
 from arcgrad.runtime.lru import Lru, caches
@@ -50,7 +51,8 @@ class Preparer:
         self.program = program
         self.limits = limits
         self._plans = Lru[Plan]("plans", lambda plan: _BYTES_OF_A_STEP * (1 + len(plan.steps)), capacity=64)
-        self._lock = threading.Lock()
+        self._renew_lock()
+        when_forked(self._renew_lock)
         # Sizes decide nothing but the order of compositions: one alone has none.
         self._orders = sum(n.operator in CHAINS for n in program.nodes if not n.is_input and not n.is_number) > 1
         # Prepared calls by the topologies' identities. When a topology goes, nobody can ask for its calls any more, and
@@ -59,6 +61,9 @@ class Preparer:
         self._last: tuple[tuple[Any, ...], Prepared, int] | None = None
         self._watched: dict[tuple[Any, ...], list[weakref.ref[Topology]]] = {}
         self._gone: deque[tuple[Any, ...]] = deque()
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
 
     def prepare(self, bound: Bound) -> Prepared:
         """Plan, build, pack and emit, or find again what was prepared for inputs of the same topologies.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.compiler.cached import cached_property
 from arcgrad.compiler.emit import Emitted, signature
 from arcgrad.compiler.plan.plan import Plan
 from arcgrad.compiler.semirings import semiring

@@ -1,0 +1,29 @@
+"""``cached_property`` without a lock, which Python before 3.12 shares among all instances of a class.
+
+A child that was forked while another thread computed a property would wait for that thread for ever. Computing a value
+twice does no harm: all that is kept so is a function of what never changes.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any, TypeVar
+
+__all__ = ["cached_property"]
+
+T = TypeVar("T")
+
+if sys.version_info >= (3, 12):
+    cached_property = functools.cached_property
+else:
+
+    class cached_property(functools.cached_property[T]):  # noqa: N801
+        """As `functools.cached_property`."""
+
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            if instance is None:
+                return self
+            assert self.attrname is not None
+            value = instance.__dict__[self.attrname] = self.func(instance)
+            return value

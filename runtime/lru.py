@@ -22,7 +22,7 @@ __all__ = ["ONCE", "Lru", "Registry", "caches"]
 
 T = TypeVar("T")
 
-ONCE = 192 << 20
+ONCE = 128 << 20
 """Bytes of all caches together for values that were asked for once."""
 _LEAST_BUDGET, _MOST_BUDGET = ONCE, 2 << 30
 # Uses after which a value counts as asked for again: one call may ask twice.

@@ -144,5 +144,8 @@ def _numbers(*numbers: int) -> IntArray:
     return array
 
 
-SHARED_CACHE = Lru[SymbolicGraph]("built graphs", lambda graph: graph.held_bytes)
+# What a small graph takes beside its numbers: Python's objects, numpy's headers and what is packed (measured).
+_BYTES_OF_OBJECTS = 4600
+
+SHARED_CACHE = Lru[SymbolicGraph]("built graphs", lambda graph: graph.held_bytes + _BYTES_OF_OBJECTS)
 """By ``SymbolicGraph.key``."""

@@ -53,7 +53,7 @@ def layer_of(module: str) -> str:
 # The rooms of a layer; each may import itself and those before it. "" are the modules at the layer's root.
 ROOMS = {
     "compiler": ("", "graphs", "operators", "frontend", "plan", "emit"),
-    "runtime": ("", "data", "jit", "kernels", "regions", "build", "reference", "call", "inspect"),
+    "runtime": ("", "data", "jit", "kernels", "regions", "build", "reference", "transforms", "call", "inspect"),
 }
 # Operators are looked up in one folder, one file each, however many there are.
 UNBOUNDED = ("compiler/operators",)

@@ -92,7 +92,8 @@ class Operator:
             topology, a mapping's place is not there: the mapping comes in ``parameters``.
         transform: TRANSFORM: ``transform(topology, weights, parameters, limits)`` of the operand, the first one.
         size: estimated size from the operands' sizes.
-        semiring: REDUCTION: name of its record in ``arcgrad.compiler.semirings``.
+        semiring: REDUCTION: name of its record in ``arcgrad.compiler.semirings``. TRANSFORM: of the one in whose shapes
+            of regions it takes an operand that is composed with a dense input; None: its operand is always built.
         reduce: REDUCTION: ``reduce(topology, weights)``, the value and its gradient (n_arcs,), in plain Python; None
             for log, max, min and count, which the reference engine has.
         evaluate: ARITHMETIC: the value from the operands' values (floats, or ints where COUNT gave them); may return

@@ -1,6 +1,8 @@
-"""``PATH[A]``: the best path as a linear graph."""
+"""``PATH[A]``: the best path as a linear graph; ∅ where ``MAX[A]`` is −inf."""
 
 from __future__ import annotations
+
+from math import inf
 
 from arcgrad.compiler.graphs.best_path import best_path
 from arcgrad.compiler.graphs.topology import Topology
@@ -13,8 +15,8 @@ __all__ = ["OPERATOR"]
 
 
 def _transform(topology: Topology, weights: FloatArray, parameters: Parameters, limits: Limits) -> Transformed:
-    _, path = best_path(topology, weights)
-    line, chosen = line_of(topology, path)
+    score, path = best_path(topology, weights)
+    line, chosen = line_of(topology, path if score > -inf else None)
     return copied_arcs(line, weights, chosen)
 
 
@@ -24,6 +26,7 @@ OPERATOR = Operator(
     category=Category.TRANSFORM,
     operands=(Type.GRAPH,),
     names=("PATH",),
+    semiring="max",
     transform=_transform,
     laws=(
         Law("MAX[PATH[A]]", "MAX[A]", (), "the best path weighs what the best path weighs"),

@@ -28,14 +28,17 @@ class Meeting:
     Attributes:
         dense: the dense input.
         graph: what meets it, or None where the dense input stands alone.
-        side: "input" where the dense chain is matched with the graph's input labels (X ∘ G), else "output".
+        side: "input" where the dense chain comes before the graph, whose input labels it is matched with (X ∘ G), else
+            "output": then arcs that leave one state of the composition are in the order of the graph's.
         acceptors: the operator was ∩, whose operands must be acceptors.
+        labels: what has ``graph``'s arcs with the labels that the composition's have; None where there is no graph.
     """
 
     dense: Node
     graph: Node | None
     side: str
     acceptors: bool
+    labels: Node | None
 
 
 def chain_operands(node: Node) -> list[Node]:
@@ -84,7 +87,7 @@ def find_meeting(graph: Node, dense: frozenset[str], interner: Interner) -> Meet
         interner: makes the rest of the chain.
     """
     if _is_dense(graph, dense):
-        return Meeting(graph, None, "input", False)
+        return Meeting(graph, None, "input", False, None)
     operands = chain_operands(graph)
     places = [i for i, operand in enumerate(operands) if _is_dense(operand, dense)]
     if len(operands) < 2 or len(places) != 1:
@@ -99,15 +102,14 @@ def find_meeting(graph: Node, dense: frozenset[str], interner: Interner) -> Meet
             joined = interner.apply(graph.operator, (joined, part))
         return joined
 
-    if not before:
-        return Meeting(operands[at], join(after), "input", acceptors)
-    if not after:
-        return Meeting(operands[at], join(before), "output", acceptors)
-    if acceptors:
-        return Meeting(operands[at], join([*before, *after]), "input", acceptors)
-    left = interner.apply("project_output", (join(before),))
-    right = interner.apply("project_input", (join(after),))
-    return Meeting(operands[at], interner.apply("compose", (left, right)), "input", False)
+    if acceptors or not before or not after:
+        rest = join([*before, *after])
+        return Meeting(operands[at], rest, "output" if before else "input", acceptors, rest)
+    # Which arcs match depends on the labels between them alone, so both compositions have the same arcs in one order.
+    left, right = join(before), join(after)
+    inner = interner.apply("project_output", (left,)), interner.apply("project_input", (right,))
+    labels = interner.apply("compose", (left, right))
+    return Meeting(operands[at], interner.apply("compose", inner), "output", False, labels)
 
 
 def _is_dense(node: Node, dense: frozenset[str]) -> bool:

@@ -2,17 +2,24 @@
 
 ``LSE[PATH[A ∘ B] ∘ C]`` is ``G = A ∘ B``, then ``P = PATH(G)``, then ``LSE[P ∘ C]``: a graph-valued program, a
 transform, and a program that takes P as one more input. Plans, emitted routines and executors never meet transforms.
+
+An operand that is composed with a dense input need not be built where the operator can do without:
+``PATH[X ∘ (A ∘ B)]`` is ``G = A ∘ B``, then a best path of ``X ∘ G``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from arcgrad.compiler.frontend.ir import Node, Program, describe, topological
 from arcgrad.compiler.operators import Category
+from arcgrad.compiler.plan.chains import Meeting, find_meeting, order_chains
+from arcgrad.compiler.plan.plan import InputShape
+from arcgrad.compiler.semirings import semiring
 from arcgrad.compiler.types import Type
 
-__all__ = ["Stage", "split_stages"]
+__all__ = ["Composed", "Stage", "find_composition", "split_stages"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +35,56 @@ class Stage:
     program: Program
     node: Node
     name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Composed:
+    """A stage whose operand is a dense composition, which is not built.
+
+    Attributes:
+        meeting: how the dense input is met.
+        program: makes the graph that it is composed with; None where it stands alone.
+        labels: makes the graph that has the same arcs with the composition's labels; mostly ``program``.
+    """
+
+    meeting: Meeting
+    program: Program | None
+    labels: Program | None
+
+
+def find_composition(stage: Stage, shapes: Mapping[str, InputShape]) -> Composed | None:
+    """How a stage's operand is composed with a dense input, for inputs of these shapes; None where it has to be built.
+
+    Whatever the order in which a chain is composed, it has the same paths, and the arcs that leave a state come in the
+    same order: so ties between best paths are decided alike.
+    """
+    name = stage.node.definition.semiring
+    program = stage.program
+    dense = frozenset(name for name, shape in shapes.items() if shape.kind == "dense")
+    meeting = find_meeting(program.result, dense, program.interner) if name is not None else None
+    if meeting is None or ("frames" if meeting.graph is None else "trellis") not in semiring(name).shapes:
+        return None
+    if meeting.graph is None:
+        return Composed(meeting, None, None)
+    sizes = {name: shape.size for name, shape in shapes.items() if shape.size is not None}
+    graph = order_chains(meeting.graph, sizes, program.interner)
+    of_graph = _below(program, graph)
+    if meeting.labels is meeting.graph:
+        return Composed(meeting, of_graph, of_graph)
+    assert meeting.labels is not None
+    return Composed(meeting, of_graph, _below(program, meeting.labels))
+
+
+def _below(program: Program, result: Node) -> Program:
+    """The program of a graph that a stage's operand is made of."""
+    place = program.places.get(program.result)
+    names = set()
+    for node in topological(result):
+        if place is not None:
+            program.places.setdefault(node, place)
+        if node.is_input:
+            names.add(str(node.parameters[0]))
+    return replace(program, result=result, inputs={n: t for n, t in program.inputs.items() if n in names})
 
 
 def split_stages(program: Program) -> tuple[tuple[Stage, ...], Program]:

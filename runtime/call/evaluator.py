@@ -19,7 +19,7 @@ from arcgrad.runtime.build.builder import not_there_yet
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.outputs import Gradients, check_cotangent, check_out, is_integral, shape_values
 from arcgrad.runtime.call.pullback import PullBack, pullback
-from arcgrad.runtime.call.stages import StagedCall
+from arcgrad.runtime.call.stages import StagedCall, StageEngine, StageRun
 from arcgrad.runtime.data.inputs import Bound, BoundGraph, bind
 from arcgrad.runtime.reference.interpreter import Trace, trace
 
@@ -30,7 +30,7 @@ class Evaluator:
     """Evaluates one equation.
 
     Attributes:
-        stages: (stage, its engine) in order.
+        stages: their engines, in order.
         engine: of the program that remains, whose value is the equation's.
     """
 
@@ -40,7 +40,7 @@ class Evaluator:
         self.limits = limits
         # The interpreter takes the program as it is: it keeps weights beside the graphs that it builds.
         stages, last = ((), program) if mode == "interpret" else split_stages(program)
-        self.stages = tuple((stage, Engine(stage.program, mode, limits)) for stage in stages)
+        self.stages = tuple(StageEngine(stage, mode, limits) for stage in stages)
         self.engine = Engine(last, mode, limits)
         # Where nothing looks at scores before a routine does, large batches of them are checked there.
         self._defers = mode != "interpret" and not stages
@@ -122,18 +122,19 @@ class Evaluator:
 
     def warm(self, given: dict[str, Any]) -> None:
         """Load or compile the kernels by which calls of such inputs are prepared."""
-        from arcgrad.runtime.call.warmup import load_symbolic_kernels, load_transforms
+        from arcgrad.runtime.call.warmup import load_symbolic_kernels, transform_kernels
 
-        planned = self.planned
-        for engine, bound in planned.engines(self.bind(given)):
+        runs, engines = self.planned.engines(self.bind(given))
+        for engine, bound in engines:
             load_symbolic_kernels(engine.preparer.prepare(bound))
-        for stage, _ in planned.stages:
-            load_transforms(stage.node)
+        for run in runs:
+            for kernel in transform_kernels(run):
+                kernel.load()
 
     def source(self, given: dict[str, Any]) -> str:
         """The routines' texts for these inputs, one for each stage."""
         texts = []
-        for engine, bound in self.planned.engines(self.bind(given)):
+        for engine, bound in self.planned.engines(self.bind(given))[1]:
             emitted = engine.preparer.prepare(bound).emitted
             texts.append(_NO_ROUTINE if emitted is None else str(emitted.source))
         return "\n\n".join(texts)
@@ -143,13 +144,13 @@ class Evaluator:
         """What plans the equation: itself, or for the interpreter, which does not, one of mode "kernels"."""
         return Evaluator(self.program, "kernels", self.limits) if self.mode == "interpret" else self
 
-    def engines(self, bound: Bound) -> list[tuple[Engine, Bound]]:
-        """The engine of each stage, the last one among them, with its inputs."""
+    def engines(self, bound: Bound) -> tuple[list[StageRun], list[tuple[Engine, Bound]]]:
+        """The stages as they run, and every engine, the last one among them, with its inputs."""
         if not self.stages:
-            return [(self.engine, bound)]
+            return [], [(self.engine, bound)]
         call = StagedCall(self.stages, bound, self.limits)
-        all_engines = [engine for _, engine in self.stages] + [self.engine]
-        return [(engine, call.inputs_of(engine.program)) for engine in all_engines]
+        engines = [pair for run in call.runs for pair in run.engines]
+        return call.runs, [*engines, (self.engine, call.inputs_of(self.engine.program))]
 
 
 _NO_ROUTINE = "# A graph-valued equation without scores: its arcs' weights are gathered through the selection.\n"

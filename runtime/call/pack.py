@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.compiler.frontend.ir import Node
-from arcgrad.compiler.graphs.topology import IntArray
+from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.operators import operator
 from arcgrad.compiler.plan.plan import RegionPlan
 from arcgrad.grammar.errors import Place
@@ -24,12 +24,13 @@ from arcgrad.runtime.jit.patience import Patience
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints, sizes
 from arcgrad.runtime.regions.graph import pack_graph
 from arcgrad.runtime.regions.orders import ORDERS
+from arcgrad.runtime.regions.out_arcs import OutArcs, out_arcs
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
 from arcgrad.runtime.regions.trellis import pack_frames, trellis_region
 from arcgrad.runtime.regions.trellis import pack_trellis as pack_by_numpy
 
-__all__ = ["CannotMeet", "RegionPacker", "pack_by_kernel", "pack_trellis", "patience"]
+__all__ = ["CannotMeet", "RegionPacker", "pack_by_kernel", "pack_out_arcs", "pack_trellis", "patience"]
 
 # The kernel takes about five seconds to compile.
 patience = Patience(0.5)
@@ -156,6 +157,23 @@ def pack_trellis(
             return packed
     with patience.tried():
         return pack_by_numpy(graph.topology, graph.make_selection(), leaf_offsets, side, n_columns, semiring)
+
+
+def pack_out_arcs(topology: Topology, side: str, n_columns: int) -> OutArcs | None:
+    """The arcs of a graph that is composed with a dense input, by source; None where ε arcs make a cycle.
+
+    They are remembered with the topology.
+    """
+    memo = topology.memo("out arcs")
+    key = side, n_columns
+    if key not in memo:
+        graph = SymbolicGraph(topology, leaf=0)
+        packed = pack_trellis(graph, np.zeros(1, dtype=np.int64), side, n_columns, "max", RegionStore(1))
+        if len(memo) >= _MOST_WAYS:
+            memo.clear()
+        memo[key] = None if packed is None else out_arcs(packed, topology, side)
+    found: OutArcs | None = memo[key]
+    return found
 
 
 def pack_by_kernel(

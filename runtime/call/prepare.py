@@ -36,7 +36,7 @@ from arcgrad.runtime.reference.interpreter import name_item
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
 
-__all__ = ["Preparer"]
+__all__ = ["Preparer", "kinds_of", "shapes_of"]
 
 # Bytes up to which the call prepared last is kept beside the cache.
 _SMALL = 1 << 16
@@ -120,23 +120,29 @@ class Preparer:
             bound: the inputs.
             built: dense inputs to be treated as graphs.
         """
-        kinds: list[Any] = []
-        for name, type_ in self.program.inputs.items():
-            if type_ is Type.MAPPING:
-                kinds.append("mapping")
-                continue
-            found = bound.inputs[name]
-            kinds.append("graph" if name in built else _KINDS[type(found)])
-            if self._orders and not isinstance(found, BoundScore):
-                kinds.append(_rough_size(found))
-        key = tuple(kinds)
+        key = kinds_of(self.program, bound, built, self._orders)
         with self._lock:  # plans make nodes with the program's interner
             found_plan = self._plans.get(key)
             if found_plan is None:
-                shapes = dict(zip(self.program.inputs, _shapes(kinds), strict=True))
-                found_plan = make_plan(self.program, shapes)
+                found_plan = make_plan(self.program, shapes_of(self.program, key))
                 self._plans.put(key, found_plan)
             return found_plan
+
+
+def kinds_of(
+    program: Program, bound: Bound, built: frozenset[str] = frozenset(), with_sizes: bool = True
+) -> tuple[Any, ...]:
+    """The kinds of a program's inputs, some of them followed by a rough size; dense ones in ``built`` are graphs."""
+    kinds: list[Any] = []
+    for name, type_ in program.inputs.items():
+        if type_ is Type.MAPPING:
+            kinds.append("mapping")
+            continue
+        found = bound.inputs[name]
+        kinds.append("graph" if name in built else _KINDS[type(found)])
+        if with_sizes and not isinstance(found, BoundScore):
+            kinds.append(_rough_size(found))
+    return tuple(kinds)
 
 
 def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
@@ -185,8 +191,8 @@ def _near(count: int) -> int:
     return round(math.log2(count + 1) / 2)
 
 
-def _shapes(kinds: list[Any]) -> list[InputShape]:
-    """What the planner is told, from kinds, some of them followed by a rough size."""
+def shapes_of(program: Program, kinds: tuple[Any, ...]) -> dict[str, InputShape]:
+    """What the planner is told, from the kinds of the program's inputs."""
     shapes: list[InputShape] = []
     for entry in kinds:
         if isinstance(entry, str):
@@ -194,7 +200,7 @@ def _shapes(kinds: list[Any]) -> list[InputShape]:
         else:
             states, arcs, labels = (0.0 if n < 0 else 4.0**n for n in entry)
             shapes[-1] = replace(shapes[-1], size=Size(states, arcs, labels))
-    return shapes
+    return dict(zip(program.inputs, shapes, strict=True))
 
 
 class _Preparation:

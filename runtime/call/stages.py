@@ -1,63 +1,228 @@
 """A call's way through its stages: each operand is evaluated, its operator applied, and cotangents come back.
 
 Between `evaluator` and `engine`. Results of stages are inputs of later ones; an operand that only shared inputs enter
-is evaluated once for the batch.
+is evaluated once for the batch. Of an operand that is composed with a dense input only the graph is made that it is
+composed with, where the operator can do with that (`arcgrad.runtime.transforms`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.graphs.transforms import Transformed
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.plan.stages import Stage
+from arcgrad.compiler.operators import operator
+from arcgrad.compiler.plan.chains import CHAINS
+from arcgrad.compiler.plan.stages import Composed, Stage, find_composition
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
+from arcgrad.runtime.build.builder import raise_transducer
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.outputs import add_gradients
-from arcgrad.runtime.call.transforms import transform
+from arcgrad.runtime.call.pack import pack_out_arcs
+from arcgrad.runtime.call.prepare import kinds_of, shapes_of
 from arcgrad.runtime.data.graph import Graph
-from arcgrad.runtime.data.inputs import Bound, BoundGraph, BoundInput
+from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundInput
 from arcgrad.runtime.reference.interpreter import name_item
+from arcgrad.runtime.threads import run_slices
+from arcgrad.runtime.transforms import TWINS
+from arcgrad.runtime.transforms.composition import Chosen, Composition
 
-__all__ = ["StagedCall"]
+__all__ = ["StageEngine", "StageRun", "StagedCall"]
+
+# Ways in which a stage's operand is composed, by kinds of inputs, that it remembers.
+_MOST_WAYS = 64
+
+
+class _ComposedEngines(NamedTuple):
+    """How a stage's operand is composed with a dense input, and what makes the graph and its labels, if it has one."""
+
+    composed: Composed
+    graph: Engine | None
+    labels: Engine | None
+
+
+class StageEngine:
+    """Evaluates one stage.
+
+    Attributes:
+        stage: its operand and operator.
+        operand: evaluates the operand as a graph.
+    """
+
+    def __init__(self, stage: Stage, mode: str, limits: Limits) -> None:
+        self.stage = stage
+        self.operand = Engine(stage.program, mode, limits)
+        self._mode = mode
+        self._limits = limits
+        self._ways: dict[tuple[Any, ...], _ComposedEngines | None] = {}
+        self._lock = threading.Lock()
+        self._orders = sum(n.operator in CHAINS for n in stage.program.nodes if not n.is_input and not n.is_number) > 1
+
+    def composed(self, here: Bound) -> _ComposedEngines | None:
+        """How the operand of these inputs is composed with a dense one; None where it has to be built."""
+        program = self.stage.program
+        if self.stage.node.operator not in TWINS or not any(isinstance(i, BoundDense) for i in here.inputs.values()):
+            return None
+        kinds = kinds_of(program, here, with_sizes=self._orders)
+        with self._lock:  # finding one makes nodes with the program's interner
+            if kinds not in self._ways:
+                found = find_composition(self.stage, shapes_of(program, kinds))
+                if len(self._ways) >= _MOST_WAYS:
+                    self._ways.clear()
+                self._ways[kinds] = None if found is None else self._engines(found)
+            return self._ways[kinds]
+
+    def _engines(self, composed: Composed) -> _ComposedEngines:
+        if composed.program is None or composed.labels is None:
+            return _ComposedEngines(composed, None, None)
+        graph = Engine(composed.program, self._mode, self._limits)
+        is_one = composed.labels is composed.program
+        return _ComposedEngines(composed, graph, graph if is_one else Engine(composed.labels, self._mode, self._limits))
+
+    def apply(self, graph: Graph) -> Transformed:
+        """Apply the operator to its operand, built."""
+        node = self.stage.node
+        twin = TWINS.get(node.operator)
+        transform = node.definition.transform if twin is None else twin.built
+        assert transform is not None
+        return transform(graph.topology, graph.arc_weight, node.parameters, self._limits)
+
+
+@dataclass(eq=False)
+class StageRun:
+    """One stage of one call.
+
+    Attributes:
+        stage: the stage.
+        here: its operand's inputs.
+        made: what the operator made of each item.
+        graphs: for each engine, its inputs: of the operand, or first of what the dense input is composed with.
+        composed: how it is, or None where the operand was built.
+    """
+
+    stage: Stage
+    here: Bound
+    made: list[Transformed]
+    engines: list[tuple[Engine, Bound]]
+    composed: Composed | None = None
+
+    @property
+    def dense(self) -> str:
+        """The name of the dense input that the operand is composed with."""
+        assert self.composed is not None
+        return str(self.composed.meeting.dense.parameters[0])
+
+    def pull_back(self, cotangents: Sequence[Any], wrt: Sequence[str]) -> dict[str, Any]:
+        """The gradients with respect to the operand's inputs in ``wrt``, from one cotangent an item of the result."""
+        found: dict[str, Any] = {}
+        for engine, there in self.engines[:1]:
+            asked = tuple(name for name in engine.program.inputs if name in wrt)
+            pulled = [each.pull_back(cotangent) for each, cotangent in zip(self.made, cotangents, strict=True)]
+            if pulled and there.n_items < len(pulled):  # the batch shares the graph
+                pulled = [np.sum(pulled, axis=0)]
+            if asked and len(pulled) == there.n_items:
+                found = engine.run(there, asked, pulled, {})[1]
+        if self.composed is not None and self.dense in wrt:
+            gradient = self._of_frames(cotangents)
+            found[self.dense] = add_gradients(found[self.dense], gradient) if self.dense in found else gradient
+        return found
+
+    def _of_frames(self, cotangents: Sequence[Any]) -> Any:
+        found = self.here.inputs[self.dense]
+        assert isinstance(found, BoundDense)
+        rows = np.zeros(found.frames.shape)
+        for item, (each, cotangent) in enumerate(zip(self.made, cotangents, strict=True)):
+            assert isinstance(each, Chosen)
+            each.add_to_frames(cotangent, rows[found.starts[0 if found.shared else item] :])
+        with np.errstate(over="ignore"):  # float32 holds less
+            return found.collect(rows.astype(found.frames.dtype, copy=False))
 
 
 class StagedCall:
     """Evaluates the stages of one call, when made.
 
     Args:
-        stages: with their engines, in order.
+        stages: their engines, in order.
         bound: the equation's inputs.
         limits: budget.
+
+    Attributes:
+        runs: what was evaluated, in order.
     """
 
-    def __init__(self, stages: Sequence[tuple[Stage, Engine]], bound: Bound, limits: Limits) -> None:
-        self._stages = stages
+    def __init__(self, stages: Sequence[StageEngine], bound: Bound, limits: Limits) -> None:
         self._bound = bound
         self._limits = limits
         self._results: dict[str, BoundInput] = {}
-        self._transformed: list[list[Transformed]] = []
-        self._inputs: list[Bound] = []
-        for stage, engine in stages:
-            here = self.inputs_of(stage.program, may_be_shared=True)
-            graphs, _ = engine.run(here, (), None, {})
-            made = [self._apply(stage, graph, item) for item, graph in enumerate(graphs)]
-            results = tuple(Graph.from_topology(each.topology, each.weights) for each in made)
-            self._results[stage.name] = BoundGraph(results, shared=here.batch is None)
-            self._transformed.append(made)
-            self._inputs.append(here)
+        self.runs: list[StageRun] = []
+        for engine in stages:
+            here = self.inputs_of(engine.stage.program, may_be_shared=True)
+            composed = engine.composed(here)
+            run = (
+                self._run_built(engine, here) if composed is None else self._run_composed(engine.stage, composed, here)
+            )
+            results = tuple(Graph.from_topology(each.topology, each.weights) for each in run.made)
+            self._results[engine.stage.name] = BoundGraph(results, shared=here.batch is None)
+            self.runs.append(run)
 
-    @property
-    def results(self) -> list[tuple[Bound, list[Transformed]]]:
-        """For each stage, its inputs, and what its operator made of each item."""
-        return list(zip(self._inputs, self._transformed, strict=True))
+    def _run_built(self, engine: StageEngine, here: Bound) -> StageRun:
+        made: list[Transformed] = []
+        for item, graph in enumerate(engine.operand.run(here, (), None, {})[0]):
+            with self._naming(engine.stage, item):
+                made.append(engine.apply(graph))
+        return StageRun(engine.stage, here, made, [(engine.operand, here)])
 
-    def _apply(self, stage: Stage, graph: Graph, item: int) -> Transformed:
+    def _run_composed(self, stage: Stage, way: _ComposedEngines, here: Bound) -> StageRun:
+        engines, graphs, labels = [], [], []
+        if way.graph is not None and way.labels is not None:
+            there = self.inputs_of(way.graph.program, may_be_shared=True)
+            engines = [(engine, there) for engine in dict.fromkeys((way.graph, way.labels))]
+            graphs = labels = way.graph.run(there, (), None, {})[0]
+            if way.labels is not way.graph:
+                labels = way.labels.run(there, (), None, {})[0]
+        meeting = way.composed.meeting
+        dense = here.inputs[str(meeting.dense.parameters[0])]
+        assert isinstance(dense, BoundDense)
+        compositions: list[Composition] = []
+        for item in range(here.n_items):
+            if not graphs:
+                compositions.append(Composition(dense.scores(item)))
+                continue
+            k = item if len(graphs) > 1 else 0
+            graph, topology = graphs[k], graphs[k].topology
+            with self._naming(stage, item):
+                if meeting.acceptors and not topology.is_acceptor:
+                    raise_transducer(operator("intersect"), "one", topology, None)
+                arcs = pack_out_arcs(topology, meeting.side, dense.n_columns)
+            compositions.append(
+                Composition(dense.scores(item), meeting.side, topology, labels[k].topology, graph.arc_weight, arcs)
+            )
+        made: dict[int, Transformed] = {}
+
+        def choose(item: int) -> None:
+            with self._naming(stage, item):
+                made[item] = TWINS[stage.node.operator].composed(
+                    compositions[item], stage.node.parameters, self._limits
+                )
+
+        calls: list[Callable[[], Any]] = [partial(choose, item) for item in range(here.n_items)]
+        run_slices(calls, float(sum(each.work for each in compositions)))
+        return StageRun(stage, here, [made[item] for item in range(here.n_items)], engines, way.composed)
+
+    @contextmanager
+    def _naming(self, stage: Stage, item: int) -> Iterator[None]:
+        """Say in errors where the operator stands, and which item it was."""
         try:
-            return transform(stage.node, graph.topology, graph.arc_weight, self._limits)
+            yield
         except ArcgradError as error:
             if error.place is None:
                 error.place = stage.program.places.get(stage.node)
@@ -83,20 +248,15 @@ class StagedCall:
 
     def pull_back(self, gradients: Mapping[str, Any], wrt: Sequence[str]) -> dict[str, Any]:
         """The gradients with respect to the equation's inputs, from those of the last stage's."""
-        if not self._stages:
+        if not self.runs:
             return dict(gradients)
         total = dict(gradients)
-        for (stage, engine), made, here in zip(
-            reversed(self._stages), reversed(self._transformed), reversed(self._inputs), strict=True
-        ):
-            arriving = total.pop(stage.name, None)
-            asked = self.wrt_of(stage.program, wrt)
+        for run in reversed(self.runs):
+            arriving = total.pop(run.stage.name, None)
+            asked = self.wrt_of(run.stage.program, wrt)
             if arriving is None or not asked:
                 continue
-            cotangents = [arriving] if here.batch is None else arriving
-            pulled = [each.pull_back(cotangent) for each, cotangent in zip(made, cotangents, strict=True)]
-            _, further = engine.run(here, asked, pulled, {})
-            for name, gradient in further.items():
+            for name, gradient in run.pull_back([arriving] if run.here.batch is None else arriving, asked).items():
                 total[name] = add_gradients(total[name], gradient) if name in total else gradient
         return {name: total[name] if name in total else self._zero(name) for name in wrt}
 

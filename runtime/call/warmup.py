@@ -5,16 +5,18 @@ In ordinary calls these wait until numpy has taken long enough (`operators.patie
 
 from __future__ import annotations
 
-from arcgrad.compiler.frontend.ir import Node, topological
+from arcgrad.compiler.frontend.ir import topological
 from arcgrad.compiler.types import Type
 from arcgrad.runtime.build.operators import KERNELS
 from arcgrad.runtime.call.prepared import Prepared
-from arcgrad.runtime.call.transforms import TRANSFORM_KERNELS
+from arcgrad.runtime.call.stages import StageRun
+from arcgrad.runtime.data.inputs import BoundDense
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
+from arcgrad.runtime.transforms import TWINS
 
-__all__ = ["load_lazy_kernels", "load_symbolic_kernels", "load_transforms", "symbolic_kernels"]
+__all__ = ["load_lazy_kernels", "load_symbolic_kernels", "symbolic_kernels", "transform_kernels"]
 
 
 def symbolic_kernels(prepared: Prepared) -> list[Kernel[..., object]]:
@@ -37,10 +39,16 @@ def load_symbolic_kernels(prepared: Prepared) -> None:
         kernel.load()
 
 
-def load_transforms(node: Node) -> None:
-    """Load or compile the kernels of an operator whose output depends on weights."""
-    for kernel in TRANSFORM_KERNELS.get(node.operator, ()):
-        kernel.load()
+def transform_kernels(run: StageRun) -> tuple[Kernel[..., object], ...]:
+    """The kernels that an operator whose output depends on weights may use."""
+    twin = TWINS.get(run.stage.node.operator)
+    if twin is None or run.composed is None:
+        return () if twin is None else twin.kernels["", ""]
+    dense = run.here.inputs[run.dense]
+    assert isinstance(dense, BoundDense)
+    if not run.engines:
+        return twin.kernels["frames", dense.frames.dtype.name]
+    return (pack_trellis_ints, *twin.kernels["trellis", dense.frames.dtype.name])
 
 
 def load_lazy_kernels() -> None:

@@ -11,7 +11,9 @@ from arcgrad.compiler.frontend.ir import Node, Program, describe
 from arcgrad.compiler.plan.plan import InputShape, Plan, make_plan
 from arcgrad.compiler.types import Type
 from arcgrad.runtime.build.builder import depends_on_shared_inputs
+from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.prepared import Prepared
+from arcgrad.runtime.call.stages import StagedCall, StageRun
 from arcgrad.runtime.call.tier import choose_tier
 from arcgrad.runtime.data.inputs import Bound
 from arcgrad.runtime.jit.cache import cache
@@ -67,29 +69,40 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
     """The report on an equation, with sizes where inputs are given; stage by stage where weights decide on graphs."""
     program, mode = evaluator.program, evaluator.mode
     evaluator = evaluator.planned
-    engines = [engine for _, engine in evaluator.stages] + [evaluator.engine]
-    bounds: list[Bound | None] = [None] * len(engines)
+    runs: list[StageRun | None] = [None] * len(evaluator.stages)
+    last: Bound | None = None
     if bound is not None:
-        bounds = [here for _, here in evaluator.engines(bound)]
+        call = StagedCall(evaluator.stages, bound, evaluator.limits)
+        runs, last = list(call.runs), call.inputs_of(evaluator.engine.program) if evaluator.stages else bound
     passes: list[tuple[str, str]] = []
     regions: list[str] = []
     costs: list[str] = []
     tier: str | None = None
-    for number, (engine, here) in enumerate(zip(engines, bounds, strict=True)):
+
+    def add(engine: Engine, here: Bound | None) -> None:
+        nonlocal tier
         prepared: Prepared | None = None
         if here is None:
             plan = make_plan(engine.program, {name: InputShape(_KINDS[t]) for name, t in engine.program.inputs.items()})
         else:
             prepared = engine.preparer.prepare(here)
             plan = prepared.plan
-            costs += _costs(prepared, here)
+            costs.extend(_costs(prepared, here))
             tier = mode if mode != "auto" else choose_tier(prepared, engine.spent)
-        passes += plan.notes
-        regions += _plan_lines(engine.program, plan, prepared, here)
-        if number < len(evaluator.stages):
-            stage, _ = evaluator.stages[number]
-            regions.append(f"{stage.name}: its operand is built with its weights, at every call, and what comes of it")
-            regions.append("  is an input of what follows")
+        passes.extend(plan.notes)
+        regions.extend(_plan_lines(engine.program, plan, prepared, here))
+
+    for stage, run in zip(evaluator.stages, runs, strict=True):
+        for engine, here in [(stage.operand, None)] if run is None else run.engines:
+            add(engine, here)
+        if run is None or run.composed is None:
+            how = "its operand is built with its weights, at every call, and what comes of it"
+        else:
+            kind = "frames" if run.composed.program is None else "trellis"
+            graph = "" if run.composed.program is None else f"; G = {describe(run.composed.program.result, limit=60)}"
+            how = f"{kind} region over {run.dense}: {_SHAPES[kind]}{graph}; what comes of it"
+        regions += [f"{stage.stage.name}: {how}", "  is an input of what follows"]
+    add(evaluator.engine, last)
     if bound is not None:
         costs += _counters()
     return Explanation(

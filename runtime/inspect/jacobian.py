@@ -20,8 +20,9 @@ from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.call.evaluator import Evaluator
 from arcgrad.runtime.call.stages import StagedCall
 from arcgrad.runtime.data.graph import Graph
-from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph
+from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundInput
 from arcgrad.runtime.reference.interpreter import Interpretation
+from arcgrad.runtime.transforms.composition import Chosen
 
 __all__ = ["Jacobian", "jacobians"]
 
@@ -138,19 +139,25 @@ def jacobians(evaluator: Evaluator, bound: Bound, wrt: Sequence[str]) -> dict[st
         call, last = None, bound
     topology, entries = _entries(evaluator.engine.program, last, evaluator.limits)
     if call is not None:
-        for (stage, engine), (here, made) in zip(reversed(evaluator.stages), reversed(call.results), strict=True):
-            below = entries.pop(stage.name, None)
-            if below is not None:
-                below = _product(below, _of_transform(made[0]))
-                for name, further in _entries(engine.program, here, evaluator.limits)[1].items():
-                    entries[name] = _sum(entries.get(name, _NOTHING), _product(below, further))
-    found: dict[str, Jacobian] = {}
+        for run in reversed(call.runs):
+            below, made = entries.pop(run.stage.name, None), run.made[0]
+            if below is None:
+                continue
+            found: dict[str, _Entries] = {}
+            for engine, here in run.engines[:1]:
+                found = _entries(engine.program, here, evaluator.limits)[1]
+                found = {name: _product(_of_transform(made), further) for name, further in found.items()}
+            if isinstance(made, Chosen):
+                found[run.dense] = _sum(found.get(run.dense, _NOTHING), _of_frames(made, run.here.inputs[run.dense]))
+            for name, further in found.items():
+                entries[name] = _sum(entries.get(name, _NOTHING), _product(below, further))
+    result: dict[str, Jacobian] = {}
     for name in wrt:
         source = bound.inputs[name]
         own = source.topology(0) if isinstance(source, (BoundGraph, BoundDense)) else None
         shape = (topology.n_arcs, own.n_arcs if own is not None else 1)
-        found[name] = Jacobian(shape, *entries.get(name, _NOTHING), topology, own)
-    return found
+        result[name] = Jacobian(shape, *entries.get(name, _NOTHING), topology, own)
+    return result
 
 
 _Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
@@ -194,6 +201,13 @@ def _of_transform(made: Transformed) -> _Entries:
         columns = np.flatnonzero(values)
         found.append((np.full(len(columns), row, dtype=np.int64), columns, values[columns]))
     return _sum(*found)
+
+
+def _of_frames(made: Chosen, dense: BoundInput) -> _Entries:
+    """The entries of an operator's Jacobian with respect to the dense input that its operand is composed with."""
+    assert isinstance(dense, BoundDense)
+    columns = made.frames.astype(np.int64) * dense.n_columns + made.columns
+    return made.takes.astype(np.int64), columns, np.ones(len(columns))
 
 
 def _product(one: _Entries, other: _Entries) -> _Entries:

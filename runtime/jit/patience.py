@@ -30,9 +30,9 @@ class Patience:
         self.seconds = seconds
         self.spent = 0.0
 
-    def ends_for(self, *kernels: Kernel[..., Any]) -> bool:
-        """Whether to call these kernels, compiling them if need be."""
-        if self.spent <= self.seconds:
+    def ends_for(self, *kernels: Kernel[..., Any], cost: float = 0.0) -> bool:
+        """Whether to call these kernels, compiling them if need be; ``cost``: seconds that numpy would take now."""
+        if self.spent + cost <= self.seconds:
             for each in kernels:
                 if not each.is_ready:
                     return False

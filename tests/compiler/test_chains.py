@@ -38,10 +38,10 @@ def met(text: str, dense: str = "X") -> tuple[str | None, str, bool] | None:
         ("A ∘ B ∘ X", ("A ∘ B", "output", False)),
         ("A ∘ (B ∘ X)", ("A ∘ B", "output", False)),
         ("X ∘ (A ∘ B)", ("A ∘ B", "input", False)),
-        ("A ∘ X ∘ B", ("out[A] ∘ in[B]", "input", False)),
-        ("A ∘ B ∘ X ∘ C", ("out[A ∘ B] ∘ in[C]", "input", False)),
+        ("A ∘ X ∘ B", ("out[A] ∘ in[B]", "output", False)),
+        ("A ∘ B ∘ X ∘ C", ("out[A ∘ B] ∘ in[C]", "output", False)),
         ("A ∩ X", ("A", "output", True)),
-        ("A ∩ (B ∩ X) ∩ C", ("A ∩ B ∩ C", "input", True)),
+        ("A ∩ (B ∩ X) ∩ C", ("A ∩ B ∩ C", "output", True)),
         ("(A ∩ B) ∘ X", ("A ∩ B", "output", False)),
         ("A ∩ (B ∘ X)", None),  # the inner chain is another operator's: it is built
         ("X ∘ A ∘ X", None),  # met twice

@@ -67,7 +67,7 @@ print(max(sizes), max(sizes[10:]) - max(sizes[:10]))
 PATHS = """
 import tracemalloc
 rng = np.random.default_rng(0)
-equation = ag.compile("PATH[X]", mode="kernels")
+equation = ag.compile("PATH[X ε]", mode="kernels")
 equation(X=rng.normal(size=(5, 5000)))
 before = megabytes()
 for steps in range(20, 60, 2):

@@ -9,14 +9,15 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.runtime.call import warmup as warming
-from arcgrad.runtime.call.transforms import TRANSFORM_KERNELS
 from arcgrad.runtime.jit.declare import Kernel
+from arcgrad.runtime.kernels.frames.frames_path import frames_path
 from arcgrad.runtime.kernels.graphs.compose import compose_arcs
 from arcgrad.runtime.kernels.graphs.label_index import index_arcs
 from arcgrad.runtime.kernels.graphs.order import trim_ints
 from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
 from arcgrad.runtime.kernels.lattice.graph_max import graph_max_forward, graph_max_path
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
+from arcgrad.runtime.kernels.trellis.trellis_path import trellis_path_float32, trellis_path_walk
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +37,8 @@ X = np.zeros((3, 4))
         ("connect[A ∘ B]", {"A": LINE, "B": LINE}, {trim_ints, *COMPOSING}),
         ("MAX[X ∘ (A + B)]", {"X": X, "A": LINE, "B": LINE}, {pack_trellis_ints, join_arcs, sum_weights}),
         ("LSE[PATH[A]]", {"A": LINE}, {graph_max_forward, graph_max_path}),
+        ("PATH[X]", {"X": X}, {frames_path}),
+        ("PATH[X ∘ A]", {"X": X.astype("f"), "A": LINE}, {pack_trellis_ints, trellis_path_float32, trellis_path_walk}),
     ],
 )
 def test_what_is_loaded(
@@ -49,10 +52,11 @@ def test_what_is_loaded(
     equation = ag.compile(text)
     evaluator = equation._evaluator
     found: set[object] = set()
-    for engine, bound in evaluator.engines(evaluator.bind(inputs)):
+    runs, engines = evaluator.engines(evaluator.bind(inputs))
+    for engine, bound in engines:
         found |= set(warming.symbolic_kernels(engine.preparer.prepare(bound)))
-    for stage, _ in evaluator.stages:
-        found |= set(TRANSFORM_KERNELS[stage.node.operator])
+    for each in runs:
+        found |= set(warming.transform_kernels(each))
     assert found == expected
     monkeypatch.setattr(Kernel, "load", load)
     equation._evaluator.warm(inputs)  # known graphs, which need no packing any more

@@ -1,0 +1,82 @@
+"""A trellis's arcs by the states that they leave, for whoever goes through it from the end.
+
+Read off a packed region. Arcs that leave a state come in the order of the built composition's, in whose terms ties are
+decided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from arcgrad.compiler.graphs.csr import row_pointers
+from arcgrad.compiler.graphs.topology import IntArray, Topology
+from arcgrad.runtime.kernels.trellis import trellis_format as T
+from arcgrad.runtime.regions.region import Region
+
+__all__ = ["OutArcs", "out_arcs"]
+
+
+@dataclass(frozen=True, eq=False)
+class OutArcs:
+    """The arcs of a trellis.
+
+    Attributes:
+        rows: (S + 1,) where the arcs that leave each state begin. States have numbers of the region's own, in which ε
+            arcs lead forward.
+        ends: (n_arcs,) destinations.
+        columns: (n_arcs,) the dense input's column that each takes, −1 of ε arcs.
+        numbers: (n_arcs,) the graph's numbers of them.
+        starts: in the order of the graph's.
+        accepts: in any order.
+        has_silent: whether there are ε arcs.
+    """
+
+    rows: IntArray
+    ends: IntArray
+    columns: IntArray
+    numbers: IntArray
+    starts: IntArray
+    accepts: IntArray
+    has_silent: bool
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return 4 * (len(self.rows) + 3 * len(self.ends) + len(self.starts) + len(self.accepts))
+
+
+def out_arcs(region: Region, topology: Topology, side: str) -> OutArcs:
+    """Sort a packed trellis's arcs by source.
+
+    Args:
+        region: shape "trellis", of a semiring whose states are not grouped ("max").
+        topology: of the graph that was packed.
+        side: "input" where the dense chain comes first: then arcs that leave a state of the composition are ordered by
+            column first, with ε arcs behind all others; else by the graph's order alone.
+    """
+    header = region.ints[: T.HEADER].tolist()
+
+    def array(place: int, size: int) -> IntArray:
+        return region.ints[header[place] : header[place] + size]
+
+    n_states, n_arcs, n_emitting = header[T.N_STATES], header[T.N_ARCS], header[T.N_EMITTING]
+    sources, ends, numbers = (array(place, n_arcs) for place in (T.ARC_SOURCES, T.ARC_ENDS, T.ARC_NUMBERS))
+    columns: IntArray = np.full(n_arcs, -1, dtype=np.int32)
+    columns[:n_emitting] = array(T.SLOT_COLUMNS, header[T.N_SLOTS])[array(T.ARC_SLOTS, n_emitting)]
+    by_column = (columns.view(np.uint32),) if side == "input" else ()  # where −1 is greatest
+    order = np.lexsort((numbers, *by_column, sources))
+    # The order of starts that no arc leaves does not matter: their paths are empty.
+    states = np.zeros(n_states, dtype=np.int32)
+    states[sources] = topology.src[numbers]
+    starts = array(T.STARTS, header[T.N_STARTS])
+    return OutArcs(
+        rows=row_pointers(sources, n_states).astype(np.int32),
+        ends=ends[order],
+        columns=columns[order],
+        numbers=numbers[order],
+        starts=starts[np.argsort(states[starts], kind="stable")],
+        accepts=array(T.ACCEPTS, header[T.N_ACCEPTS]).copy(),
+        has_silent=n_emitting < n_arcs,
+    )

@@ -1,0 +1,54 @@
+"""Operators whose output depends on weights: their compiled twins, and how they take dense compositions unbuilt.
+
+Called by `arcgrad.runtime.call.stages` at a stage's end. `TWINS` says which operators have one; it gives the same graph
+as the operator's own ``transform``. Importing this module imports no numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from arcgrad.compiler.graphs.transforms import Transform
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators.base import Parameters
+from arcgrad.runtime.jit.declare import Kernel
+from arcgrad.runtime.kernels.frames.frames_path import frames_path, frames_path_float32
+from arcgrad.runtime.kernels.lattice.graph_max import graph_max_forward, graph_max_path
+from arcgrad.runtime.kernels.trellis.trellis_path import trellis_path, trellis_path_float32, trellis_path_walk
+from arcgrad.runtime.transforms.composition import Chosen, Composition
+from arcgrad.runtime.transforms.path import path_of_composition, path_of_graph
+
+__all__ = ["TWINS", "Twin"]
+
+Kernels = tuple[Kernel[..., Any], ...]
+
+
+class Twin(NamedTuple):
+    """What serves an operator.
+
+    Attributes:
+        built: of a built graph, as the operator's own.
+        composed: of a dense composition.
+        kernels: what they may call, by shape of region and dtype of frames ("" for built graphs).
+    """
+
+    built: Transform
+    composed: Callable[[Composition, Parameters, Limits], Chosen]
+    kernels: Mapping[tuple[str, str], Kernels]
+
+
+TWINS: Mapping[str, Twin] = {
+    "path": Twin(
+        path_of_graph,
+        path_of_composition,
+        {
+            ("", ""): (graph_max_forward, graph_max_path),
+            ("frames", "float64"): (frames_path,),
+            ("frames", "float32"): (frames_path_float32,),
+            ("trellis", "float64"): (trellis_path, trellis_path_walk),
+            ("trellis", "float32"): (trellis_path_float32, trellis_path_walk),
+        },
+    )
+}
+"""By the operator's registry name."""

@@ -216,7 +216,11 @@ class SymbolicEvaluator:
         bound = self._bound.inputs[str(node.parameters[0])]
         assert isinstance(bound, (BoundGraph, BoundDense))
         # Not kept with the topology, which it refers to: what refers to itself waits for Python's garbage collection.
-        return SymbolicGraph(bound.topology(item), leaf=self._leaves[node])
+        try:
+            return SymbolicGraph(bound.topology(item, self._limits), leaf=self._leaves[node])
+        except ArcgradError as error:
+            error.place = self._places.get(node)
+            raise
 
     def _key(self, node: Node, operands: list[SymbolicGraph]) -> bytes | None:
         operation = self._operations.get(node)

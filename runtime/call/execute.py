@@ -297,7 +297,7 @@ class Execution:
             run.backward(seed)
             for name, parts in collected.items():
                 found = run.values[self._program.input_node(name)]
-                bars = np.array([found.bar]) if found.topology is None else found.bars
+                bars = found.bars if found.is_graph else np.array([found.bar])
                 where = 0 if self._bound.inputs[name].shared else item
                 parts[where] = parts[where] + bars
         return result.number

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.checks import as_array, describe, freeze, to_floats
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.score_checks import check_scores
 from arcgrad.runtime.lru import Lru
 
-__all__ = ["Dense", "dense"]
+__all__ = ["Dense", "dense", "dense_topology", "limited_topology"]
 
 _EXPECTED = "real numbers of shape (T, C) or (B, T, C): steps by columns, with or without a batch"
 
@@ -203,6 +204,17 @@ def dense_topology(n_steps: int, n_columns: int) -> Topology:
         found = _chain(n_steps, n_columns)
         _chains.put((n_steps, n_columns), found)
     return found
+
+
+def limited_topology(n_steps: int, n_columns: int, limits: Limits) -> Topology:
+    """The topology of a dense input, where that is within a budget.
+
+    Raises:
+        LimitError: it is not.
+    """
+    what = f"the dense input of shape ({n_steps}, {n_columns}), as a graph,"
+    limits.check_graph(what, n_steps + 1, n_steps * n_columns)
+    return dense_topology(n_steps, n_columns)
 
 
 def _chain(n_steps: int, n_columns: int) -> Topology:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.graphs.mapping import LabelMapping
 from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.checks import as_array, describe, to_floats
-from arcgrad.runtime.data.dense import Dense, dense_topology
+from arcgrad.runtime.data.dense import Dense, limited_topology
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.score_checks import Waiting
 
@@ -33,8 +34,8 @@ class BoundGraph:
     items: tuple[Graph, ...]
     shared: bool
 
-    def topology(self, item: int) -> Topology:
-        """The topology of that item."""
+    def topology(self, item: int, limits: Limits) -> Topology:
+        """The topology of that item, as large as it came."""
         return self.items[0 if self.shared else item].topology
 
     def weights(self, item: int) -> FloatArray:
@@ -87,9 +88,13 @@ class BoundDense:
         rows: NDArray[Any] = self.frames[self.starts[b] : self.starts[b] + self.counts[b]]
         return rows
 
-    def topology(self, item: int) -> Topology:
-        """The chain that the item stands for."""
-        return dense_topology(int(self.counts[0 if self.shared else item]), self.n_columns)
+    def topology(self, item: int, limits: Limits) -> Topology:
+        """The chain that the item stands for.
+
+        Raises:
+            LimitError: it exceeds the budget.
+        """
+        return limited_topology(int(self.counts[0 if self.shared else item]), self.n_columns, limits)
 
     def weights(self, item: int) -> FloatArray:
         """(T · C,) arc weights of the chain."""

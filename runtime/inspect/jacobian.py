@@ -154,7 +154,7 @@ def jacobians(evaluator: Evaluator, bound: Bound, wrt: Sequence[str]) -> dict[st
     result: dict[str, Jacobian] = {}
     for name in wrt:
         source = bound.inputs[name]
-        own = source.topology(0) if isinstance(source, (BoundGraph, BoundDense)) else None
+        own = source.topology(0, evaluator.limits) if isinstance(source, (BoundGraph, BoundDense)) else None
         shape = (topology.n_arcs, own.n_arcs if own is not None else 1)
         result[name] = Jacobian(shape, *entries.get(name, _NOTHING), topology, own)
     return result

@@ -20,11 +20,11 @@ from arcgrad.compiler.graphs.topology import LARGEST_WEIGHT, IntArray, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Built, Category
 from arcgrad.compiler.types import Type
-from arcgrad.grammar.errors import ArcgradError, InputError, LimitError, UndefinedError
+from arcgrad.grammar.errors import ArcgradError, InputError, LimitError, Place, UndefinedError
 from arcgrad.runtime.build.builder import EMPTY_TOPOLOGY, build_node, not_there_yet
 from arcgrad.runtime.build.weights import too_heavy
 from arcgrad.runtime.data.graph import Graph
-from arcgrad.runtime.data.inputs import Bound, BoundScore
+from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundScore
 from arcgrad.runtime.kernels.math.scalar import in_range, scaled
 from arcgrad.runtime.reference.exact_weights import Units, has_large, in_units
 from arcgrad.runtime.reference.reductions import REDUCTIONS
@@ -79,14 +79,39 @@ class Trace:
 
 
 @dataclass(eq=False)
+class _Chain:
+    """A dense input of one item, as a graph: built when its arcs are asked for, which counting them does not."""
+
+    bound: BoundDense
+    item: int
+    limits: Limits
+    place: Place | None
+
+    @property
+    def n_paths(self) -> int:
+        n_steps, n_columns = self.bound.scores(self.item).shape
+        count: int = int(n_columns) ** int(n_steps)
+        return count
+
+    def build(self) -> Topology:
+        try:
+            return self.bound.topology(self.item, self.limits)
+        except LimitError as error:
+            error.place = self.place
+            raise
+
+
+@dataclass(eq=False)
 class _Value:
     """Value and gradient of a node during one evaluation of one item.
 
-    ``exact`` are a built graph's weights in units, where they may be sums that floats round too much.
+    ``chain`` is what a dense input is made of. ``exact`` are a built graph's weights in units, where they may be sums
+    that floats round too much.
     """
 
-    topology: Topology | None = None
-    weights: FloatArray = field(default_factory=lambda: _NO_ARCS)
+    built: Topology | None = None
+    held: FloatArray = field(default_factory=lambda: _NO_ARCS)
+    chain: _Chain | None = None
     exact: Units | None = None
     number: float = 0.0
     selections: tuple[IntArray, ...] = ()
@@ -96,12 +121,29 @@ class _Value:
     bars: FloatArray = field(default_factory=lambda: _NO_ARCS)
 
     @property
+    def is_graph(self) -> bool:
+        """Whether it is no number."""
+        return self.built is not None or self.chain is not None
+
+    @property
+    def topology(self) -> Topology | None:
+        """The graph without weights; None of a number."""
+        if self.built is None and self.chain is not None:
+            self.built = self.chain.build()
+        return self.built
+
+    @property
+    def weights(self) -> FloatArray:
+        """(n_arcs,) arc weights."""
+        return self.held if self.chain is None else self.chain.bound.weights(self.chain.item)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of a built graph: what the inputs hold is not counted."""
-        if self.topology is None or not self.selections:
+        if self.built is None or not self.selections:
             return 0
-        floats = self.weights.nbytes + (0 if self.exact is None else _BYTES_OF_UNITS * len(self.exact))
-        return self.topology.nbytes + floats + sum(s.nbytes for s in self.selections)
+        floats = self.held.nbytes + (0 if self.exact is None else _BYTES_OF_UNITS * len(self.exact))
+        return self.built.nbytes + floats + sum(s.nbytes for s in self.selections)
 
 
 @dataclass(eq=False)
@@ -123,7 +165,9 @@ class Interpretation:
                 held += value.nbytes
                 if held > self.limits.bytes:
                     self._too_much(node, held)
-        return self.values[self.program.result]
+        result = self.values[self.program.result]
+        _ = result.topology  # a dense input alone is built now
+        return result
 
     def _too_much(self, node: Node, held: int) -> None:
         """Raise LimitError: unlike the other tiers, this one keeps every graph that it builds."""
@@ -163,7 +207,9 @@ class Interpretation:
         bound = self.bound.inputs[str(node.parameters[0])]
         if isinstance(bound, BoundScore):
             return _Value(number=float(bound.values[0 if bound.shared else self.item]))
-        return _Value(topology=bound.topology(self.item), weights=bound.weights(self.item))
+        if isinstance(bound, BoundDense):
+            return _Value(chain=_Chain(bound, self.item, self.limits, self.program.places.get(node)))
+        return _Value(built=bound.topology(self.item, self.limits), held=bound.weights(self.item))
 
     def _structural(self, node: Node, operands: list[_Value]) -> _Value:
         topologies = [EMPTY_TOPOLOGY if v.topology is None else v.topology for v in operands]
@@ -174,7 +220,7 @@ class Interpretation:
         with np.errstate(over="ignore"):  # what is too small for a float is −inf
             for value, selection in zip(operands, built.selections, strict=False):
                 chosen = np.flatnonzero(selection >= 0)
-                if value.topology is not None:
+                if value.is_graph:
                     weights[chosen] += value.weights[selection[chosen]]
                     large = large or value.exact is not None or has_large(value.weights.tolist())
                 else:
@@ -182,7 +228,7 @@ class Interpretation:
                         raise too_heavy(as_float(value.number))
                     weights[chosen] += as_float(value.number)
         exact = _exact_sums(operands, built) if large else None
-        return _Value(topology=built.topology, weights=weights, exact=exact, selections=built.selections)
+        return _Value(built=built.topology, held=weights, exact=exact, selections=built.selections)
 
     def _transform(self, node: Node, operand: _Value) -> _Value:
         transform = node.definition.transform
@@ -190,7 +236,7 @@ class Interpretation:
         assert operand.topology is not None
         made = transform(operand.topology, operand.weights, node.parameters, self.limits)
         exact = None if operand.exact is None or made.copies is None else operand.exact[made.copies]
-        return _Value(topology=made.topology, weights=made.weights, exact=exact, pull_back=made.pull_back)
+        return _Value(built=made.topology, held=made.weights, exact=exact, pull_back=made.pull_back)
 
     def _arithmetic(self, node: Node, operands: list[_Value]) -> _Value:
         entry = node.definition
@@ -205,11 +251,11 @@ class Interpretation:
     def backward(self, cotangent: float | FloatArray) -> None:
         """Give every node its gradient, in reverse topological order."""
         for value in self.values.values():
-            if value.topology is not None:
+            if value.is_graph:
                 value.bars = np.zeros(len(value.weights))
             value.bar = 0.0
         result = self.values[self.program.result]
-        if result.topology is None:
+        if not result.is_graph:
             result.bar = float(cotangent)
         else:
             result.bars = np.array(cotangent, dtype=np.float64)
@@ -223,16 +269,16 @@ class Interpretation:
         operands = [self.values[o] for o in node.operands if o.type is not Type.MAPPING]
         if value.pull_back is not None:
             operands[0].bars += value.pull_back(value.bars)
-        elif value.topology is not None:
+        elif value.is_graph:
             for operand, selection in zip(operands, value.selections, strict=False):
                 chosen = np.flatnonzero(selection >= 0)
-                if operand.topology is not None:
+                if operand.is_graph:
                     operand.bars += np.bincount(
                         selection[chosen], weights=value.bars[chosen], minlength=len(operand.bars)
                     ).astype(np.float64, copy=False)
                 else:
                     operand.bar += float(value.bars[chosen].sum())
-        elif value.bar == 0 or math.isinf(value.number):
+        elif value.bar == 0 or value.number in (math.inf, -math.inf):
             return  # no derivative passes below an infinite score
         elif node.definition.category is Category.REDUCTION:
             if value.arc_gradient is not None:
@@ -241,7 +287,7 @@ class Interpretation:
             derivatives = node.definition.derivatives
             assert derivatives is not None
             for operand, d in zip(operands, derivatives(value.number, *(o.number for o in operands)), strict=True):
-                operand.bar += scaled(value.bar, float(d))
+                operand.bar += scaled(value.bar, as_float(d))
 
 
 def _plain(number: float) -> str:
@@ -255,12 +301,15 @@ def _exact_sums(operands: list[_Value], built: Built) -> Units:
         chosen = np.flatnonzero(selection >= 0)
         given = value.exact
         if given is None:
-            given = in_units([as_float(value.number)] if value.topology is None else value.weights.tolist())
+            given = in_units(value.weights.tolist() if value.is_graph else [as_float(value.number)])
         exact[chosen] += given[selection[chosen]]
     return exact
 
 
 def _reduce(node: Node, operand: _Value, want_gradient: bool) -> _Value:
+    semiring = node.definition.semiring
+    if semiring == "count" and node.definition.reduce is None and operand.chain is not None:
+        return _Value(number=operand.chain.n_paths)
     topology, weights = operand.topology, operand.weights
     assert topology is not None
     gradient: FloatArray | None
@@ -311,7 +360,7 @@ def interpret(
         for name in wrt:
             node = program.input_node(name)
             found = run.values[node]
-            parts[name].append(found.bar if found.topology is None else found.bars)
+            parts[name].append(found.bars if found.is_graph else found.bar)
     return values, parts
 
 
@@ -361,7 +410,7 @@ def trace(program: Program, bound: Bound, limits: Limits, cotangent: Any = None)
         expression = describe(node, {o: names[o] for o in node.operands})
         count = sum(not n.is_input and not n.is_number for n in shown) + 1
         names[node] = expression if node.is_input or node.is_number else f"G{count}"
-        is_graph = value.topology is not None
+        is_graph = value.is_graph
         shown[node] = TraceNode(
             name=names[node],
             expression=expression,

@@ -16,7 +16,7 @@ from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.graphs.transforms import FloatArray, Transformed, copied_arcs, line_of
 from arcgrad.compiler.limits import Limits
 from arcgrad.runtime.build.operators.compose import build_composition
-from arcgrad.runtime.data.dense import dense_topology
+from arcgrad.runtime.data.dense import dense_topology, limited_topology
 from arcgrad.runtime.regions.out_arcs import OutArcs
 
 __all__ = ["Chosen", "Composition"]
@@ -77,8 +77,7 @@ class Composition:
         """
         n_frames, n_columns = self.scores.shape
         width = np.int32(max(n_columns, 1))
-        limits.check_graph("the dense input as a graph", n_frames + 1, n_frames * n_columns)
-        chain = dense_topology(n_frames, n_columns)
+        chain = limited_topology(n_frames, n_columns, limits)
         scores = self.scores.reshape(-1).astype(np.float64, copy=False)
         if self.graph is None:
             arcs = np.arange(chain.n_arcs, dtype=np.int32)

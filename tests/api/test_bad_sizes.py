@@ -84,9 +84,25 @@ def test_budgets_are_the_callers(mode: str) -> None:
     limited("LSE[A*]", "the closure", "limit is 2", limits=ag.Limits(states=2), mode=mode, A=A)
     limited("LSE[(A + A) ∘ A]", "the union", limits=ag.Limits(states=3), mode=mode, A=A)
     limited("A A", "the concatenation", limits=ag.Limits(arcs=4), mode=mode, A=A)
-    limited("X*", "the closure", limits=ag.Limits(arcs=5), mode=mode, X=np.zeros((10, 3)))
+    limited("X*", "the closure", limits=ag.Limits(arcs=31), mode=mode, X=np.zeros((10, 3)))
     limited("A ∘ A", "bytes", limits=ag.Limits(bytes=20), mode=mode, A=A)
     assert ag.compile("A A", mode=mode, limits=ag.Limits(arcs=5))(A=A).n_arcs == 5
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_dense_inputs_are_built_within_the_budget_or_not_at_all(mode: str) -> None:
+    x, small = np.zeros((40, 30), dtype=np.float32), ag.Limits(arcs=1000)
+    built = "the dense input of shape (40, 30), as a graph, would have 1200 arcs"
+    for text in ("X", "X*", "LSE[X ∘ A ∘ X]", "PATH[X + A]", "rev[X]"):
+        given = {"X": x, "A": A} if "A" in text.replace("PATH", "") else {"X": x}
+        limited(text, built, limits=small, mode=mode, **given)
+        with pytest.raises(ag.LimitError, match="item 0 of the batch: the dense input"):
+            ag.compile(text, mode=mode, limits=small)({**given, "X": x[None]})
+    for text in ("COUNT[X]", "COUNT[X] - 1 + 1"):
+        value, gradient = ag.compile(text, mode=mode, limits=small).value_and_grad(X=np.zeros((400, 5000)))
+        assert value == 5000**400
+        assert not gradient["X"].any()
+    assert ag.compile("COUNT[X]", mode=mode)(X=np.full((3, 2), -np.inf)) == 8  # whatever the scores
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["cached_property"]
 
-T = TypeVar("T")
-
-if sys.version_info >= (3, 12):
+if TYPE_CHECKING or sys.version_info >= (3, 12):
     cached_property = functools.cached_property
 else:
 
-    class cached_property(functools.cached_property[T]):  # noqa: N801
+    class cached_property(functools.cached_property):  # noqa: N801
         """As `functools.cached_property`."""
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:
             if instance is None:
                 return self
-            assert self.attrname is not None
             value = instance.__dict__[self.attrname] = self.func(instance)
             return value

@@ -7,6 +7,7 @@
 #   make check    lint, formatting, types, and the wheel: its types and its docstrings' examples
 #   make fuzz     the parser's fuzz test at full length, and thousands of examples instead of a hundred
 #   make hunt     a million small trellises with extreme scores, twice; HUNT="--count 10000000 --seed 1", HUNT="--help"
+#   make soak     forty thousand evaluations with new graphs: memory stays bounded
 #   make bench    the benchmarks beside torch and OpenFst; BENCH="--quick", BENCH="--only ctc-*", see docs/benchmarks.md
 #   make docs     write the pages that are made from the source (docs/operators.md)
 #   make format   let ruff fix formatting and imports
@@ -17,7 +18,7 @@ VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick oldest plain check fuzz hunt bench docs format clean
+.PHONY: demo test quick oldest plain check fuzz hunt soak bench docs format clean
 
 demo: $(VENV)/test-installed
 	$(BIN)/python examples/handwriting_ctc.py
@@ -47,6 +48,9 @@ fuzz: $(VENV)/test-installed
 hunt: $(VENV)/test-installed
 	cd tests && $(abspath $(BIN))/python -m hunts.trellises $(HUNT)
 	cd tests && $(abspath $(BIN))/python -m hunts.trellises --set LONGEST=8 --set KEPT=0 $(HUNT)
+
+soak: $(VENV)/test-installed
+	ARCGRAD_SOAK=40000 $(BIN)/python -m pytest tests/runtime/call/test_soak.py
 
 bench: $(VENV)/bench-installed
 	@mkdir -p build

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.frontend.ir import Node
 from arcgrad.compiler.graphs.topology import IntArray, Topology
+from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import operator
 from arcgrad.compiler.plan.plan import RegionPlan
 from arcgrad.grammar.errors import Place
@@ -63,6 +64,7 @@ class RegionPacker:
         n_columns: width of the dense input that it meets; −1: it meets none.
         places: where nodes stand in the text.
         store: gets the regions.
+        limits: budget.
 
     Attributes:
         n_packed: regions packed so far.
@@ -77,8 +79,10 @@ class RegionPacker:
         n_columns: int,
         places: Mapping[Node, Place],
         store: RegionStore,
+        limits: Limits,
     ) -> None:
         self._region = region
+        self._limits = limits
         self._symbolic = symbolic
         self._layout = layout
         self._places = places
@@ -98,7 +102,8 @@ class RegionPacker:
         Raises:
             CannotMeet: it cannot be met with the dense input without building it.
             InputError: a transducer where an acceptor is required.
-            LimitError: it does not fit 32-bit offsets, or building the graph exceeds the budget.
+            LimitError: it does not fit 32-bit offsets, or building the graph, or what elimination fills, exceeds the
+                budget.
         """
         region = self._region
         if region.graph is None:
@@ -120,8 +125,9 @@ class RegionPacker:
         packed: Region | None
         if meeting is None:
             packed = pack_graph(
-                graph.topology, graph.make_selection(), offsets, region.semiring, as_cyclic=as_cyclic, orders=ORDERS
-            )
+                graph.topology, graph.make_selection(), offsets, region.semiring,
+                as_cyclic=as_cyclic, orders=ORDERS, limits=self._limits,
+            )  # fmt: skip
         else:
             packed = pack_trellis(graph, offsets, meeting.side, self._n_columns, region.semiring, self._store)
             if packed is None:

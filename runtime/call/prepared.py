@@ -98,7 +98,7 @@ class Prepared:
         total = 0
         for packed, frames in zip(self.regions, self.frame_counts, strict=True):
             for number, region in enumerate(packed):
-                total += (region.n_arcs or self.widths[number]) * (frames[number] or 1)
+                total += (region.operations or self.widths[number]) * (frames[number] or 1)
         return float(total)
 
     @cached_property

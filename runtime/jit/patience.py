@@ -30,9 +30,14 @@ class Patience:
         self.seconds = seconds
         self.spent = 0.0
 
-    def ends_for(self, *kernels: Kernel[..., Any], cost: float = 0.0) -> bool:
-        """Whether to call these kernels, compiling them if need be; ``cost``: seconds that numpy would take now."""
-        if self.spent + cost <= self.seconds:
+    def ends_for(self, *kernels: Kernel[..., Any], expected: float = 0.0) -> bool:
+        """Whether to call these kernels, compiling them if need be.
+
+        Args:
+            kernels: what answers at once where all of it is compiled or cached.
+            expected: seconds that numpy would take now.
+        """
+        if self.spent + expected <= self.seconds:
             for each in kernels:
                 if not each.is_ready:
                     return False

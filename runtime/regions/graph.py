@@ -9,6 +9,7 @@ from arcgrad.compiler.graphs.csr import row_pointers
 from arcgrad.compiler.graphs.orders import PLAIN, Orders
 from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import IntArray, Topology
+from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
 from arcgrad.runtime.kernels.lattice import lattice_format as L
 from arcgrad.runtime.kernels.lattice.lattice_log import LATTICE_BLOCK, SCALARS
 from arcgrad.runtime.regions.elimination import pack_elimination
@@ -26,6 +27,7 @@ def pack_graph(
     *,
     as_cyclic: bool = False,
     orders: Orders = PLAIN,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Region:
     """Pack a reduction over a graph.
 
@@ -41,15 +43,16 @@ def pack_graph(
         semiring: "log", "max", "min" or "count".
         as_cyclic: pack as a cyclic region even where the graph is acyclic, to share a batch with cyclic ones.
         orders: the functions that order its states.
+        limits: budget of what elimination fills.
 
     Raises:
-        LimitError: the region does not fit 32-bit offsets.
+        LimitError: the region does not fit 32-bit offsets, or what elimination fills exceeds the budget.
     """
     part = Part(topology, orders=orders)
     order = orders.topological_order(part.n_states, part.src, part.dst)
     kind = "lattice" if order is not None and not as_cyclic else "cyclic"
     if semiring == "log" and kind == "cyclic":
-        return pack_elimination(part, selection, leaf_offsets)
+        return pack_elimination(part, selection, leaf_offsets, limits)
     backwards = semiring in ("max", "min")
     has_cycle = order is None
     if order is None:

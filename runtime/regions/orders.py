@@ -5,7 +5,6 @@ Stage: symbolic part. Either way the results are the same numbers; kernels take 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,19 +14,18 @@ from numpy.typing import NDArray
 from arcgrad.compiler.graphs import orders as plain
 from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.runtime.jit.declare import Kernel
+from arcgrad.runtime.jit.patience import Patience
 from arcgrad.runtime.kernels.graphs.order import ON_ACCEPTING_PATHS, components_ints, order_ints, trim_ints
 
-__all__ = ["ORDERS", "components", "topological_order", "trim"]
+__all__ = ["ORDERS", "components", "patience", "topological_order", "trim"]
 
 Result = TypeVar("Result")
 
-# Seconds that Python may take in this process before kernels are compiled, and its seconds a state or arc.
-_PATIENCE = 1.0
-_PLAIN = 3e-7
+patience = Patience(1.0)
+# Python's seconds a state or arc.
+_PLAIN = 1e-6
 # States and arcs up to which loading a kernel from disk takes longer than Python does.
 _SMALL = 3000
-
-_spent = 0.0
 
 
 def trim(n_states: int, src: IntArray, dst: IntArray, start: IntArray, accept: IntArray) -> NDArray[np.bool_]:
@@ -78,10 +76,7 @@ def _rows(n_states: int, n_arcs: int) -> tuple[IntArray, IntArray]:
 def _choose(
     kernel: Kernel[..., int], size: int, compiled: Callable[[], Result], python: Callable[[], Result]
 ) -> Result:
-    global _spent
-    if size > _SMALL and (kernel.is_ready or _spent + _PLAIN * size > _PATIENCE):
+    if size > _SMALL and patience.ends_for(kernel, expected=_PLAIN * size):
         return compiled()
-    began = time.perf_counter()
-    result = python()
-    _spent += time.perf_counter() - began
-    return result
+    with patience.tried():
+        return python()

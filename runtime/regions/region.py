@@ -37,6 +37,7 @@ class Region:
         n_arcs: arcs between them.
         fixed_work: floats (float64) and integers (int32) of workspace that the kernels need whatever the frames.
         frame_work: floats and integers of workspace more for each frame.
+        operations: what the kernels' time is about proportional to, whatever the frames: arcs, and what is eliminated.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Region:
     n_arcs: int
     fixed_work: tuple[int, int]
     frame_work: tuple[int, int]
+    operations: int
 
     def __init__(
         self,
@@ -56,11 +58,13 @@ class Region:
         n_arcs: int,
         fixed_work: tuple[int, int],
         frame_work: tuple[int, int] = (0, 0),
+        operations: int | None = None,
     ) -> None:
         # A frozen dataclass's own takes four times as long, and training packs a region for each new target.
         self.__dict__.update(
             kind=kind, semiring=semiring, ints=ints, n_states=n_states, n_arcs=n_arcs,
             fixed_work=fixed_work, frame_work=frame_work,
+            operations=n_arcs if operations is None else operations,
         )  # fmt: skip
 
     def work(self, n_frames: int) -> tuple[int, int]:

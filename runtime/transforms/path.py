@@ -72,7 +72,7 @@ def _path(composition: Composition, limits: Limits) -> tuple[IntArray, IntArray]
         return _path_of_built(composition, limits)
     search = (_FRAMES if is_alone else _TRELLIS)[composition.scores.dtype.char]
     needed = (search,) if is_alone else (search, trellis_path_walk)
-    if not patience.ends_for(*needed, cost=_BUILT * composition.work):
+    if not patience.ends_for(*needed, expected=_BUILT * composition.work):
         with contextlib.suppress(LimitError):
             return _path_of_built(composition, limits)
     if composition.arcs is not None:
@@ -149,7 +149,7 @@ def _best_arcs(topology: Topology, weights: FloatArray) -> Sequence[int] | IntAr
         DivergenceError: a cycle makes the path's weight ever greater.
     """
     n_arcs = topology.n_arcs
-    if n_arcs >= _SMALL and patience.ends_for(graph_max_forward, graph_max_path, cost=_REFERENCE * n_arcs):
+    if n_arcs >= _SMALL and patience.ends_for(graph_max_forward, graph_max_path, expected=_REFERENCE * n_arcs):
         memo = topology.memo("best path")
         if "region" not in memo:
             identity = Selection.identity(0, n_arcs)

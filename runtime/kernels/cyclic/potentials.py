@@ -74,44 +74,60 @@ def raise_potential(work, at, n_states, state, end, weight, more):
 
 
 @helper
-def find_potentials(ints, base, n_states, weights, n_shared, shift, work, work0, at):
+def find_potentials(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, at):
     """Potentials of all states, −inf where no finite way leads to an accept: Bellman and Ford's, by component.
 
-    Where a cycle gains, they are whatever they are after as many sweeps as there are states: elimination will see that.
+    States whose potential rose wait in a queue for their predecessors to be looked at. Where a cycle gains, potentials
+    are whatever they are once each state could have had its turn as often as there are states: elimination will see
+    that.
     """
+    n_states = ints[base + C.N_STATES]
     sources = base + ints[base + C.ARC_SOURCES]
     ends = base + ints[base + C.ARC_ENDS]
+    places = base + ints[base + C.ARC_PLACES]
     begins = base + ints[base + C.COMPONENTS]
-    outer = base + ints[base + C.OUTER_OUT]
+    out_pointers = base + ints[base + C.OUT_POINTERS]
+    in_pointers, arcs_in = base + ints[base + C.IN_POINTERS], base + ints[base + C.ARCS_IN]
     for state in range(n_states):
         work[at + state] = work[at + n_states + state] = 0.0
         work[at + 2 * n_states + state] = -inf
+        iwork[iwork0 + state] = 0
     for k in range(ints[base + C.N_ACCEPTS]):
         work[at + 2 * n_states + ints[base + ints[base + C.ACCEPTS] + k]] = 0.0
-    high_arc = ints[base + C.N_INNER]
+    queue, is_waiting = iwork0 + n_states, iwork0
     for component in range(ints[base + C.N_COMPONENTS] - 1, -1, -1):
-        low = ints[begins + component]
-        high = ints[begins + component + 1]
+        low, high = ints[begins + component], ints[begins + component + 1]
+        size = high - low
+        n_waiting = 0
         for state in range(low, high):
-            for k in range(ints[outer + state], ints[outer + state + 1]):
-                arc = ints[outer + n_states + 1 + k]
+            for arc in range(ints[out_pointers + state], ints[out_pointers + state + 1]):
+                if ints[places + arc] < 0:
+                    weight = work[work0 + arc]
+                    more = rounded_off(ints, base, arc, weights, n_shared, shift, weight)
+                    raise_potential(work, at, n_states, state, ints[ends + arc], weight, more)
+            if work[at + 2 * n_states + state] > -inf:
+                iwork[queue + n_waiting] = state
+                iwork[is_waiting + state] = 1
+                n_waiting += 1
+        first = turns = 0
+        while n_waiting > 0 and turns <= size * size:
+            turns += 1
+            end = iwork[queue + first]
+            first = first + 1 if first + 1 < size else 0
+            n_waiting -= 1
+            iwork[is_waiting + end] = 0
+            for k in range(ints[in_pointers + end], ints[in_pointers + end + 1]):
+                arc = np.int64(ints[arcs_in + k])
+                if ints[places + arc] < 0:
+                    continue
                 weight = work[work0 + arc]
                 more = rounded_off(ints, base, arc, weights, n_shared, shift, weight)
-                raise_potential(work, at, n_states, state, ints[ends + arc], weight, more)
-        low_arc = high_arc
-        while low_arc > 0 and ints[sources + low_arc - 1] >= low:
-            low_arc -= 1
-        for sweep in range(high - low):
-            again = False
-            for step in range(high_arc - low_arc):
-                arc = high_arc - 1 - step if sweep % 2 == 0 else low_arc + step
-                weight = work[work0 + arc]
-                more = rounded_off(ints, base, arc, weights, n_shared, shift, weight)
-                if raise_potential(work, at, n_states, ints[sources + arc], ints[ends + arc], weight, more):
-                    again = True
-            if not again:
-                break
-        high_arc = low_arc
+                state = ints[sources + arc]
+                if raise_potential(work, at, n_states, state, end, weight, more) and iwork[is_waiting + state] == 0:
+                    last = first + n_waiting
+                    iwork[queue + (last if last < size else last - size)] = state
+                    iwork[is_waiting + state] = 1
+                    n_waiting += 1
 
 
 @helper

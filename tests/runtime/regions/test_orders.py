@@ -14,7 +14,7 @@ from arcgrad.runtime.regions.orders import components, topological_order, trim
 def by_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels, however small the graph."""
     monkeypatch.setattr(orders, "_SMALL", -1)
-    monkeypatch.setattr(orders, "_PATIENCE", -1.0)
+    monkeypatch.setattr(orders.patience, "spent", np.inf)
 
 
 def random_arcs(rng: np.random.Generator, most_states: int, most_arcs: int) -> tuple[int, np.ndarray, np.ndarray]:
@@ -75,13 +75,13 @@ def test_python_orders_until_kernels_pay(monkeypatch: pytest.MonkeyPatch) -> Non
     def choose(size: int) -> str:
         return orders._choose(Kernel(), size, lambda: "kernel", lambda: called.append("python") or "python")  # type: ignore[arg-type,func-returns-value]
 
-    monkeypatch.setattr(orders, "_spent", 0.0)
+    monkeypatch.setattr(orders.patience, "spent", 0.0)
     assert choose(10_000) == "python"
-    assert orders._spent > 0.0
-    assert choose(int(orders._PATIENCE / orders._PLAIN) + 1) == "kernel"
-    monkeypatch.setattr(orders, "_spent", orders._PATIENCE)
+    assert orders.patience.spent > 0.0
+    assert choose(int(orders.patience.seconds / orders._PLAIN) + 1) == "kernel"
+    monkeypatch.setattr(orders.patience, "spent", orders.patience.seconds + 1.0)
     assert choose(10_000) == "kernel"
     assert choose(orders._SMALL) == "python"
     Kernel.is_ready = True
-    monkeypatch.setattr(orders, "_spent", 0.0)
+    monkeypatch.setattr(orders.patience, "spent", 0.0)
     assert choose(10_000) == "kernel"

@@ -7,6 +7,7 @@ import pytest
 
 from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.limits import DEFAULT_LIMITS
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime.kernels.header import ENTRIES, ENTRY_POINTERS, HEADER
 from arcgrad.runtime.kernels.trellis.trellis_format import ARC_BY_ARC, DIAGONALS, INNER_LOOP, MATRIX
@@ -60,9 +61,10 @@ def test_a_chain_of_cycles_fills_in_no_more_than_linearly() -> None:
     n = 3000
     src = np.concatenate([np.arange(n), np.arange(0, n - 10, 10) + 10])
     dst = np.concatenate([(np.arange(n) + 1) % n, np.arange(0, n - 10, 10)])
-    order, entries = eliminate(n, src.astype(np.int32), dst.astype(np.int32))
-    assert sorted(order) == list(range(n))
-    assert len(entries) == len(set(entries)) < 5 * n
+    found = eliminate(np.array([0, n], dtype=np.int32), src.astype(np.int32), dst.astype(np.int32), DEFAULT_LIMITS)
+    assert sorted(found.order) == list(range(n))
+    assert found.dense == [n]
+    assert len(found.rows) < 4 * n
 
 
 def test_labels_without_a_column_are_dropped_on_the_side_that_meets_the_frames() -> None:

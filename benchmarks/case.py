@@ -98,7 +98,9 @@ class Target:
     def __str__(self) -> str:
         if self.kind == "ratio":
             return f"≥ {self.bound:g}×"
-        return f"≥ {self.bound / 1e6:g} M/s" if self.kind == "arcs" else f"≤ {1e6 * self.bound:g} µs"
+        if self.kind == "arcs":
+            return f"≥ {self.bound / 1e6:g} M/s"
+        return f"≤ {self.bound:g} s" if self.bound > 0.1 else f"≤ {1e6 * self.bound:g} µs"
 
     def met(self, seconds: float, ratio: float | None, work: float) -> bool | None:
         """Whether it is met; None where the peer is missing."""

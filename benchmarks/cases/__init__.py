@@ -9,6 +9,7 @@ from benchmarks.case import Case, Setting
 from benchmarks.cases.composition import lexicon_composition, random_composition
 from benchmarks.cases.crf import linear_chain
 from benchmarks.cases.ctc import LARGE, LONG, MEDIUM, MEDIUM_300, SMALL, composed_ctc, ctc
+from benchmarks.cases.cyclic import band, sparse_chain
 from benchmarks.cases.label_models import backoff_bigram, backoff_trigram, dense_bigram, dense_trigram
 from benchmarks.cases.lattices import best_path, lattice_score
 from benchmarks.cases.tiny import tiny_batch, tiny_gradient, tiny_value
@@ -39,6 +40,8 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
     "bigram-backoff": ("back-off bigram, 29 states 456 arcs, B=4 T=200", backoff_bigram),
     "lattice": ("stored lattice, 1 M arcs, score and gradient", lattice_score),
     "best-path": ("best path of that lattice", best_path),
+    "cyclic-chain": ("sparse Markov chain, 3,000 states 18,000 arcs, score and gradient", sparse_chain),
+    "cyclic-band": ("cyclic band, 20,000 states 120,000 arcs, score and gradient", band),
     "compose-random": ("two random transducers, 1,000 states each", random_composition),
     "compose-lexicon": ("cmudict lexicon with a bigram graph over 1,000 words", lexicon_composition),
     "tiny-value": ("10 arcs, value", tiny_value),

@@ -29,6 +29,8 @@ __all__ = ["REDUCTIONS", "best_path", "count_paths", "log_score", "log_score_and
 FloatArray = NDArray[np.float64]
 Reduction = Callable[[Topology, FloatArray, "Units | None", bool], "tuple[float, FloatArray | None]"]
 _MINUS_INFINITY = -math.inf
+# States from which on a component that clearly diverges is told before it is eliminated, and with how many products.
+_MANY, _PRODUCTS = 100, 300
 # Beyond it exponentials overflow: only arcs of a cycle that nearly diverges are expected that often.
 _LARGEST_EXPONENT = 709.78
 
@@ -70,6 +72,9 @@ def _close_component(graph: UsefulGraph, component: list[int], entering: dict[in
     linear. A pivot of weight ≥ 0 means a spectral radius ≥ 1.
     """
     members = set(component)
+    growing = _growing_state(graph, component) if len(component) >= _MANY else None
+    if growing is not None:
+        raise divergence_error(graph, "LSE", DIVERGES, cycle_through(graph, members, growing), growing)
     out: dict[int, dict[int, float]] = {s: {} for s in component}
     into: dict[int, dict[int, float]] = {s: {} for s in component}
     for state in component:
@@ -107,6 +112,25 @@ def _close_component(graph: UsefulGraph, component: list[int], entering: dict[in
         eliminated.append((pivot, star, into[pivot]))
     for pivot, star, predecessors in reversed(eliminated):
         alpha[pivot] = star + _logsum([entering[pivot], *(alpha[p] + w for p, w in predecessors.items())])
+
+
+def _growing_state(graph: UsefulGraph, component: list[int]) -> int | None:
+    """Find the state that counts most in a component whose sums grow without end; None where that is not sure.
+
+    Where W x ≥ x for some x > 0, the spectral radius of W is 1 or more (Collatz, Math. Z. 48, 1942).
+    """
+    number = {state: k for k, state in enumerate(component)}
+    arcs = [(number[s], number[other], w) for s in component for _, other, w in graph.out[s] if other in number]
+    src, dst = (np.array([arc[end] for arc in arcs]) for end in (0, 1))
+    x = np.ones(len(component))
+    with np.errstate(all="ignore"):
+        factors = np.exp([weight for _, _, weight in arcs])
+        for _ in range(_PRODUCTS):
+            more = x + np.bincount(src, factors * x[dst], len(x))
+            if np.all(more > (2 + 1e-12) * x) and np.all(x > 0.0):
+                return component[int(x.argmax())]
+            x = more / more.max()
+    return None
 
 
 def log_score(topology: Topology, weights: FloatArray, exact: Units | None = None) -> float:

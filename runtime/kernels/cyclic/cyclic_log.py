@@ -57,9 +57,9 @@ def keep_useful(ints, base, n_states, n_arcs, work, work0, iwork, iwork0):
             waiting -= 1
             state = iwork[stack + waiting]
             for k in range(ints[rows + state], ints[rows + state + 1]):
-                arc = np.int64(k) if direction == 0 else np.int64(ints[base + ints[base + C.ARCS_IN] + k])
-                far = ints[(ends if direction == 0 else sources) + arc]
-                if work[work0 + arc] > -inf and iwork[marks + far] == 0:
+                near_arc = np.int64(k) if direction == 0 else np.int64(ints[base + ints[base + C.ARCS_IN] + k])
+                far = ints[(ends if direction == 0 else sources) + near_arc]
+                if work[work0 + near_arc] > -inf and iwork[marks + far] == 0:
                     iwork[marks + far] = 1
                     iwork[stack + waiting] = far
                     waiting += 1

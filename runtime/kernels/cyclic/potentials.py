@@ -117,12 +117,12 @@ def find_potentials(ints, base, weights, n_shared, shift, work, work0, iwork, iw
             n_waiting -= 1
             iwork[is_waiting + end] = 0
             for k in range(ints[in_pointers + end], ints[in_pointers + end + 1]):
-                arc = np.int64(ints[arcs_in + k])
-                if ints[places + arc] < 0:
+                entering = np.int64(ints[arcs_in + k])
+                if ints[places + entering] < 0:
                     continue
-                weight = work[work0 + arc]
-                more = rounded_off(ints, base, arc, weights, n_shared, shift, weight)
-                state = ints[sources + arc]
+                weight = work[work0 + entering]
+                more = rounded_off(ints, base, entering, weights, n_shared, shift, weight)
+                state = ints[sources + entering]
                 if raise_potential(work, at, n_states, state, end, weight, more) and iwork[is_waiting + state] == 0:
                     last = first + n_waiting
                     iwork[queue + (last if last < size else last - size)] = state

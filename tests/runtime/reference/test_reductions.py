@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 from fractions import Fraction
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.adapter import convert
+from support.cyclic_graphs import sparse_chain
 from support.random_graphs import Style, draw_graph, graphs
 
 import arcgrad as ag
@@ -283,3 +285,21 @@ def test_the_best_path_of_weights_beyond_floats() -> None:
     assert best_path(ring.topology, np.full(3, -1.7e308)) == (-math.inf, [0, 2])
     with pytest.raises(ag.DivergenceError, match=r"MIN diverges.*along arcs 0, 1 \(weight -inf\)"):
         best_path(ring.topology, np.full(3, -1.7e308), -1.0)
+
+
+@pytest.mark.parametrize("radius", [1 - 1e-4, 1 + 1e-6, 3.0])
+def test_many_states_that_diverge_are_told_at_once(monkeypatch: pytest.MonkeyPatch, radius: float) -> None:
+    """By products alone: elimination would take minutes."""
+    topology, weight = sparse_chain(600, 2400, 0)
+    matrix = np.zeros((600, 600))
+    np.add.at(matrix, (topology.src, topology.dst), np.exp(weight))
+    weight = weight + math.log(radius / max(abs(np.linalg.eigvals(matrix))))
+    monkeypatch.setattr(heapq, "heapify", lambda _: pytest.fail("eliminates"))
+    if radius < 1:
+        with pytest.raises(pytest.fail.Exception):
+            log_score(topology, weight)
+        return
+    with pytest.raises(ag.DivergenceError, match="can be repeated without end") as caught:
+        log_score(topology, weight)
+    cycle = list(caught.value.cycle or ())
+    np.testing.assert_array_equal(topology.dst[cycle], np.roll(topology.src[cycle], -1))

@@ -107,7 +107,7 @@ class Execution:
         again = np.flatnonzero(self._status).tolist() if failed else []
         for name, rows in frames_gradients.items():
             found = self._dense(name)
-            for item in again if not found.shared else ():  # what was written before the item failed
+            for item in again if not self._adds_up(found) else ():  # what was written before the item failed
                 rows[found.starts[item] : found.starts[item] + found.counts[item]] = 0.0
         gradients: dict[str, Any] = {}
         if frames_gradients and not again:
@@ -222,12 +222,12 @@ class Execution:
     def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:
         """Memory for the gradient with respect to a dense input, of the shape of its frames, which the routine writes.
 
-        Zeros where the batch shares the input, one copy a slice: there items add to one another's.
+        Zeros where items of a batch share the input, one copy a slice: there they add to one another's.
         """
         found = self._dense(name)
         if not wanted:
             return np.empty((0, found.n_columns), dtype=found.frames.dtype)
-        if found.shared:
+        if self._adds_up(found):
             return zero_array((len(found.frames) * self._n_slices, found.n_columns), found.frames.dtype)
         rows = self._rows(name, found)
         if int(found.counts.sum()) < len(rows):
@@ -242,9 +242,13 @@ class Execution:
             empty_array(found.frames.shape, found.frames.dtype) if given is None else given.reshape(found.frames.shape)
         )
 
+    def _adds_up(self, found: BoundDense) -> bool:
+        """Whether the gradient with respect to a dense input is a sum over items."""
+        return found.shared and self._n_items != 1
+
     def _dense_arguments(self, name: str, gradient: NDArray[Any], bounds: list[int]) -> tuple[Any, ...]:
         found = self._dense(name)
-        if not found.shared:
+        if not self._adds_up(found):
             return found.frames, found.starts, found.counts, gradient, found.starts, int(len(gradient) > 0)
         starts = np.zeros(self._n_items, dtype=np.int64)
         for k in range(self._n_slices):
@@ -260,7 +264,7 @@ class Execution:
 
     def _sum_slices(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
         found = self._dense(name)
-        if not found.shared or self._n_slices == 1:
+        if not self._adds_up(found) or self._n_slices == 1:
             return rows
         copies = rows.reshape(self._n_slices, *found.frames.shape)
         total: NDArray[Any] = copies.sum(axis=0, dtype=np.float64).astype(found.frames.dtype)

@@ -124,6 +124,7 @@ _CODE: dict[str, tuple[str, Callable[[_Kind], str]]] = {
     ),
     "broadcast": ("number", lambda kind: _made(_LONG, "np.float64(number)")),
     "broadcast_like": ("rows, number", lambda kind: _made(kind, f"{kind.number}(number)")),
+    "is_short": ("vector", lambda kind: f"return {kind is _SHORT}"),
     "add_up": (
         "total, vector",
         lambda kind: _made(

@@ -368,6 +368,9 @@ _CODE: dict[str, tuple[Any, tuple[Any, ...], Callable[..., Any]]] = {
     "broadcast_like": (
         "each", ("rows", types.float64), lambda context, builder, sig, args: _spread(builder, sig.return_type, args[1])
     ),
+    "is_short": (
+        types.boolean, ("each",), lambda context, builder, sig, args: ir.Constant(ir.IntType(1), sig.args[0] is SHORT)
+    ),
     "add_up": (VECTOR, (VECTOR, "each"), _add_up),
     "sum_of": (types.float64, (VECTOR,), _fold(lambda builder, a, b: builder.fadd(a, b))),
     "greatest_of": (types.float64, ("each",), _fold(_choose(">"))),

@@ -20,6 +20,7 @@ from arcgrad.runtime.kernels.math.vectors import (
     broadcast_like,
     greater,
     greatest_of,
+    is_short,
     load_rest,
     load_row,
     store_rest,
@@ -59,9 +60,13 @@ def greatest(frames, row):
 
 
 @helper
-def exponentiate(frames, scores):
-    """Exponentials of a vector of scores, as exact as these."""
-    if frames.itemsize == 4:
+def exponentiate(scores):
+    """Exponentials of a vector of scores, as exact as these.
+
+    A test at run time would leave two branches whose last operations LLVM joins in some kernels and not in others: which
+    products and sums are fused, and the last bit, would differ between a score with its gradient and without.
+    """
+    if is_short(scores):
         return exponentials_float32(scores)
     return exponentials(scores)
 
@@ -74,9 +79,9 @@ def total_of_row(frames, row, best):
     end = width // lanes * lanes
     total = broadcast(0.0)
     for k in range(0, end, lanes):
-        total = add_up(total, exponentiate(frames, load_row(frames, row, k) - best))
+        total = add_up(total, exponentiate(load_row(frames, row, k) - best))
     if end < width:
-        total = add_up(total, exponentiate(frames, load_rest(frames, row, end, width - end, -inf) - best))
+        total = add_up(total, exponentiate(load_rest(frames, row, end, width - end, -inf) - best))
     return sum_of(total)
 
 
@@ -88,11 +93,11 @@ def softmax_row(frames, row, best, cotangent, shares, to):
     end = width // lanes * lanes
     total = broadcast(0.0)
     for k in range(0, end, lanes):
-        share = exponentiate(frames, load_row(frames, row, k) - best)
+        share = exponentiate(load_row(frames, row, k) - best)
         store_row(shares, to, k, share)
         total = add_up(total, share)
     if end < width:
-        share = exponentiate(frames, load_rest(frames, row, end, width - end, -inf) - best)
+        share = exponentiate(load_rest(frames, row, end, width - end, -inf) - best)
         store_rest(shares, to, end, width - end, share)
         total = add_up(total, share)
     found = sum_of(total)
@@ -178,7 +183,7 @@ def _backward(
         factor = cotangent / work[work0 + _TOTAL + 2 * frame]
         for k in range(0, width, lanes):
             scores = load_rest(frames, row, k, width - k, -inf)
-            share = exponentiate(frames, scores - best) * factor
+            share = exponentiate(scores - best) * factor
             store_rest(frames_gradient, to, k, width - k, load_rest(frames_gradient, to, k, width - k, 0.0) + share)
 
 

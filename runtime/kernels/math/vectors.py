@@ -24,6 +24,7 @@ __all__ = [
     "exponents",
     "greater",
     "greatest_of",
+    "is_short",
     "least_of",
     "lesser",
     "load",
@@ -118,6 +119,12 @@ def add_picked(rows, row, ints, at, vector):
 def broadcast_like(rows, number):
     """A number in all places of a vector as `load_row` gives it."""
     return np.full(64 // rows.itemsize, number, dtype=rows.dtype)
+
+
+@vector_operation
+def is_short(vector):
+    """Whether its numbers are float32: known to the compiler, so that of two branches one is left."""
+    return vector.dtype == np.float32
 
 
 @vector_operation

@@ -24,6 +24,7 @@ from arcgrad.runtime.kernels.math.vectors import (
     exponents,
     greater,
     greatest_of,
+    is_short,
     least_of,
     lesser,
     load,
@@ -95,7 +96,7 @@ def moved(a, ints, at, out):  # type: ignore[no-untyped-def]
 def _of_rows(rows, columns, work, ints, out):  # type: ignore[no-untyped-def]
     """Every operation on rows of a matrix, and those on vectors that it may have of either kind."""
     lanes = 64 // rows.itemsize
-    magic = MAGIC if rows.itemsize == 8 else MAGIC_FLOAT32
+    magic = MAGIC_FLOAT32 if is_short(broadcast_like(rows, 0.0)) else MAGIC
     n = rows.shape[1]
     for row in range(len(rows)):
         total = broadcast(0.0)

@@ -46,8 +46,41 @@ class _Closure:
     """A definition with the names visible where it stands and the text it stands in."""
 
     definition: syntax.Definition
-    scope: Mapping[str, Term | _Closure]
+    scope: _Scope
     text: str
+
+
+class _Scope:
+    """The names visible at one statement of a program, and the arguments of the definition around it.
+
+    All statements share one table, in which each name has its meanings with the numbers of the statements that gave
+    them: a copy for each of n definitions would take n² memory.
+    """
+
+    def __init__(
+        self,
+        table: dict[str, list[tuple[int, Term | _Closure]]],
+        statement: int,
+        arguments: Mapping[str, Term],
+    ) -> None:
+        self._table = table
+        self.statement = statement
+        self._arguments = arguments
+
+    def get(self, name: str) -> Term | _Closure | None:
+        """What a name stands for here; None: an input, or an operator."""
+        if name in self._arguments:
+            return self._arguments[name]
+        meanings = self._table.get(name, ())
+        return next((meaning for number, meaning in reversed(meanings) if number < self.statement), None)
+
+    def within(self, arguments: Mapping[str, Term]) -> _Scope:
+        """The names visible in a definition that stands here."""
+        return _Scope(self._table, self.statement, arguments)
+
+    def definitions(self) -> list[str]:
+        """Names of the definitions."""
+        return [name for name in self._table if isinstance(self.get(name), _Closure)]
 
 
 @dataclass
@@ -62,7 +95,8 @@ class Expander:
 
     def expand_program(self, programs: list[syntax.Program]) -> Term:
         """The term of the last program's result; the others are libraries of definitions before it."""
-        scope: dict[str, Term | _Closure] = {}
+        table: dict[str, list[tuple[int, Term | _Closure]]] = {}
+        scope = _Scope(table, 0, {})
         for program in programs:
             for statement in program.statements:
                 if statement.name in named_operators():
@@ -71,10 +105,14 @@ class Expander:
                         place=program.place(statement.name_span),
                         hint="choose another name",
                     )
+                meaning: Term | _Closure
                 if isinstance(statement, syntax.Definition):
-                    scope[statement.name] = _Closure(statement, dict(scope), program.text)
+                    meaning = _Closure(statement, scope, program.text)
                 else:
-                    scope[statement.name] = _run(self._expand(statement.expression, scope, program.text))
+                    meaning = _run(self._expand(statement.expression, scope, program.text))
+                number = scope.statement
+                table.setdefault(statement.name, []).append((number, meaning))
+                scope = _Scope(table, number + 1, {})
         result = programs[-1].result
         if result is None:
             raise EquationError("this text only defines names; an equation ends with an expression")
@@ -102,9 +140,7 @@ class Expander:
             self.terms[key] = term
         return term
 
-    def _expand(
-        self, expression: syntax.Expression, scope: Mapping[str, Term | _Closure], text: str
-    ) -> Generator[_Step, Term, Term]:
+    def _expand(self, expression: syntax.Expression, scope: _Scope, text: str) -> Generator[_Step, Term, Term]:
         match expression:
             case syntax.Name(name=name):
                 known = scope.get(name)
@@ -135,9 +171,7 @@ class Expander:
             case syntax.Call():
                 return (yield self._expand_call(expression, scope, text))
 
-    def _expand_call(
-        self, call: syntax.Call, scope: Mapping[str, Term | _Closure], text: str
-    ) -> Generator[_Step, Term, Term]:
+    def _expand_call(self, call: syntax.Call, scope: _Scope, text: str) -> Generator[_Step, Term, Term]:
         known = scope.get(call.name)
         if isinstance(known, _Closure):
             return (yield self._expand_definition(call, known, scope, text))
@@ -184,7 +218,7 @@ class Expander:
         return self._make(f"[]{entry.name}", tuple(operands), numbers, call, text)
 
     def _expand_definition(
-        self, call: syntax.Call, closure: _Closure, scope: Mapping[str, Term | _Closure], text: str
+        self, call: syntax.Call, closure: _Closure, scope: _Scope, text: str
     ) -> Generator[_Step, Term, Term]:
         definition = closure.definition
         if len(call.arguments) != len(definition.parameters):
@@ -193,16 +227,16 @@ class Expander:
                 f"{call.name}[{names}] takes {len(definition.parameters)} arguments; {len(call.arguments)} given",
                 place=Place(text, call.span),
             )
-        inner: dict[str, Term | _Closure] = dict(closure.scope)
+        arguments: dict[str, Term] = {}
         numbers = []
         for parameter, argument in zip(definition.parameters, call.arguments, strict=True):
             value = yield self._expand(argument, scope, text)
-            inner[parameter.name] = value
+            arguments[parameter.name] = value
             numbers.append(value.number)
         key = (id(definition), *numbers)
         if key not in self._memo:
             self._expanding.append(definition.name)
-            self._memo[key] = yield self._expand(definition.body, inner, closure.text)
+            self._memo[key] = yield self._expand(definition.body, closure.scope.within(arguments), closure.text)
             self._expanding.pop()
         return self._memo[key]
 
@@ -235,9 +269,8 @@ def _whole_number(expression: syntax.Expression, text: str, what: str) -> int:
     )
 
 
-def _unknown_name(call: syntax.Call, scope: Mapping[str, Term | _Closure], text: str) -> EquationError:
-    definitions = [n for n, v in scope.items() if isinstance(v, _Closure)]
-    names = [*named_operators(), *definitions]
+def _unknown_name(call: syntax.Call, scope: _Scope, text: str) -> EquationError:
+    names = [*named_operators(), *scope.definitions()]
     near = difflib.get_close_matches(call.name, names, n=1, cutoff=0.5) or [
         n for n in names if n.casefold() == call.name.casefold()
     ]

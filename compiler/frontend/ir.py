@@ -7,7 +7,7 @@ sub-expressions need no pass of their own. Where a node came from in the text is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from arcgrad.compiler.operators import Operator, operator
@@ -199,29 +199,24 @@ def describe(node: Node, names: Mapping[Node, str] | None = None, limit: int = 2
     nowhere = Span(0, 0)
     built: dict[Node, syntax.Expression] = {}
     sizes: dict[Node, int] = {}
-    for inner in topological(node) if names is None else _below(node, names):
+    for inner in _outermost(node, names or {}, limit):
         if names is not None and inner is not node and inner in names:
             built[inner], sizes[inner] = syntax.Name(names[inner], nowhere), 1
             continue
-        sizes[inner] = 1 + sum(sizes[o] for o in inner.operands)
+        sizes[inner] = 1 + sum(sizes.get(o, 1) for o in inner.operands)
         if sizes[inner] > limit:
             built[inner], sizes[inner] = syntax.Name("…", nowhere), 1
         else:
-            built[inner] = _as_syntax(inner, [built[o] for o in inner.operands])
+            built[inner] = _as_syntax(inner, [built.get(o, syntax.Name("…", nowhere)) for o in inner.operands])
     return unparse(built[node])
 
 
-def _below(node: Node, names: Mapping[Node, str]) -> Iterator[Node]:
-    """Nodes needed to spell ``node``, operands first, stopping at named ones."""
-    seen: set[int] = set()
-    found: list[Node] = []
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if current.number in seen:
-            continue
-        seen.add(current.number)
-        found.append(current)
-        if current is node or current not in names:
-            stack.extend(current.operands)
-    return iter(sorted(found, key=lambda n: n.number))
+def _outermost(node: Node, names: Mapping[Node, str], limit: int) -> list[Node]:
+    """Nodes that spell ``node``, operands first: not what is below named ones, nor more than ``limit`` or so."""
+    found = {node: None}
+    level = [node]
+    while level and len(found) <= limit:
+        below = [o for outer in level if outer is node or outer not in names for o in outer.operands]
+        level = [o for o in dict.fromkeys(below) if o not in found]
+        found.update(dict.fromkeys(level))
+    return sorted(found, key=lambda n: n.number)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.compiler.cached import cached_property
+from arcgrad.compiler.graphs.adjacency import expand_ranges
 from arcgrad.compiler.graphs.topology import IntArray
 
-__all__ = ["Selection", "block_selection", "compose_selections"]
+__all__ = ["Selection", "block_selection", "compose_selections", "join_selections"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +124,19 @@ def compose_selections(n_arcs: int, parts: Sequence[tuple[IntArray, Selection]])
         arc[target] = selection.arc[source]
         begin += row
     return Selection(offsets, leaf, arc)
+
+
+def join_selections(n_arcs: int, begins: IntArray, parts: Sequence[Selection]) -> Selection:
+    """The selection of a graph of ``n_arcs`` arcs in which those of each part stand together, from ``begins`` on."""
+    counts = np.zeros(n_arcs, dtype=np.int64)
+    arcs = np.array([part.n_arcs for part in parts])
+    _, places = expand_ranges(begins, arcs)
+    counts[places] = np.concatenate([np.diff(part.offsets) for part in parts])
+    offsets = np.zeros(n_arcs + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return Selection(
+        offsets, np.concatenate([part.leaf for part in parts]), np.concatenate([part.arc for part in parts])
+    )
 
 
 def block_selection(n_arcs: int, begin: int, count: int) -> IntArray:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from functools import cache
 from types import MappingProxyType
 
-from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Size
+from arcgrad.compiler.operators.base import Built, Category, Joined, Law, Operator, Size
 
 __all__ = [
     "Built",
     "Category",
+    "Joined",
     "Law",
     "Operator",
     "Size",

@@ -10,12 +10,15 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
+from arcgrad.compiler.graphs.selection import block_selection
 from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.graphs.transforms import FloatArray, Transform
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.types import Type
 
-__all__ = ["Built", "Category", "Law", "Operator", "Parameters", "Size"]
+__all__ = ["Built", "Category", "Joined", "Law", "Operator", "Parameters", "Size"]
 
 Parameters = tuple[Hashable, ...]
 
@@ -68,6 +71,33 @@ class Law:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What an associative operator makes of one operand or more.
+
+    Attributes:
+        topology: the output graph without weights.
+        begins: for each operand, where its arcs begin among the output's: they stand together, in order. All other
+            arcs have weight 0.
+    """
+
+    topology: Topology
+    begins: IntArray
+
+    def built(self, operands: Sequence[Topology]) -> Built:
+        """The same with a local selection for each operand."""
+        n_arcs = self.topology.n_arcs
+        blocks = zip(self.begins.tolist(), operands, strict=True)
+        return Built(self.topology, tuple(block_selection(n_arcs, begin, operand.n_arcs) for begin, operand in blocks))
+
+    def local(self, parts: Sequence[IntArray]) -> IntArray:
+        """The local selection of one graph that all operands were made from, given that of each operand."""
+        whole = np.full(self.topology.n_arcs, -1, dtype=np.int32)
+        for begin, part in zip(self.begins.tolist(), parts, strict=True):
+            whole[begin : begin + len(part)] = part
+        return whole
+
+
 Build = Callable[[Sequence[Topology], Parameters, Limits], Built]
 
 
@@ -90,6 +120,7 @@ class Operator:
         parameter_positions: where these stand among all arguments; empty: after the operands.
         build: LITERAL, STRUCTURAL: ``build(topologies, parameters, limits)``; a score operand's place holds an empty
             topology, a mapping's place is not there: the mapping comes in ``parameters``.
+        join: STRUCTURAL, where a chain of it may be built at once, however it is nested: ``join(topologies, limits)``.
         transform: TRANSFORM: ``transform(topology, weights, parameters, limits)`` of the operand, the first one.
         size: estimated size from the operands' sizes.
         semiring: REDUCTION: name of its record in ``arcgrad.compiler.semirings``. TRANSFORM: of the one in whose shapes
@@ -121,6 +152,7 @@ class Operator:
     parameter_names: tuple[str, ...] = ()
     parameter_positions: tuple[int, ...] = ()
     build: Build | None = None
+    join: Callable[[Sequence[Topology], Limits], Joined] | None = None
     transform: Transform | None = None
     size: Callable[[Sequence[Size], Parameters], Size] | None = None
     semiring: str | None = None

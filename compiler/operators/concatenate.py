@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
-from arcgrad.compiler.graphs.selection import block_selection
-from arcgrad.compiler.graphs.topology import EPSILON, Topology
+from arcgrad.compiler.graphs.adjacency import expand_ranges
+from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
+from arcgrad.compiler.operators.base import Built, Category, Joined, Law, Operator, Parameters, Size
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR", "concatenated"]
@@ -18,45 +17,45 @@ __all__ = ["OPERATOR", "concatenated"]
 _ALL = ("lse", "max", "min", "count")
 
 
-def concatenated(topologies: Sequence[Topology], limits: Limits) -> Built:
+def concatenated(topologies: Sequence[Topology], limits: Limits) -> Joined:
     """One graph or more, each linked to the next by ε arcs: what nested concatenations of two make."""
-    n_links = [len(a.accept) * len(b.start) for a, b in pairwise(topologies)]
-    n_states = sum(t.n_states for t in topologies)
-    n_arcs = sum(t.n_arcs for t in topologies) + sum(n_links)
-    limits.check_graph("the concatenation", n_states, n_arcs)
-    first_states = np.cumsum([0, *(t.n_states for t in topologies)])
+    states, arcs, starts, accepts = np.array(
+        [(t.n_states, t.n_arcs, len(t.start), len(t.accept)) for t in topologies], dtype=np.int64
+    ).T
+    links = np.append(accepts[:-1] * starts[1:], 0)  # behind each operand
+    n_arcs = int((arcs + links).sum())
+    limits.check_graph("the concatenation", int(states.sum()), n_arcs)
+    first_states = np.cumsum(states) - states
+    begins = np.cumsum(arcs + links) - arcs - links
+    _, own = expand_ranges(begins, arcs)
+    owner, link = expand_ranges(begins + arcs, links)
+    within = link - (begins + arcs)[owner]
+    left, right = np.divmod(within, starts[1:][owner]) if len(owner) else (within, within)
+    all_accepts = np.concatenate([t.accept for t in topologies]) + np.repeat(first_states, accepts)
+    all_starts = np.concatenate([t.start for t in topologies]) + np.repeat(first_states, starts)
 
-    src, dst, ilabel, olabel, begins, filled = [], [], [], [], [], 0
-    for i, operand in enumerate(topologies):
-        if i:
-            before = topologies[i - 1]
-            src.append(np.repeat(before.accept, len(operand.start)) + first_states[i - 1])
-            dst.append(np.tile(operand.start, len(before.accept)) + first_states[i])
-            epsilons = np.full(n_links[i - 1], EPSILON, dtype=np.int32)
-            ilabel.append(epsilons)
-            olabel.append(epsilons)
-            filled += n_links[i - 1]
-        src.append(operand.src + first_states[i])
-        dst.append(operand.dst + first_states[i])
-        ilabel.append(operand.ilabel)
-        olabel.append(operand.olabel)
-        begins.append(filled)
-        filled += operand.n_arcs
+    def joined(name: str, between: IntArray | int) -> IntArray:
+        whole = np.empty(n_arcs, dtype=np.int32)
+        whole[link] = between
+        whole[own] = np.concatenate([getattr(t, name) for t in topologies])
+        if name in ("src", "dst"):
+            whole[own] += np.repeat(first_states, arcs).astype(np.int32)
+        return whole
 
     topology = Topology.make(
-        n_states,
-        np.concatenate(src),
-        np.concatenate(dst),
-        np.concatenate(ilabel),
-        None if all(t.is_acceptor for t in topologies) else np.concatenate(olabel),
+        int(states.sum()),
+        joined("src", all_accepts[(np.cumsum(accepts) - accepts)[owner] + left]),
+        joined("dst", all_starts[np.cumsum(starts)[owner] + right]),
+        joined("ilabel", EPSILON),
+        None if all(t.is_acceptor for t in topologies) else joined("olabel", EPSILON),
         topologies[0].start,
-        topologies[-1].accept + first_states[-2],
+        topologies[-1].accept + first_states[-1],
     )
-    return Built(topology, tuple(block_selection(n_arcs, b, t.n_arcs) for b, t in zip(begins, topologies, strict=True)))
+    return Joined(topology, begins)
 
 
 def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limits) -> Built:
-    return concatenated(topologies, limits)
+    return concatenated(topologies, limits).built(topologies)
 
 
 def _size(sizes: Sequence[Size], parameters: Parameters) -> Size:
@@ -73,6 +72,7 @@ OPERATOR = Operator(
     sign="juxtaposition",
     overload="multiply",
     build=_build,
+    join=concatenated,
     size=_size,
     laws=(
         Law("(A B) C", "A (B C)", ("equal",), "the links are the same either way"),

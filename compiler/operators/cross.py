@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
+from arcgrad.compiler.graphs.topology import EPSILON, Topology
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
-from arcgrad.compiler.operators.concatenate import concatenated
+from arcgrad.compiler.operators.base import Built, Category, Joined, Law, Operator, Parameters, Size
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR"]
@@ -17,15 +16,23 @@ __all__ = ["OPERATOR"]
 _ALL = ("lse", "max", "min", "count")
 
 
-def _epsilons(a: Topology) -> IntArray:
-    return np.full(a.n_arcs, EPSILON, dtype=np.int32)
-
-
 def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limits) -> Built:
     a, b = topologies
-    reader = Topology.make(a.n_states, a.src, a.dst, a.ilabel, _epsilons(a), a.start, a.accept)
-    writer = Topology.make(b.n_states, b.src, b.dst, _epsilons(b), b.olabel, b.start, b.accept)
-    return concatenated([reader, writer], limits)
+    n_links = len(a.accept) * len(b.start)
+    n_arcs, read = a.n_arcs + n_links + b.n_arcs, a.n_arcs + n_links
+    limits.check_graph("the cross product", a.n_states + b.n_states, n_arcs)
+    ilabel, olabel = np.full((2, n_arcs), EPSILON, dtype=np.int32)
+    ilabel[: a.n_arcs], olabel[read:] = a.ilabel, b.olabel
+    topology = Topology.make(
+        a.n_states + b.n_states,
+        np.concatenate([a.src, np.repeat(a.accept, len(b.start)), b.src + a.n_states]),
+        np.concatenate([a.dst, np.tile(b.start, len(a.accept)) + a.n_states, b.dst + a.n_states]),
+        ilabel,
+        olabel,
+        a.start,
+        b.accept + a.n_states,
+    )
+    return Joined(topology, np.array([0, read])).built(topologies)
 
 
 def _size(sizes: Sequence[Size], parameters: Parameters) -> Size:

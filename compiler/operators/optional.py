@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
@@ -15,8 +17,9 @@ __all__ = ["OPERATOR"]
 
 
 def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limits) -> Built:
-    both = united([EPSILON_GRAPH, topologies[0]], limits)
-    return Built(both.topology, both.selections[1:])
+    (operand,) = topologies
+    both = united([EPSILON_GRAPH, operand], limits)
+    return Built(both.topology, (np.arange(operand.n_arcs, dtype=np.int32),))
 
 
 OPERATOR = Operator(

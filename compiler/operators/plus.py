@@ -20,9 +20,8 @@ def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limit
     (operand,) = topologies
     rest = closed(operand, limits)
     both = concatenated([operand, rest.topology], limits)
-    first, later = both.selections
-    in_rest = np.append(rest.selections[0], np.int32(-1))[later]
-    return Built(both.topology, (np.maximum(first, in_rest),))
+    first = np.arange(operand.n_arcs, dtype=np.int32)
+    return Built(both.topology, (both.local([first, rest.selections[0]]),))
 
 
 OPERATOR = Operator(

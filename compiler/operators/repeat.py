@@ -92,11 +92,7 @@ def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limit
     if len(parts) == 1:
         return parts[0]
     both = concatenated([part.topology for part in parts], limits)
-    selection = np.full(both.topology.n_arcs, -1, dtype=np.int32)
-    for part, place in zip(parts, both.selections, strict=True):
-        taken = place >= 0
-        selection[taken] = part.selections[0][place[taken]]
-    return Built(both.topology, (selection,))
+    return Built(both.topology, (both.local([part.selections[0] for part in parts]),))
 
 
 def _size(sizes: Sequence[Size], parameters: Parameters) -> Size:

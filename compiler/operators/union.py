@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arcgrad.compiler.graphs.selection import block_selection
 from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters, Size
+from arcgrad.compiler.operators.base import Built, Category, Joined, Law, Operator, Parameters, Size
 from arcgrad.compiler.types import Type
 
 __all__ = ["OPERATOR", "united"]
@@ -17,32 +16,28 @@ __all__ = ["OPERATOR", "united"]
 _ALL = ("lse", "max", "min", "count")
 
 
-def united(topologies: Sequence[Topology], limits: Limits) -> Built:
+def united(topologies: Sequence[Topology], limits: Limits) -> Joined:
     """The disjoint union of one graph or more: what nested unions of two make."""
-    n_states = sum(t.n_states for t in topologies)
-    n_arcs = sum(t.n_arcs for t in topologies)
-    limits.check_graph("the union", n_states, n_arcs)
-    first_states = np.cumsum([0, *(t.n_states for t in topologies)])
-    first_arcs = np.cumsum([0, *(t.n_arcs for t in topologies)])
+    states, arcs = np.array([(t.n_states, t.n_arcs) for t in topologies], dtype=np.int64).T
+    limits.check_graph("the union", int(states.sum()), int(arcs.sum()))
+    first_states = np.cumsum(states) - states
 
     def joined(name: str) -> IntArray:
         return np.concatenate([getattr(t, name) for t in topologies])
 
     def shifted(name: str) -> IntArray:
-        return np.concatenate([getattr(t, name) + s for t, s in zip(topologies, first_states[:-1], strict=True)])
+        counts = arcs if name in ("src", "dst") else [len(getattr(t, name)) for t in topologies]
+        return joined(name) + np.repeat(first_states, counts)
 
     olabel = None if all(t.is_acceptor for t in topologies) else joined("olabel")
     topology = Topology.make(
-        n_states, shifted("src"), shifted("dst"), joined("ilabel"), olabel, shifted("start"), shifted("accept")
+        int(states.sum()), shifted("src"), shifted("dst"), joined("ilabel"), olabel, shifted("start"), shifted("accept")
     )
-    return Built(
-        topology,
-        tuple(block_selection(n_arcs, b, t.n_arcs) for b, t in zip(first_arcs[:-1], topologies, strict=True)),
-    )
+    return Joined(topology, np.cumsum(arcs) - arcs)
 
 
 def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limits) -> Built:
-    return united(topologies, limits)
+    return united(topologies, limits).built(topologies)
 
 
 def _size(sizes: Sequence[Size], parameters: Parameters) -> Size:
@@ -58,6 +53,7 @@ OPERATOR = Operator(
     sign="+",
     overload="add",
     build=_build,
+    join=united,
     size=_size,
     laws=(
         Law("(A + B) + C", "A + (B + C)", ("equal",), "operand order is kept either way"),

@@ -1,18 +1,19 @@
 """Planning: IR and what is known of the inputs → a plan: regions, score steps, leaves. Data for executor and emitter.
 
 The passes are a named tuple of functions, each of which takes a draft and gives the next one; drafts are verified after
-each. ``explain`` shows what every pass did.
+each that changed something. ``explain`` shows what every pass did.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from arcgrad.compiler.frontend.ir import Interner, Node, Program, describe, topological
 from arcgrad.compiler.operators import Category, Size
-from arcgrad.compiler.plan.chains import Meeting, chain_operands, find_meeting, order_chains
+from arcgrad.compiler.plan.building import Building, building_of
+from arcgrad.compiler.plan.chains import CHAINS, Meeting, chain_operands, find_meeting, order_chains
 from arcgrad.compiler.plan.rewrite import Rewriter
 from arcgrad.compiler.semirings import semiring
 from arcgrad.compiler.types import Type
@@ -117,6 +118,14 @@ class Plan:
         leaves: frozenset[Node] = self.memo[graph]
         return leaves
 
+    def building(self, graph: Node) -> Building:
+        """How a graph of this plan is built."""
+        key = "building", graph
+        if key not in self.memo:
+            self.memo[key] = building_of(graph)
+        found: Building = self.memo[key]
+        return found
+
 
 def fold_constants(draft: Draft) -> Draft:
     """Evaluate score arithmetic between numbers, where the result is defined."""
@@ -140,30 +149,37 @@ def fold_constants(draft: Draft) -> Draft:
 
 def apply_rules(draft: Draft) -> Draft:
     """Rewrite by the table of rules."""
-    rewriter = Rewriter(draft.interner, draft.places, lambda graph: _meets_dense(graph, draft.dense))
+    known: dict[Node, bool] = {}
+    rewriter = Rewriter(draft.interner, draft.places, lambda graph: _meets_dense(graph, draft.dense, known))
     root = rewriter.rewrite(draft.root)
     lines = [f"{rule}  in {describe(node, limit=40)}: {rule.reason}" for rule, node in rewriter.applied]
     return replace(draft, root=root, notes=draft.note("rewrite", lines))
 
 
-def _meets_dense(node: Node, dense: frozenset[str]) -> bool:
-    """Whether a reduction over the graph, once it is split, meets a dense input without building it."""
-    stack, seen = [node], set()
+def _meets_dense(root: Node, dense: frozenset[str], known: dict[Node, bool]) -> bool:
+    """Whether a reduction over the graph, once it is split, meets a dense input without building it.
+
+    ``known`` are answers for graphs of the program: one that is split off a union of thousands is asked about next.
+    """
+    stack = [root]
     while stack:
-        current = stack.pop()
-        if current.type is not Type.GRAPH or current in seen:
+        node = stack.pop()
+        if node in known:
             continue
-        seen.add(current)
-        if current.is_input:
-            if current.parameters[0] in dense:
-                return True
-        elif current.operator in ("union", "concatenate", "weight"):
-            stack.extend(current.operands)
-        elif current.operator in ("compose", "intersect"):
-            operands = chain_operands(current)
-            if sum(o.is_input and o.parameters[0] in dense for o in operands) == 1:
-                return True
-    return False
+        below: Sequence[Node] = ()
+        if node.operator in ("union", "concatenate", "weight"):
+            below = [o for o in node.operands if o.type is Type.GRAPH]
+            missing = [o for o in below if o not in known]
+            if missing:
+                stack += [node, *missing]
+                continue
+        if node.is_input:
+            known[node] = node.parameters[0] in dense
+        elif node.operator in CHAINS:
+            known[node] = sum(o.is_input and o.parameters[0] in dense for o in chain_operands(node)) == 1
+        else:
+            known[node] = any(known[o] for o in below)
+    return known[root]
 
 
 def order_compositions(draft: Draft) -> Draft:
@@ -217,8 +233,9 @@ def make_plan(program: Program, shapes: Mapping[str, InputShape]) -> Plan:
     """Plan the evaluation of a program on inputs of these shapes."""
     draft = Draft(program.result, program.interner, dict(program.places), shapes)
     for run in PASSES:
-        draft = run(draft)
-        verify(draft)
+        before, draft = draft.root, run(draft)
+        if draft.root is not before:
+            verify(draft)
         if draft.root.type is not program.result.type:
             raise AssertionError(f"a pass made a {draft.root.type} of a {program.result.type}: {draft.root}")
     return _finish(draft)

@@ -14,10 +14,11 @@ import numpy as np
 
 from arcgrad.compiler.frontend.ir import INPUT, Node, topological
 from arcgrad.compiler.graphs.mapping import LabelMapping
-from arcgrad.compiler.graphs.selection import Selection, compose_selections
+from arcgrad.compiler.graphs.selection import Selection, compose_selections, join_selections
 from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators import Built, Operator
+from arcgrad.compiler.operators import Built, Joined, Operator
+from arcgrad.compiler.plan.plan import Plan
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedError
 from arcgrad.runtime.build.built_graph import SHARED_CACHE, SymbolicGraph
@@ -108,23 +109,17 @@ class SymbolicEvaluator:
 
     Args:
         bound: the call's inputs.
-        leaves: leaf numbers of graph inputs and of scores that weight graphs.
+        plan: whose graphs to build.
         limits: budget.
-        places: where nodes stand in the text.
     """
 
-    def __init__(
-        self,
-        bound: Bound,
-        leaves: Mapping[Node, int],
-        limits: Limits,
-        places: Mapping[Node, Place],
-    ) -> None:
+    def __init__(self, bound: Bound, plan: Plan, limits: Limits) -> None:
         self._bound = bound
-        self._leaves = leaves
+        self._plan = plan
+        self._leaves = plan.leaf_numbers
         self._limits = limits
         self._budget = repr(limits).encode()  # what one caller's budget allowed is no answer to another's
-        self._places = places
+        self._places = plan.places
         self._shared: dict[Node, SymbolicGraph] = {}
         self._is_shared: dict[Node, bool] = {}
         self._operations: dict[Node, bytes] = {}
@@ -158,6 +153,7 @@ class SymbolicEvaluator:
                 if self.is_shared(root):
                     self._shared[root] = built
             return built
+        building = self._plan.building(root)
         done: dict[Node, SymbolicGraph] = {}
         finished: set[Node] = set()
         stack = [root]
@@ -166,31 +162,40 @@ class SymbolicEvaluator:
             if node in finished:
                 stack.pop()
                 continue
-            if node in self._shared:
-                done[node] = self._shared[node]
+            known = self._shared.get(node)
+            if known is None and node in building.kept:
+                known = SHARED_CACHE.get(node.digest + self._budget)
+            if known is not None:
+                done[node] = known
                 finished.add(node)
                 continue
-            missing = [o for o in node.operands if o.type is Type.GRAPH and o not in done]
+            operands = building.chains.get(node, node.operands)
+            missing = [o for o in operands if o.type is Type.GRAPH and o not in done]
             if missing:
                 stack.extend(reversed(missing))
                 continue
             stack.pop()
-            built = self._evaluate_one(node, [done[o] for o in node.operands if o.type is Type.GRAPH], item)
+            graphs = [done[o] for o in operands if o.type is Type.GRAPH]
+            if node in building.constants:
+                self._is_shared[node] = True
+                built = self._constant(node, graphs, kept=node in building.kept)
+            else:
+                built = self._evaluate_one(node, graphs, item)
+                if self.is_shared(node):
+                    self._shared[node] = built
             done[node] = built
             finished.add(node)
-            if self.is_shared(node):
-                self._shared[node] = built
             self._held += built.nbytes
             if self._held > self._allowed:
                 self._release(root, done, finished)
         return done[root]
 
     def _release(self, root: Node, done: dict[Node, SymbolicGraph], finished: set[Node]) -> None:
-        """Forget what nothing still to be built needs: a chain of n unions makes n graphs of up to n arcs."""
-        needed = {root}
+        """Forget what nothing still to be built needs: n compositions, one inside the other, make n graphs."""
+        needed, chains = {root}, self._plan.building(root).chains
         for node in topological(root):
             if node not in finished:
-                needed.update(node.operands)
+                needed.update(chains.get(node, node.operands))
         for node in [n for n in done if n not in needed]:
             del done[node]
             self._shared.pop(node, None)
@@ -227,46 +232,73 @@ class SymbolicEvaluator:
         if operation is None:
             operation = self._operations[node] = repr((node.operator, node.parameters)).encode() + self._budget
         parts = [operation]
-        graphs = iter(operands)
         of_leaves = True
+        for graph in operands:
+            key = graph.key
+            if key is None:
+                return None
+            if graph.leaf is None:
+                of_leaves = False
+                key = len(key).to_bytes(4, "little") + key
+            parts.append(key)
         for operand in node.operands:
-            if operand.type is Type.GRAPH:
-                graph = next(graphs)
-                key = graph.key
-                if key is None:
-                    return None
-                if graph.leaf is None:
-                    of_leaves = False
-                    key = len(key).to_bytes(4, "little") + key
-                parts.append(key)
-            elif operand.type is Type.SCORE:
+            if operand.type is Type.SCORE:
                 parts.append(b"score" + self._leaves[operand].to_bytes(4, "little"))
-            else:
+            elif operand.type is Type.MAPPING:
                 parts.append(self._bound.mappings[str(operand.parameters[0])].fingerprint)
         whole = b"".join(parts)
         return whole if of_leaves else hashlib.sha256(whole).digest()[:16]
 
-    def _build(self, node: Node, operands: list[SymbolicGraph], key: bytes | None) -> SymbolicGraph:
-        graphs = iter(operands)
-        entering: list[SymbolicGraph] = []
-        for operand in node.operands:
-            if operand.type is Type.GRAPH:
-                entering.append(next(graphs))
-            elif operand.type is Type.SCORE:
-                leaf = self._leaves[operand]
-                entering.append(SymbolicGraph(EMPTY_TOPOLOGY, Selection.identity(leaf, 1), leaf=leaf))
+    def _constant(self, node: Node, operands: list[SymbolicGraph], *, kept: bool) -> SymbolicGraph:
+        """Build what no weight enters; of thousands of literals, only the whole that they make is remembered."""
+        built = self._apply(node, [graph.topology for graph in operands])
+        key = node.digest + self._budget
+        made = SymbolicGraph(built.topology, built_key=key)
+        cache.count("symbolic built")
+        if kept:
+            SHARED_CACHE.put(key, made)
+        return made
+
+    def _apply(self, node: Node, topologies: list[Topology]) -> Built | Joined:
+        """Apply an operator; where there are more operands than it has, the whole chain of it at once."""
         place = self._places.get(node)
-        built = build_node(node, [graph.topology for graph in entering], self._bound.mappings, self._limits, place)
+        if len(topologies) <= len(node.operands):
+            return build_node(node, topologies, self._bound.mappings, self._limits, place)
+        assert node.definition.join is not None
+        try:
+            return node.definition.join(topologies, self._limits)
+        except ArcgradError as error:
+            error.place = place
+            raise
+
+    def _build(self, node: Node, operands: list[SymbolicGraph], key: bytes | None) -> SymbolicGraph:
+        entering = operands
+        if len(operands) < len(node.operands):
+            graphs = iter(operands)
+            entering = []
+            for operand in node.operands:
+                if operand.type is Type.GRAPH:
+                    entering.append(next(graphs))
+                elif operand.type is Type.SCORE:
+                    leaf = self._leaves[operand]
+                    entering.append(SymbolicGraph(EMPTY_TOPOLOGY, Selection.identity(leaf, 1), leaf=leaf))
+        built = self._apply(node, [graph.topology for graph in entering])
+        n_arcs = built.topology.n_arcs
+        if isinstance(built, Joined):
+            selections = [graph.selection for graph in entering]
+            entries = sum(len(selection.arc) for selection in selections)
+            self._check_entries(node, entries, lambda: entries)
+            return SymbolicGraph(built.topology, join_selections(n_arcs, built.begins, selections), built_key=key)
         local = built.selections[: len(entering)]
         leaves = [graph.leaf for graph in entering if graph.leaf is not None]
         if len(leaves) == len(entering):
             taken = tuple(zip(leaves, local, strict=True))
-            self._check_entries(node, len(taken) * built.topology.n_arcs, lambda: _entries_of_leaves(local))
+            self._check_entries(node, len(taken) * n_arcs, lambda: _entries_of_leaves(local))
             return SymbolicGraph(built.topology, taken=taken, built_key=key)
         parts = [(arcs, graph.selection) for arcs, graph in zip(local, entering, strict=True)]
         entries = sum(_entries(arcs, selection) for arcs, selection in parts)
         self._check_entries(node, entries, lambda: entries)
-        return SymbolicGraph(built.topology, compose_selections(built.topology.n_arcs, parts), built_key=key)
+        return SymbolicGraph(built.topology, compose_selections(n_arcs, parts), built_key=key)
 
     def _check_entries(self, node: Node, at_most: int, exactly: Callable[[], int]) -> None:
         """A small graph may sum many weights on each arc: A ∘ A, composed with itself forty times over."""

@@ -211,7 +211,7 @@ class _Preparation:
         self._plan = plan
         self._bound = bound
         self._layout = Layout(plan, bound)
-        self._symbolic = SymbolicEvaluator(bound, plan.leaf_numbers, owner.limits, plan.places)
+        self._symbolic = SymbolicEvaluator(bound, plan, owner.limits)
 
     def run(self) -> Prepared:
         plan, bound = self._plan, self._bound

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 import arcgrad as ag
+
+resource = pytest.importorskip("resource") if sys.platform == "linux" else None
 
 pytestmark = pytest.mark.slow
 
@@ -187,6 +190,33 @@ def test_long_texts() -> None:
     for text in ("LSE[" + "A + " * 20_000, "9" * 5_000 + " LSE[A]", "linear[" + "9" * 5_000 + "]", "LSE[A" * 20_000):
         with pytest.raises(ag.EquationError):
             ag.compile(text)
+
+
+TERMS = {
+    "unions": ('LSE["ab" + {0}]', '"{0:05}"', " + ", np.log(20_001)),
+    "unions to the right": ('LSE["ab" + {0}]', '("{0:05}"', " + ", np.log(20_001)),
+    "concatenations": ("LSE[{0}]", '"{0:05}"', " ", 0.0),
+    "a string map": ('LSE["00007" ∘ ({0})]', '"{0:05}" : "{0:04}"', " + ", 0.0),
+    "definitions": ("{0}\nf[P] = P\nLSE[f[A]]", "f{0}[P] = P P", "\n", -3.0),
+    "assignments": ("{0}\nLSE[a19999 + A]", 'a{0} = "{0}"', "\n", np.log1p(np.exp(-3.0))),
+}
+
+
+@pytest.mark.parametrize("kind", TERMS)
+def test_thousands_of_terms_take_linear_time_and_memory(kind: str) -> None:
+    """Measured before: unions and concatenations 33 to 45 s, definitions 5.2 GB; now 2 to 5 s and 0.2 GB."""
+    whole, term, between, value = TERMS[kind]
+    text = whole.format(between.join(term.format(k) for k in range(20_000)) + ")" * 20_000 * ("right" in kind))
+    used = {"A": A} if "A]" in whole else {}
+    began = time.process_time()
+    equation = ag.compile(text)
+    assert equation(used) == pytest.approx(value)
+    assert time.process_time() - began < 15
+    again = time.process_time()
+    assert equation(used) == pytest.approx(value)
+    assert time.process_time() - again < 1
+    if resource is not None:
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2_000_000  # kilobytes
 
 
 @pytest.mark.parametrize("mode", ["interpret", "kernels", "fused"])

@@ -63,8 +63,8 @@ def greatest(frames, row):
 def exponentiate(scores):
     """Exponentials of a vector of scores, as exact as these.
 
-    A test at run time would leave two branches whose last operations LLVM joins in some kernels and not in others: which
-    products and sums are fused, and the last bit, would differ between a score with its gradient and without.
+    A test at run time would leave two branches, whose last operations LLVM joins in some kernels and not in others:
+    what is fused there, and the last bit, would differ between a score with its gradient and without.
     """
     if is_short(scores):
         return exponentials_float32(scores)

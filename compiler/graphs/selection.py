@@ -126,7 +126,7 @@ def compose_selections(n_arcs: int, parts: Sequence[tuple[IntArray, Selection]])
     return Selection(offsets, leaf, arc)
 
 
-def join_selections(n_arcs: int, begins: IntArray, parts: Sequence[Selection]) -> Selection:
+def join_selections(n_arcs: int, begins: NDArray[np.int64], parts: Sequence[Selection]) -> Selection:
     """The selection of a graph of ``n_arcs`` arcs in which those of each part stand together, from ``begins`` on."""
     counts = np.zeros(n_arcs, dtype=np.int64)
     arcs = np.array([part.n_arcs for part in parts])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arcgrad.compiler.graphs.selection import block_selection
 from arcgrad.compiler.graphs.topology import IntArray, Topology
@@ -82,7 +83,7 @@ class Joined:
     """
 
     topology: Topology
-    begins: IntArray
+    begins: NDArray[np.int64]
 
     def built(self, operands: Sequence[Topology]) -> Built:
         """The same with a local selection for each operand."""

@@ -23,11 +23,13 @@ def united(topologies: Sequence[Topology], limits: Limits) -> Joined:
     first_states = np.cumsum(states) - states
 
     def joined(name: str) -> IntArray:
-        return np.concatenate([getattr(t, name) for t in topologies])
+        found: IntArray = np.concatenate([getattr(t, name) for t in topologies])
+        return found
 
     def shifted(name: str) -> IntArray:
         counts = arcs if name in ("src", "dst") else [len(getattr(t, name)) for t in topologies]
-        return joined(name) + np.repeat(first_states, counts)
+        found: IntArray = (joined(name) + np.repeat(first_states, counts)).astype(np.int32)
+        return found
 
     olabel = None if all(t.is_acceptor for t in topologies) else joined("olabel")
     topology = Topology.make(

@@ -40,7 +40,7 @@ def how(request: pytest.FixtureRequest) -> Iterator[str]:
         if request.param == "segments":
             patch.setattr(path, "_CHOICES", 1)
         if request.param == "built":
-            patch.setattr(path.patience, "ends_for", lambda *kernels, cost=0.0: False)
+            patch.setattr(path.patience, "ends_for", lambda *kernels, expected=0.0: False)
         yield request.param
 
 

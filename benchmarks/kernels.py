@@ -58,11 +58,11 @@ def runner(region: Region, local: np.ndarray, frames: np.ndarray | None, want_we
     frames_gradient = np.zeros_like(frames) if frames is not None else None
 
     def call() -> float:
-        given = () if frames is None else (frames, 0, n_frames)
-        common = (region.ints, 0, local, 0, 0, *given, work, 0, iwork, 0, 1.0)
+        given = () if frames is None else (frames,)
+        common = (region.ints, (local, 0, 0), *given, work, iwork, 1.0)
         value = forward(*common)
-        extra = () if frames is None else (frames_gradient, 0, want_weights, True)
-        backward(*common, 1.0, gradient, 0, 0, *extra)
+        extra = () if frames is None else (frames_gradient, want_weights, True)
+        backward(*common, 1.0, (gradient, 0, 0), *extra)
         return float(value)
 
     return call

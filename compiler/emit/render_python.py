@@ -12,7 +12,7 @@ Arguments of a routine, for items ``lo`` to ``hi`` of a batch of B:
   else ``weights[e + shift]``. Scores that weight graphs are written back here;
 - ``entries``: entries of the scores that arithmetic reads or writes, in order of use;
 - ``values`` (B, n_outputs), ``cotangents`` of the same shape: values, and their given cotangents;
-- ``gradient``, ``g_shared``, ``g_shifts``: as the weights, added to;
+- ``gradient``, ``g_shifts``: as the weights, added to;
 - ``work``, ``work_places``, ``numbers``, ``number_places``: workspace of each region;
 - ``status`` (B,): 0, or the number of the step that failed for that item;
 - for each dense input k: ``frames_k``, ``starts_k``, ``counts_k`` (B,), ``frames_gradient_k``, ``gradient_starts_k``,
@@ -20,7 +20,9 @@ Arguments of a routine, for items ``lo`` to ``hi`` of a batch of B:
 - ``wants``: for each region whether its weights' gradient is wanted, and whether its frames'.
 
 In the text a step's value is ``v0``, ``v1``, …, a score that is read ``x0``, …; their cotangents are ``b0``, … and
-``d0``, ….
+``d0``, …. Kernels take what is the region's and the item's own, sliced once: ``region_0``, ``work_0``, ``numbers_0`` of
+a region, ``rows_0``, ``rows_gradient_0`` of a dense input; and the bundles ``leaves`` and ``leaves_gradient`` of an
+array, ``n_shared`` and the item's shift.
 """
 
 from __future__ import annotations
@@ -67,7 +69,6 @@ _ARGUMENTS = (
     ("values", "float64[:, ::1]"),
     ("cotangents", "const float64[:, ::1]"),
     ("gradient", "float64[::1]"),
-    ("g_shared", "int64"),
     ("g_shifts", "const int64[::1]"),
     ("work", "float64[::1]"),
     ("work_places", "const int64[::1]"),
@@ -118,6 +119,9 @@ def render_python(routine: Routine, functions: Mapping[str, str]) -> str:
     head = [f"# {_comment(describe(routine.plan.root))}"]
     head += [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(writer.imports.items())]
     head += ["", "", "def routine(", *(f"    {name}," for name in arguments), "):"]
+    for number in range(len(routine.kernels)):
+        head += [f"    work_{number} = work[work_places[{number}] :]"]
+        head += [f"    numbers_{number} = numbers[number_places[{number}] :]"]
     head += ["    for item in range(lo, hi):"]
     return "\n".join([*head, *writer.lines]) + "\n"
 
@@ -185,6 +189,17 @@ def _is_finite(value: str) -> str:
 
 def _begin(writer: _Writer, _: Begin) -> None:
     writer.write(2, "shift = shifts[item]")
+    if writer.routine.kernels:
+        writer.write(2, "leaves = (weights, n_shared, shift)")
+    for number in range(len(writer.routine.kernels)):
+        writer.write(2, f"region_{number} = ints[bases[item, {number}] :]")
+    for k in range(len(writer.routine.dtypes)):
+        for name, rows, starts in (
+            ("rows", "frames", "starts"),
+            ("rows_gradient", "frames_gradient", "gradient_starts"),
+        ):
+            first = f"{starts}_{k}[item]"
+            writer.write(2, f"{name}_{k} = {rows}_{k}[{first} : {first} + counts_{k}[item]]")
 
 
 def _load_score(writer: _Writer, load: LoadScore) -> None:
@@ -198,9 +213,7 @@ def _clear_rows(writer: _Writer, clear: ClearRows) -> None:
         outputs = (f"not {_is_finite(writer.value(output))}" for output in writer.routine.plan.outputs)
         condition += f" and ({' or '.join(outputs)})"
     function = writer.helper(f"clear_rows{writer.suffix(k)}")
-    writer.write(
-        2, f"if {condition}:", f"    {function}(frames_gradient_{k}, gradient_starts_{k}[item], counts_{k}[item])"
-    )
+    writer.write(2, f"if {condition}:", f"    {function}(rows_gradient_{k})")
 
 
 def _head(writer: _Writer, step: Node) -> None:
@@ -222,23 +235,18 @@ def _run_region(writer: _Writer, run: RunRegion) -> None:
             _run_backward(writer, run)
 
 
-def _inputs(run: RunRegion) -> tuple[str, str]:
-    """The lines of arguments that all kernels of regions take."""
-    number, k = run.region, run.dense
-    frames = "" if k is None else f" frames_{k}, starts_{k}[item], counts_{k}[item],"
-    return (
-        f"ints, bases[item, {number}], weights, n_shared, shift,{frames}",
-        f"work, work_places[{number}], numbers, number_places[{number}], {run.sign!r},",
-    )
+def _inputs(run: RunRegion) -> str:
+    """The arguments that all kernels of regions take."""
+    number = run.region
+    frames = "" if run.dense is None else f"rows_{run.dense}, "
+    return f"region_{number}, leaves, {frames}work_{number}, numbers_{number}, {run.sign!r}"
 
 
 def _run_seeded(writer: _Writer, run: RunRegion) -> None:
     k = run.dense
     _head(writer, run.node)
     cotangent = writer.in_range(writer.cotangent(run.node))
-    arguments = (
-        f"frames_{k}, starts_{k}[item], counts_{k}[item], {cotangent}, frames_gradient_{k}, gradient_starts_{k}[item]"
-    )
+    arguments = f"rows_{k}, {cotangent}, rows_gradient_{k}"
     writer.write(2, f"if fresh_{k} != 0:", f"    {writer.value(run.node)} = {writer.kernel(run)}({arguments})")
 
 
@@ -249,32 +257,26 @@ def _run_forward(writer: _Writer, run: RunRegion) -> None:
         depth = 3
     else:
         _head(writer, run.node)
-    first, second = _inputs(run)
-    writer.write(depth, f"{writer.value(run.node)} = {writer.kernel(run)}(", f"    {first}", f"    {second}", ")")
+    writer.write(depth, f"{writer.value(run.node)} = {writer.kernel(run)}({_inputs(run)})")
 
 
 def _run_backward(writer: _Writer, run: RunRegion) -> None:
     number, k = run.region, run.dense
     cotangent = writer.cotangent(run.node)
     wanted = f"wants[{number}, 0]"
-    frames_gradient = []
+    gradients = "leaves_gradient"
     if k is not None:
         wanted = f"(wants[{number}, 0] or wants[{number}, 1])"
-        frames_gradient = [
-            f"        frames_gradient_{k}, gradient_starts_{k}[item], wants[{number}, 0], wants[{number}, 1],"
-        ]
+        gradients += f", rows_gradient_{k}, wants[{number}, 0], wants[{number}, 1]"
     condition = f"{cotangent} != 0.0 and {_is_finite(writer.value(run.node))} and {wanted}"
     if run.when is When.STALE:
         condition = f"fresh_{k} == 0 and {condition}"
-    first, second = _inputs(run)
     writer.write(
         2,
         f"if {condition}:",
         f"    {writer.kernel(run)}(",
-        f"        {first}",
-        f"        {second}",
-        f"        {writer.in_range(cotangent)}, gradient, g_shared, g_shift,",
-        *frames_gradient,
+        f"        {_inputs(run)},",
+        f"        {writer.in_range(cotangent)}, {gradients},",
         "    )",
     )
 
@@ -310,6 +312,8 @@ def _stop_unless_wanted(writer: _Writer, _: StopUnlessWanted) -> None:
 
 def _begin_backward(writer: _Writer, _: BeginBackward) -> None:
     writer.write(2, "g_shift = g_shifts[item]")
+    if writer.routine.kernels:
+        writer.write(2, "leaves_gradient = (gradient, n_shared, g_shift)")
 
 
 def _clear_cotangent(writer: _Writer, clear: ClearCotangent) -> None:
@@ -337,8 +341,7 @@ def _apply_derivative(writer: _Writer, apply: ApplyDerivative) -> None:
 
 def _add_input_gradient(writer: _Writer, add: AddInputGradient) -> None:
     writer.write(2, f"entry = entries[{add.entry}]")
-    place = "entry + (g_shared if entry < n_shared else g_shift)"
-    writer.write(2, f"gradient[{place}] += {writer.cotangent(add.node)}")
+    writer.write(2, f"gradient[entry if entry < n_shared else entry + g_shift] += {writer.cotangent(add.node)}")
 
 
 _RENDER: Mapping[type[Instruction], Callable[[_Writer, Any], None]] = {

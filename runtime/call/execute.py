@@ -190,7 +190,7 @@ class Execution:
             work = _take_workspace(floats)
             routine(
                 bounds[k], bounds[end], with_gradient, ints, bases, self._weights, layout.n_shared, layout.shifts,
-                prepared.entries, self._values, seeds, gradient, k * layout.n_shared, prepared.gradient_shifts,
+                prepared.entries, self._values, seeds, gradient[k * layout.n_shared :], prepared.gradient_shifts,
                 work, float_places, np.empty(numbers, dtype=np.int32), number_places,
                 self._status, wants, *dense,
             )  # fmt: skip

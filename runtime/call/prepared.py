@@ -160,8 +160,12 @@ class Prepared:
 
     @cached_property
     def gradient_shifts(self) -> NDArray[np.int64]:
-        """As the layout's shifts, for the gradient, which holds a copy of the shared part for each slice."""
-        return self.layout.shifts + (len(self.slices) - 2) * self.layout.n_shared
+        """As the layout's shifts, for the gradient, which holds a copy of the shared part for each slice.
+
+        They count from the slice's copy.
+        """
+        following = len(self.slices) - 2 - np.arange(len(self.slices) - 1)
+        return self.layout.shifts + np.repeat(following, np.diff(self.slices)) * self.layout.n_shared
 
     def wants(self, wrt: Sequence[str]) -> NDArray[np.bool_]:
         """(n_regions, 2): whether gradients by a region's leaf weights and by its frames are asked for.

@@ -3,9 +3,10 @@
 Stage: plan → run; called by generated routines. `kernel_names` says which functions serve a region of some shape and
 semiring. Importing this module imports no kernel and no numba.
 
-What all have in common: a region's header begins at ``ints[base]``; workspaces begin at ``work[work0]`` and
-``iwork[iwork0]`` and are as large as ``Region.work`` says; a backward function is called once after the forward
-function, with the workspace untouched since, and adds to gradients. ``sign`` is the semiring's; values come without it.
+What all have in common: ``region`` begins with a packed region's header; ``work`` and ``iwork`` begin with its
+workspaces, as large as ``Region.work`` says; ``frames`` are the item's, as is their gradient; ``leaves`` and
+``gradient`` are bundles, which ``entries`` explains. A backward function is called once after the forward one, with the
+workspace untouched since, and adds to gradients. ``sign`` is the semiring's; values come without it.
 NaN from a forward function means that the region diverges (cyclic) or that a count exceeds 2^53.
 """
 

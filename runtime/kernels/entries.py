@@ -1,7 +1,8 @@
 """Pieces that kernels of several shapes share: signatures, and gathering and scattering of leaf entries.
 
-A region's header begins at ``ints[base]``; its offsets count from there. An entry below ``n_shared`` is shared by the
-batch; any other belongs to the item and lies ``shift`` further.
+Kernels take a region's own part of every array, and leaf weights as a bundle, ``(weights, n_shared, shift)``: entry e
+is ``weights[e]`` below ``n_shared``, where the batch shares it, else the item's own, ``weights[e + shift]``. The
+weights' gradient is such a bundle, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "FRAMES_SEEDED",
     "GRAPH_BACKWARD",
     "GRAPH_FORWARD",
+    "LEAVES",
     "ORDINARY",
     "add_to_entries",
     "first_in_line",
@@ -30,40 +32,43 @@ __all__ = [
 ORDINARY = 1024.0
 """Sums of entries up to this are rounded like ordinary numbers; what the rounding of larger ones leaves off counts."""
 
-_REGION = "const int32[::1], int64, const float64[::1], int64, int64"
-_WORK = "float64[::1], int64, int32[::1], int64, float64"
-GRAPH_FORWARD = f"float64({_REGION}, {_WORK})"
-GRAPH_BACKWARD = f"void({_REGION}, {_WORK}, float64, float64[::1], int64, int64)"
-FRAMES_FORWARD = f"float64({_REGION}, const FRAMES, int64, int64, {_WORK})"
+LEAVES = "Tuple((const float64[::1], int64, int64))"
+"""Type of a bundle of leaf weights."""
+
+_GRADIENT = LEAVES.replace("const ", "")
+_SPACE = "float64[::1], int32[::1], float64"
+GRAPH_FORWARD = f"float64(const int32[::1], {LEAVES}, {_SPACE})"
+GRAPH_BACKWARD = f"void(const int32[::1], {LEAVES}, {_SPACE}, float64, {_GRADIENT})"
+FRAMES_FORWARD = f"float64(const int32[::1], {LEAVES}, const FRAMES, {_SPACE})"
 FRAMES_BACKWARD = (
-    f"void({_REGION}, const FRAMES, int64, int64, {_WORK}, "
-    "float64, float64[::1], int64, int64, FRAMES, int64, boolean, boolean)"
+    f"void(const int32[::1], {LEAVES}, const FRAMES, {_SPACE}, float64, {_GRADIENT}, FRAMES, boolean, boolean)"
 )
-FRAMES_SEEDED = "float64(const FRAMES, int64, int64, float64, FRAMES, int64)"
+FRAMES_SEEDED = "float64(const FRAMES, float64, FRAMES)"
 
 
 @helper
-def gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, sign):
+def gather_weights(region, n_arcs, leaves, work, sign):
     """Write each arc's weight, the sum of its entries times the sign, into the workspace."""
-    gather_arcs(ints, base, 0, weights, n_shared, shift, sign, work[work0 : work0 + n_arcs])
+    gather_arcs(region, 0, leaves, sign, work[:n_arcs])
 
 
 @helper
-def gather_arcs(ints, base, first, weights, n_shared, shift, sign, result):
+def gather_arcs(region, first, leaves, sign, result):
     """Write the weights of as many arcs as ``result`` takes, from arc ``first`` on."""
-    entries = base + ints[base + H.ENTRIES]
-    if ints[base + H.ENTRY_POINTERS] == 0:
+    weights, n_shared, shift = leaves
+    entries = region[H.ENTRIES]
+    if region[H.ENTRY_POINTERS] == 0:
         for k in range(len(result)):
-            entry = ints[entries + first + k]
+            entry = region[entries + first + k]
             if entry >= n_shared:
                 entry += shift
             result[k] = sign * weights[entry]
     else:
-        pointers = base + ints[base + H.ENTRY_POINTERS] + first
+        pointers = region[H.ENTRY_POINTERS] + first
         for k in range(len(result)):
             total = 0.0
-            for e in range(ints[pointers + k], ints[pointers + k + 1]):
-                entry = ints[entries + e]
+            for e in range(region[pointers + k], region[pointers + k + 1]):
+                entry = region[entries + e]
                 if entry >= n_shared:
                     entry += shift
                 total += weights[entry]
@@ -71,15 +76,16 @@ def gather_arcs(ints, base, first, weights, n_shared, shift, sign, result):
 
 
 @helper
-def rounded_off(ints, base, arc, weights, n_shared, shift, found):
+def rounded_off(region, arc, leaves, found):
     """What is left of the sum of an arc's entries after rounding, where that was ``found`` and is large."""
+    weights, n_shared, shift = leaves
     rest = 0.0
-    if ints[base + H.ENTRY_POINTERS] != 0 and abs(found) > ORDINARY and found > -inf:
-        entries = base + ints[base + H.ENTRIES]
-        pointers = base + ints[base + H.ENTRY_POINTERS] + arc
+    if region[H.ENTRY_POINTERS] != 0 and abs(found) > ORDINARY and found > -inf:
+        entries = region[H.ENTRIES]
+        pointers = region[H.ENTRY_POINTERS] + arc
         total = 0.0
-        for e in range(ints[pointers], ints[pointers + 1]):
-            entry = ints[entries + e]
+        for e in range(region[pointers], region[pointers + 1]):
+            entry = region[entries + e]
             if entry >= n_shared:
                 entry += shift
             total, more = two_sum(total, weights[entry])
@@ -89,32 +95,33 @@ def rounded_off(ints, base, arc, weights, n_shared, shift, found):
 
 
 @helper
-def first_in_line(ints, base, n_shared, shared_shift, own_shift):
+def first_in_line(region, leaves):
     """Where the entry of a graph's first arc lies if those of all others lie behind it in the arcs' order, else −1.
 
     Then no index need be read. The entries must be all shared or all the item's own.
     """
-    if ints[base + L.IN_LINE] == 0:
+    _, n_shared, shift = leaves
+    if region[L.IN_LINE] == 0:
         return -1
-    first = ints[base + ints[base + H.ENTRIES]]
+    first = region[region[H.ENTRIES]]
     if first >= n_shared:
-        return first + own_shift
-    return first + shared_shift if first + ints[base + H.N_ARCS] <= n_shared else -1
+        return first + shift
+    return first if first + region[H.N_ARCS] <= n_shared else -1
 
 
 @helper
-def add_to_entries(ints, base, arc, value, gradient, n_shared, g_shared, g_shift):
+def add_to_entries(region, arc, value, gradient):
     """Add a value to the gradient of each entry of one arc."""
-    entries = base + ints[base + H.ENTRIES]
+    sums, n_shared, shift = gradient
+    entries = region[H.ENTRIES]
     low = arc
     high = arc + 1
-    if ints[base + H.ENTRY_POINTERS] != 0:
-        pointers = base + ints[base + H.ENTRY_POINTERS]
-        low = ints[pointers + arc]
-        high = ints[pointers + arc + 1]
+    if region[H.ENTRY_POINTERS] != 0:
+        pointers = region[H.ENTRY_POINTERS]
+        low = region[pointers + arc]
+        high = region[pointers + arc + 1]
     for k in range(low, high):
-        entry = ints[entries + k]
-        if entry < n_shared:
-            gradient[g_shared + entry] += value
-        else:
-            gradient[g_shift + entry] += value
+        entry = region[entries + k]
+        if entry >= n_shared:
+            entry += shift
+        sums[entry] += value

@@ -1,8 +1,7 @@
 """What stands at the begin of every packed region: the fields that all shapes share.
 
-A region begins at ``ints[base]``. A field holds a number, or where an array begins, counted from ``base``. The other
-fields of each shape are named in ``lattice_format``, ``cyclic_format`` and ``trellis_format``; regions of shape
-"frames" have a header of zeros.
+A field holds a number, or where an array begins, counted from the region's begin. The other fields of each shape are
+named in ``lattice_format``, ``cyclic_format`` and ``trellis_format``; regions of shape "frames" have a header of zeros.
 """
 
 from __future__ import annotations

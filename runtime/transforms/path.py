@@ -157,12 +157,12 @@ def _best_arcs(topology: Topology, weights: FloatArray) -> Sequence[int] | IntAr
         region = memo["region"]
         floats, numbers = region.work(0)
         work, found = empty_floats(floats), np.empty(numbers, dtype=np.int32)
-        score = graph_max_forward(region.ints, 0, weights, len(weights), 0, work, 0, found, 0, 1.0)
+        score = graph_max_forward(region.ints, (weights, len(weights), 0), work, found, 1.0)
         if score == -math.inf:
             return None
         if not math.isnan(score):
             arcs = np.empty(numbers, dtype=np.int32)
-            return arcs[: graph_max_path(region.ints, 0, found, 0, arcs)]
+            return arcs[: graph_max_path(region.ints, found, arcs)]
     with patience.tried():
         score, best = reference.best_path(topology, weights)
     return best if score > -math.inf else None

@@ -100,10 +100,10 @@ def test_each_dense_input_is_either_cleared_or_written_by_one_region(
     given = {"A": LOOP, "X": FRAMES, "Y": FRAMES.astype(np.float32)}
     source = equation.source({name: given[name] for name in equation.inputs})
     body = source.partition("def routine")[2]
-    assert re.findall(r"frames_log_seeded(?:_float32)?\(frames_(\d)", body) == seeded
-    assert re.findall(r"if fresh_\d != 0:\n +clear_rows(?:_float32)?\(frames_gradient_(\d)", body) == cleared
+    assert re.findall(r"frames_log_seeded(?:_float32)?\(rows_(\d)", body) == seeded
+    assert re.findall(r"if fresh_\d != 0:\n +clear_rows(?:_float32)?\(rows_gradient_(\d)", body) == cleared
     # What was written before the value was known goes where that is infinite.
-    assert re.findall(r"if fresh_\d != 0 and .*\n +clear_rows(?:_float32)?\(frames_gradient_(\d)", body) == seeded
+    assert re.findall(r"if fresh_\d != 0 and .*\n +clear_rows(?:_float32)?\(rows_gradient_(\d)", body) == seeded
     # Nothing is added to rows that are still to be written, nor twice differentiated.
     for k in seeded:
         assert f"if fresh_{k} == 0 and " in body

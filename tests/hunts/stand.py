@@ -72,7 +72,8 @@ class Stand:
         (n_arcs, n_draws), (n_frames, n_columns, _) = weights.shape, frames.shape
         cotangent, want_arcs, want_frames = call
         room = _Room(*self.region.work(n_frames))
-        work, iwork, ints, forward, backward = room.work, room.iwork, self.ints, self.forward, self.backward
+        work, iwork, region = room.work[WORK0:], room.iwork[IWORK0:], self.ints[BASE:]
+        forward, backward = self.forward, self.backward
         own = np.ascontiguousarray(weights.T).reshape(-1)
         rows = np.full((n_draws * n_frames + 2, n_columns), np.nan, dtype=frames.dtype)
         rows[1:-1] = frames.transpose(2, 0, 1).reshape(n_draws * n_frames, n_columns)
@@ -82,10 +83,10 @@ class Stand:
             if draw in (0, afresh):
                 outside |= draw > 0 and room.is_spoilt()
                 room.clear()
-            shift, row = draw * n_arcs, 1 + draw * n_frames
-            given = (ints, BASE, own, 0, shift, rows, row, n_frames, work, WORK0, iwork, IWORK0, 1.0)
+            shift, own_rows = draw * n_arcs, slice(1 + draw * n_frames, 1 + (draw + 1) * n_frames)
+            given = (region, (own, 0, shift), rows[own_rows], work, iwork, 1.0)
             values[draw] = forward(*given)
-            backward(*given, cotangent, gradient, 0, shift, by_frame, row, want_arcs, want_frames)
+            backward(*given, cotangent, (gradient, 0, shift), by_frame[own_rows], want_arcs, want_frames)
         outside |= room.is_spoilt() or bool(by_frame[0].any() or by_frame[-1].any())
         columns = by_frame[1:-1].astype(np.float64).reshape(n_draws, n_frames, n_columns).transpose(1, 2, 0)
         return Found(values, gradient.reshape(n_draws, n_arcs).T / cotangent, columns / cotangent, outside)

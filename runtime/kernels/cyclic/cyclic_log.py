@@ -28,44 +28,44 @@ _ORDINARY = 1e3
 
 
 @helper
-def parts_of_work(ints, base, work0):
+def parts_of_work(region):
     """Where slots and blocks, the blocks' mirrors, and stars stand in the workspace."""
-    slots = work0 + ints[base + C.N_ARCS]
-    mirrors = slots + (ints[base + C.N_PLACES] - ints[base + C.N_SLOTS])
-    return slots, mirrors, mirrors + ints[base + C.N_PLACES]
+    slots = region[C.N_ARCS]
+    mirrors = slots + (region[C.N_PLACES] - region[C.N_SLOTS])
+    return slots, mirrors, mirrors + region[C.N_PLACES]
 
 
 @helper
-def keep_useful(ints, base, n_states, n_arcs, work, work0, iwork, iwork0):
+def keep_useful(region, n_states, n_arcs, work, iwork):
     """Make arcs absent that lie on no finite accepting path, so that a cycle there diverges for nobody."""
-    sources = base + ints[base + C.ARC_SOURCES]
-    ends = base + ints[base + C.ARC_ENDS]
-    stack = iwork0 + 2 * n_states
+    sources = region[C.ARC_SOURCES]
+    ends = region[C.ARC_ENDS]
+    stack = 2 * n_states
     for direction in range(2):
-        marks = iwork0 + direction * n_states
+        marks = direction * n_states
         count, begin = (C.N_STARTS, C.STARTS) if direction == 0 else (C.N_ACCEPTS, C.ACCEPTS)
-        rows = base + ints[base + (C.OUT_POINTERS if direction == 0 else C.IN_POINTERS)]
+        rows = region[C.OUT_POINTERS if direction == 0 else C.IN_POINTERS]
         for state in range(n_states):
             iwork[marks + state] = 0
         waiting = 0
-        for k in range(ints[base + count]):
-            state = ints[base + ints[base + begin] + k]
+        for k in range(region[count]):
+            state = region[region[begin] + k]
             iwork[marks + state] = 1
             iwork[stack + waiting] = state
             waiting += 1
         while waiting > 0:
             waiting -= 1
             state = iwork[stack + waiting]
-            for k in range(ints[rows + state], ints[rows + state + 1]):
-                near_arc = np.int64(k) if direction == 0 else np.int64(ints[base + ints[base + C.ARCS_IN] + k])
-                far = ints[(ends if direction == 0 else sources) + near_arc]
-                if work[work0 + near_arc] > -inf and iwork[marks + far] == 0:
+            for k in range(region[rows + state], region[rows + state + 1]):
+                near_arc = np.int64(k) if direction == 0 else np.int64(region[region[C.ARCS_IN] + k])
+                far = region[(ends if direction == 0 else sources) + near_arc]
+                if work[near_arc] > -inf and iwork[marks + far] == 0:
                     iwork[marks + far] = 1
                     iwork[stack + waiting] = far
                     waiting += 1
     for arc in range(n_arcs):
-        if iwork[iwork0 + ints[sources + arc]] == 0 or iwork[iwork0 + n_states + ints[ends + arc]] == 0:
-            work[work0 + arc] = -inf
+        if iwork[region[sources + arc]] == 0 or iwork[n_states + region[ends + arc]] == 0:
+            work[arc] = -inf
 
 
 @helper
@@ -78,7 +78,7 @@ def above(work, potentials, n_states, state, other):
 
 
 @helper
-def eliminate(ints, base, low, high, dense, block, work, slots, stars):
+def eliminate(region, low, high, dense, block, work, slots, stars):
     """Factor the rows and columns of a component's sparse states in place; whether all pivots are below 0.
 
     Args:
@@ -88,14 +88,14 @@ def eliminate(ints, base, low, high, dense, block, work, slots, stars):
         slots: where slots do.
         stars: where each state's star is written.
     """
-    pointers = base + ints[base + C.SLOT_POINTERS]
-    columns = base + ints[base + C.SLOT_COLUMNS]
-    diagonals = base + ints[base + C.DIAGONAL_SLOTS]
-    below_pointers = base + ints[base + C.BELOW_POINTERS]
-    below_rows = base + ints[base + C.BELOW_ROWS]
-    below_slots = base + ints[base + C.BELOW_SLOTS]
+    pointers = region[C.SLOT_POINTERS]
+    columns = region[C.SLOT_COLUMNS]
+    diagonals = region[C.DIAGONAL_SLOTS]
+    below_pointers = region[C.BELOW_POINTERS]
+    below_rows = region[C.BELOW_ROWS]
+    below_slots = region[C.BELOW_SLOTS]
     for pivot in range(low, dense):
-        diagonal = ints[diagonals + pivot]
+        diagonal = region[diagonals + pivot]
         if diagonal < 0:
             work[stars + pivot] = 0.0
             continue
@@ -104,23 +104,23 @@ def eliminate(ints, base, low, high, dense, block, work, slots, stars):
             return False
         star = -log(-expm1(loop))
         work[stars + pivot] = star
-        end = ints[pointers + pivot + 1]
-        for k in range(ints[below_pointers + pivot], ints[below_pointers + pivot + 1]):
-            factor = work[slots + ints[below_slots + k]] + star
+        end = region[pointers + pivot + 1]
+        for k in range(region[below_pointers + pivot], region[below_pointers + pivot + 1]):
+            factor = work[slots + region[below_slots + k]] + star
             if factor == -inf:
                 continue
             # Both rows' columns ascend, and this row has every column of the pivot's row right of the pivot: as slots,
             # or from some column on in the block.
-            row = ints[below_rows + k]
-            own = ints[pointers + row]
+            row = region[below_rows + k]
+            own = region[pointers + row]
             full = block + (row - dense) * padded(high - dense) - dense
             for slot in range(diagonal + 1, end):
                 if work[slots + slot] > -inf:
-                    column = ints[columns + slot]
+                    column = region[columns + slot]
                     if row >= dense and column >= dense:
                         place = full + column
                     else:
-                        while ints[columns + own] != column:
+                        while region[columns + own] != column:
                             own += 1
                         place = slots + own
                     work[place] = log_add(work[place], factor + work[slots + slot])
@@ -128,7 +128,7 @@ def eliminate(ints, base, low, high, dense, block, work, slots, stars):
 
 
 @helper
-def add_from(ints, base, state, work, work0, scores, pointers, arcs, others):
+def add_from(region, state, work, scores, pointers, arcs, others):
     """log-add to a state's score what comes along arcs from, or goes to, other components.
 
     Args:
@@ -136,61 +136,61 @@ def add_from(ints, base, state, work, work0, scores, pointers, arcs, others):
         pointers: the state's arcs among those in ``arcs``; 0: in order.
         others: where the arcs' other ends stand.
     """
-    places = base + ints[base + C.ARC_PLACES]
-    low, high = ints[pointers + state], ints[pointers + state + 1]
+    places = region[C.ARC_PLACES]
+    low, high = region[pointers + state], region[pointers + state + 1]
     best = work[scores + state]
     for k in range(low, high):
-        arc = np.int64(ints[arcs + k]) if arcs > 0 else np.int64(k)
-        if ints[places + arc] < 0:
-            best = max(best, work[scores + ints[others + arc]] + work[work0 + arc])
+        arc = np.int64(region[arcs + k]) if arcs > 0 else np.int64(k)
+        if region[places + arc] < 0:
+            best = max(best, work[scores + region[others + arc]] + work[arc])
     if best > -inf:
         total = exp(work[scores + state] - best)
         for k in range(low, high):
-            arc = np.int64(ints[arcs + k]) if arcs > 0 else np.int64(k)
-            if ints[places + arc] < 0:
-                total += exp(work[scores + ints[others + arc]] + work[work0 + arc] - best)
+            arc = np.int64(region[arcs + k]) if arcs > 0 else np.int64(k)
+            if region[places + arc] < 0:
+                total += exp(work[scores + region[others + arc]] + work[arc] - best)
         work[scores + state] = best + log(total)
 
 
 @kernel(GRAPH_FORWARD)
-def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
+def cyclic_log_forward(region, leaves, work, iwork, sign):
     """Log of the sum over accepting paths of exp(path weight); −inf where there is none, NaN where it diverges."""
-    n_states = ints[base + C.N_STATES]
-    n_arcs = ints[base + C.N_ARCS]
-    slots, mirror, stars = parts_of_work(ints, base, work0)
+    n_states = region[C.N_STATES]
+    n_arcs = region[C.N_ARCS]
+    slots, mirror, stars = parts_of_work(region)
     alpha = stars + n_states
     beta = alpha + n_states
     potentials = beta + n_states + 1
     scratch = potentials + 3 * n_states
-    gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, 1.0)
+    gather_weights(region, n_arcs, leaves, work, 1.0)
     absent = large = False
     for arc in range(n_arcs):
-        if work[work0 + arc] == -inf:
+        if work[arc] == -inf:
             absent = True
-        elif abs(work[work0 + arc]) > _ORDINARY:
+        elif abs(work[arc]) > _ORDINARY:
             large = True
     if absent:
-        keep_useful(ints, base, n_states, n_arcs, work, work0, iwork, iwork0)
+        keep_useful(region, n_states, n_arcs, work, iwork)
     for state in range(3 * n_states):
         work[potentials + state] = 0.0
     if large:
-        find_potentials(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, potentials)
-        move_weights(ints, base, n_states, n_arcs, weights, n_shared, shift, work, work0, potentials)
-    for place in range(ints[base + C.N_PLACES]):
+        find_potentials(region, leaves, work, iwork, potentials)
+        move_weights(region, n_states, n_arcs, leaves, work, potentials)
+    for place in range(region[C.N_PLACES]):
         work[slots + place] = -inf
-    places = base + ints[base + C.ARC_PLACES]
+    places = region[C.ARC_PLACES]
     for arc in range(n_arcs):
-        if ints[places + arc] >= 0:
-            place = slots + ints[places + arc]
-            work[place] = log_add(work[place], work[work0 + arc])
-    begins = base + ints[base + C.COMPONENTS]
-    dense_states = base + ints[base + C.DENSE_STATES]
-    blocks = base + ints[base + C.BLOCKS]
+        if region[places + arc] >= 0:
+            place = slots + region[places + arc]
+            work[place] = log_add(work[place], work[arc])
+    begins = region[C.COMPONENTS]
+    dense_states = region[C.DENSE_STATES]
+    blocks = region[C.BLOCKS]
     work[beta + n_states] = nan
-    for component in range(ints[base + C.N_COMPONENTS]):
-        low, high = ints[begins + component], ints[begins + component + 1]
-        dense, block = ints[dense_states + component], slots + ints[blocks + component]
-        if not eliminate(ints, base, low, high, dense, block, work, slots, stars):
+    for component in range(region[C.N_COMPONENTS]):
+        low, high = region[begins + component], region[begins + component + 1]
+        dense, block = region[dense_states + component], slots + region[blocks + component]
+        if not eliminate(region, low, high, dense, block, work, slots, stars):
             return nan
         if dense < high and not eliminate_block(
             work, block, high - dense, stars + dense, mirror + (block - slots), alpha, scratch
@@ -200,44 +200,44 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
     for state in range(n_states):
         work[alpha + state] = -inf
     top, found = 0, False
-    for k in range(ints[base + C.N_STARTS]):
-        state = ints[base + ints[base + C.STARTS] + k]
+    for k in range(region[C.N_STARTS]):
+        state = region[region[C.STARTS] + k]
         if work[potentials + 2 * n_states + state] > -inf:
             if not found or above(work, potentials, n_states, state, top) > 0.0:
                 top = state
             found = True
-    for k in range(ints[base + C.N_STARTS]):
-        state = ints[base + ints[base + C.STARTS] + k]
+    for k in range(region[C.N_STARTS]):
+        state = region[region[C.STARTS] + k]
         work[alpha + state] = above(work, potentials, n_states, state, top) if found else 0.0
-    pointers = base + ints[base + C.SLOT_POINTERS]
-    columns = base + ints[base + C.SLOT_COLUMNS]
-    diagonals = base + ints[base + C.DIAGONAL_SLOTS]
-    below_pointers = base + ints[base + C.BELOW_POINTERS]
-    below_rows = base + ints[base + C.BELOW_ROWS]
-    below_slots = base + ints[base + C.BELOW_SLOTS]
-    in_pointers, arcs_in = base + ints[base + C.IN_POINTERS], base + ints[base + C.ARCS_IN]
-    sources = base + ints[base + C.ARC_SOURCES]
-    for component in range(ints[base + C.N_COMPONENTS]):
-        low, high = ints[begins + component], ints[begins + component + 1]
-        dense = ints[dense_states + component]
+    pointers = region[C.SLOT_POINTERS]
+    columns = region[C.SLOT_COLUMNS]
+    diagonals = region[C.DIAGONAL_SLOTS]
+    below_pointers = region[C.BELOW_POINTERS]
+    below_rows = region[C.BELOW_ROWS]
+    below_slots = region[C.BELOW_SLOTS]
+    in_pointers, arcs_in = region[C.IN_POINTERS], region[C.ARCS_IN]
+    sources = region[C.ARC_SOURCES]
+    for component in range(region[C.N_COMPONENTS]):
+        low, high = region[begins + component], region[begins + component + 1]
+        dense = region[dense_states + component]
         for state in range(low, high):
-            add_from(ints, base, state, work, work0, alpha, in_pointers, arcs_in, sources)
+            add_from(region, state, work, alpha, in_pointers, arcs_in, sources)
         for state in range(low, dense):
             flow = work[alpha + state] + work[stars + state]
-            if ints[diagonals + state] >= 0 and flow > -inf:
-                for slot in range(ints[diagonals + state] + 1, ints[pointers + state + 1]):
-                    end = alpha + ints[columns + slot]
+            if region[diagonals + state] >= 0 and flow > -inf:
+                for slot in range(region[diagonals + state] + 1, region[pointers + state + 1]):
+                    end = alpha + region[columns + slot]
                     work[end] = log_add(work[end], flow + work[slots + slot])
         if dense < high:
-            solve_block(work, mirror + ints[blocks + component], high - dense, stars + dense, alpha + dense)
+            solve_block(work, mirror + region[blocks + component], high - dense, stars + dense, alpha + dense)
         for state in range(dense - 1, low - 1, -1):
             score = work[alpha + state]
-            for k in range(ints[below_pointers + state], ints[below_pointers + state + 1]):
-                score = log_add(score, work[alpha + ints[below_rows + k]] + work[slots + ints[below_slots + k]])
+            for k in range(region[below_pointers + state], region[below_pointers + state + 1]):
+                score = log_add(score, work[alpha + region[below_rows + k]] + work[slots + region[below_slots + k]])
             work[alpha + state] = score + work[stars + state]
     score = -inf
-    for k in range(ints[base + C.N_ACCEPTS]):
-        state = ints[base + ints[base + C.ACCEPTS] + k]
+    for k in range(region[C.N_ACCEPTS]):
+        state = region[region[C.ACCEPTS] + k]
         score = log_add(score, work[alpha + state] - difference(work, potentials, n_states, state, 0.0, 0.0, 0.0))
     shown = score
     if found:
@@ -249,13 +249,11 @@ def cyclic_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork,
 
 
 @kernel(GRAPH_BACKWARD)
-def cyclic_log_backward(
-    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, cotangent, gradient, g_shared, g_shift
-):
+def cyclic_log_backward(region, leaves, work, iwork, sign, cotangent, gradient):
     """Add cotangent × expected number of uses of each arc to the gradient of its entries."""
-    n_states = ints[base + C.N_STATES]
-    n_arcs = ints[base + C.N_ARCS]
-    slots, _, stars = parts_of_work(ints, base, work0)
+    n_states = region[C.N_STATES]
+    n_arcs = region[C.N_ARCS]
+    slots, _, stars = parts_of_work(region)
     alpha = stars + n_states
     beta = alpha + n_states
     total = work[beta + n_states]
@@ -264,39 +262,39 @@ def cyclic_log_backward(
         return
     for state in range(n_states):
         work[beta + state] = -inf
-    for k in range(ints[base + C.N_ACCEPTS]):
-        state = ints[base + ints[base + C.ACCEPTS] + k]
+    for k in range(region[C.N_ACCEPTS]):
+        state = region[region[C.ACCEPTS] + k]
         work[beta + state] = -difference(work, potentials, n_states, state, 0.0, 0.0, 0.0)
-    pointers = base + ints[base + C.SLOT_POINTERS]
-    columns = base + ints[base + C.SLOT_COLUMNS]
-    diagonals = base + ints[base + C.DIAGONAL_SLOTS]
-    below_pointers = base + ints[base + C.BELOW_POINTERS]
-    below_rows = base + ints[base + C.BELOW_ROWS]
-    below_slots = base + ints[base + C.BELOW_SLOTS]
-    out_pointers, ends = base + ints[base + C.OUT_POINTERS], base + ints[base + C.ARC_ENDS]
-    for component in range(ints[base + C.N_COMPONENTS] - 1, -1, -1):
-        low = ints[base + ints[base + C.COMPONENTS] + component]
-        high = ints[base + ints[base + C.COMPONENTS] + component + 1]
-        dense = ints[base + ints[base + C.DENSE_STATES] + component]
+    pointers = region[C.SLOT_POINTERS]
+    columns = region[C.SLOT_COLUMNS]
+    diagonals = region[C.DIAGONAL_SLOTS]
+    below_pointers = region[C.BELOW_POINTERS]
+    below_rows = region[C.BELOW_ROWS]
+    below_slots = region[C.BELOW_SLOTS]
+    out_pointers, ends = region[C.OUT_POINTERS], region[C.ARC_ENDS]
+    for component in range(region[C.N_COMPONENTS] - 1, -1, -1):
+        low = region[region[C.COMPONENTS] + component]
+        high = region[region[C.COMPONENTS] + component + 1]
+        dense = region[region[C.DENSE_STATES] + component]
         for state in range(low, high):
-            add_from(ints, base, state, work, work0, beta, out_pointers, 0, ends)
+            add_from(region, state, work, beta, out_pointers, 0, ends)
         for state in range(low, dense):
             flow = work[beta + state] + work[stars + state]
             if flow > -inf:
-                for k in range(ints[below_pointers + state], ints[below_pointers + state + 1]):
-                    begin = beta + ints[below_rows + k]
-                    work[begin] = log_add(work[begin], flow + work[slots + ints[below_slots + k]])
+                for k in range(region[below_pointers + state], region[below_pointers + state + 1]):
+                    begin = beta + region[below_rows + k]
+                    work[begin] = log_add(work[begin], flow + work[slots + region[below_slots + k]])
         if dense < high:
-            block = slots + ints[base + ints[base + C.BLOCKS] + component]
+            block = slots + region[region[C.BLOCKS] + component]
             solve_block(work, block, high - dense, stars + dense, beta + dense)
         for state in range(dense - 1, low - 1, -1):
             score = work[beta + state]
-            if ints[diagonals + state] >= 0:
-                for slot in range(ints[diagonals + state] + 1, ints[pointers + state + 1]):
-                    score = log_add(score, work[beta + ints[columns + slot]] + work[slots + slot])
+            if region[diagonals + state] >= 0:
+                for slot in range(region[diagonals + state] + 1, region[pointers + state + 1]):
+                    score = log_add(score, work[beta + region[columns + slot]] + work[slots + slot])
             work[beta + state] = score + work[stars + state]
     for arc in range(n_arcs):
-        source = ints[base + ints[base + C.ARC_SOURCES] + arc]
-        end = ints[base + ints[base + C.ARC_ENDS] + arc]
-        posterior = cotangent * exp(work[alpha + source] + work[work0 + arc] + work[beta + end] - total)
-        add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)
+        source = region[region[C.ARC_SOURCES] + arc]
+        end = region[region[C.ARC_ENDS] + arc]
+        posterior = cotangent * exp(work[alpha + source] + work[arc] + work[beta + end] - total)
+        add_to_entries(region, arc, posterior, gradient)

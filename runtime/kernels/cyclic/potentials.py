@@ -74,37 +74,37 @@ def raise_potential(work, at, n_states, state, end, weight, more):
 
 
 @helper
-def find_potentials(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, at):
+def find_potentials(region, leaves, work, iwork, at):
     """Potentials of all states, −inf where no finite way leads to an accept: Bellman and Ford's, by component.
 
     States whose potential rose wait in a queue for their predecessors to be looked at. Where a cycle gains, potentials
     are whatever they are once each state could have had its turn as often as there are states: elimination will see
     that.
     """
-    n_states = ints[base + C.N_STATES]
-    sources = base + ints[base + C.ARC_SOURCES]
-    ends = base + ints[base + C.ARC_ENDS]
-    places = base + ints[base + C.ARC_PLACES]
-    begins = base + ints[base + C.COMPONENTS]
-    out_pointers = base + ints[base + C.OUT_POINTERS]
-    in_pointers, arcs_in = base + ints[base + C.IN_POINTERS], base + ints[base + C.ARCS_IN]
+    n_states = region[C.N_STATES]
+    sources = region[C.ARC_SOURCES]
+    ends = region[C.ARC_ENDS]
+    places = region[C.ARC_PLACES]
+    begins = region[C.COMPONENTS]
+    out_pointers = region[C.OUT_POINTERS]
+    in_pointers, arcs_in = region[C.IN_POINTERS], region[C.ARCS_IN]
     for state in range(n_states):
         work[at + state] = work[at + n_states + state] = 0.0
         work[at + 2 * n_states + state] = -inf
-        iwork[iwork0 + state] = 0
-    for k in range(ints[base + C.N_ACCEPTS]):
-        work[at + 2 * n_states + ints[base + ints[base + C.ACCEPTS] + k]] = 0.0
-    queue, is_waiting = iwork0 + n_states, iwork0
-    for component in range(ints[base + C.N_COMPONENTS] - 1, -1, -1):
-        low, high = ints[begins + component], ints[begins + component + 1]
+        iwork[state] = 0
+    for k in range(region[C.N_ACCEPTS]):
+        work[at + 2 * n_states + region[region[C.ACCEPTS] + k]] = 0.0
+    queue, is_waiting = n_states, 0
+    for component in range(region[C.N_COMPONENTS] - 1, -1, -1):
+        low, high = region[begins + component], region[begins + component + 1]
         size = high - low
         n_waiting = 0
         for state in range(low, high):
-            for arc in range(ints[out_pointers + state], ints[out_pointers + state + 1]):
-                if ints[places + arc] < 0:
-                    weight = work[work0 + arc]
-                    more = rounded_off(ints, base, arc, weights, n_shared, shift, weight)
-                    raise_potential(work, at, n_states, state, ints[ends + arc], weight, more)
+            for arc in range(region[out_pointers + state], region[out_pointers + state + 1]):
+                if region[places + arc] < 0:
+                    weight = work[arc]
+                    more = rounded_off(region, arc, leaves, weight)
+                    raise_potential(work, at, n_states, state, region[ends + arc], weight, more)
             if work[at + 2 * n_states + state] > -inf:
                 iwork[queue + n_waiting] = state
                 iwork[is_waiting + state] = 1
@@ -116,13 +116,13 @@ def find_potentials(ints, base, weights, n_shared, shift, work, work0, iwork, iw
             first = first + 1 if first + 1 < size else 0
             n_waiting -= 1
             iwork[is_waiting + end] = 0
-            for k in range(ints[in_pointers + end], ints[in_pointers + end + 1]):
-                entering = np.int64(ints[arcs_in + k])
-                if ints[places + entering] < 0:
+            for k in range(region[in_pointers + end], region[in_pointers + end + 1]):
+                entering = np.int64(region[arcs_in + k])
+                if region[places + entering] < 0:
                     continue
-                weight = work[work0 + entering]
-                more = rounded_off(ints, base, entering, weights, n_shared, shift, weight)
-                state = ints[sources + entering]
+                weight = work[entering]
+                more = rounded_off(region, entering, leaves, weight)
+                state = region[sources + entering]
                 if raise_potential(work, at, n_states, state, end, weight, more) and iwork[is_waiting + state] == 0:
                     last = first + n_waiting
                     iwork[queue + (last if last < size else last - size)] = state
@@ -131,16 +131,16 @@ def find_potentials(ints, base, weights, n_shared, shift, work, work0, iwork, iw
 
 
 @helper
-def move_weights(ints, base, n_states, n_arcs, weights, n_shared, shift, work, work0, at):
+def move_weights(region, n_states, n_arcs, leaves, work, at):
     """Give arcs the weights that potentials leave them."""
-    sources = base + ints[base + C.ARC_SOURCES]
-    ends = base + ints[base + C.ARC_ENDS]
+    sources = region[C.ARC_SOURCES]
+    ends = region[C.ARC_ENDS]
     for arc in range(n_arcs):
-        end = ints[ends + arc]
-        weight = work[work0 + arc]
+        end = region[ends + arc]
+        weight = work[arc]
         if weight > -inf and work[at + 2 * n_states + end] > -inf:
-            more = rounded_off(ints, base, arc, weights, n_shared, shift, weight)
+            more = rounded_off(region, arc, leaves, weight)
             huge, whole, rest = through(work, at, n_states, end, weight, more)
-            work[work0 + arc] = -difference(work, at, n_states, ints[sources + arc], huge, whole, rest)
+            work[arc] = -difference(work, at, n_states, region[sources + arc], huge, whole, rest)
         else:
-            work[work0 + arc] = -inf
+            work[arc] = -inf

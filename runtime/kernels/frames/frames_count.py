@@ -17,41 +17,43 @@ __all__ = [
 ]
 
 
-def _frames(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
+def _frames(region, leaves, frames, work, iwork, sign):
     """Columns to the power of frames; NaN above 2^53."""
+    n_frames = len(frames)
     count = 1.0
     for _ in range(n_frames):
         count *= frames.shape[1]
     return count if count <= EXACT else nan
 
 
-def _trellis(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
+def _trellis(region, leaves, frames, work, iwork, sign):
     """The number of accepting paths with one emitting arc a frame; NaN above 2^53."""
-    n_states = ints[base + T.N_STATES]
-    sources = base + ints[base + T.ARC_SOURCES]
-    emitting = base + ints[base + T.EMITTING]
-    silent = base + ints[base + T.SILENT]
-    row = work0
-    previous = work0 + n_states
+    n_frames = len(frames)
+    n_states = region[T.N_STATES]
+    sources = region[T.ARC_SOURCES]
+    emitting = region[T.EMITTING]
+    silent = region[T.SILENT]
+    row = 0
+    previous = n_states
     for state in range(n_states):
         work[row + state] = 0.0
-    for k in range(ints[base + T.N_STARTS]):
-        work[row + ints[base + ints[base + T.STARTS] + k]] = 1.0
+    for k in range(region[T.N_STARTS]):
+        work[row + region[region[T.STARTS] + k]] = 1.0
     for step in range(n_frames + 1):
         for state in range(n_states):
             count = 0.0
             if step == 0:
                 count = work[row + state]
             else:
-                for arc in range(ints[emitting + state], ints[emitting + state + 1]):
-                    count += work[previous + ints[sources + arc]]
-            for arc in range(ints[silent + state], ints[silent + state + 1]):
-                count += work[row + ints[sources + arc]]
+                for arc in range(region[emitting + state], region[emitting + state + 1]):
+                    count += work[previous + region[sources + arc]]
+            for arc in range(region[silent + state], region[silent + state + 1]):
+                count += work[row + region[sources + arc]]
             work[row + state] = count
         previous, row = row, previous
     total = 0.0
-    for k in range(ints[base + T.N_ACCEPTS]):
-        total += work[previous + ints[base + ints[base + T.ACCEPTS] + k]]
+    for k in range(region[T.N_ACCEPTS]):
+        total += work[previous + region[region[T.ACCEPTS] + k]]
     return total if total <= EXACT else nan
 
 

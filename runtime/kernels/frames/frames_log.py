@@ -124,9 +124,9 @@ def add_frame(score, product, best, total):
     return score + best, product
 
 
-def _clear_rows(rows, first, count):
-    """Write zeros into some rows."""
-    for row in range(first, first + count):
+def _clear_rows(rows):
+    """Write zeros into rows."""
+    for row in range(len(rows)):
         for k in range(rows.shape[1]):
             rows[row, k] = 0.0
 
@@ -134,60 +134,40 @@ def _clear_rows(rows, first, count):
 _clear = helper(_clear_rows)
 
 
-def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
+def _forward(region, leaves, frames, work, iwork, sign):
     """Forward score; 0 without frames, −inf where a frame has no finite column."""
     score = 0.0
     product = 1.0
-    for frame in range(n_frames):
-        best = greatest(frames, frame0 + frame)
-        total = total_of_row(frames, frame0 + frame, best)
-        work[work0 + _BEST + 2 * frame] = best
-        work[work0 + _TOTAL + 2 * frame] = total
+    for frame in range(len(frames)):
+        best = greatest(frames, frame)
+        total = total_of_row(frames, frame, best)
+        work[_BEST + 2 * frame] = best
+        work[_TOTAL + 2 * frame] = total
         score, product = add_frame(score, product, best, total)
     score += log(product)
-    work[work0 + _SCORE] = score
+    work[_SCORE] = score
     return score
 
 
 def _backward(
-    ints,
-    base,
-    weights,
-    n_shared,
-    shift,
-    frames,
-    frame0,
-    n_frames,
-    work,
-    work0,
-    iwork,
-    iwork0,
-    sign,
-    cotangent,
-    gradient,
-    g_shared,
-    g_shift,
-    frames_gradient,
-    gframe0,
-    want_weights,
-    want_frames,
+    region, leaves, frames, work, iwork, sign, cotangent, gradient, frames_gradient, want_weights, want_frames
 ):
     """Add cotangent × softmax of each frame to the frames' gradient."""
-    if not want_frames or work[work0 + _SCORE] == -inf:
+    if not want_frames or work[_SCORE] == -inf:
         return
     lanes = 64 // frames.itemsize
     width = frames.shape[1]
-    for frame in range(n_frames):
-        row, to = frame0 + frame, gframe0 + frame
-        best = work[work0 + _BEST + 2 * frame]
-        factor = cotangent / work[work0 + _TOTAL + 2 * frame]
+    for frame in range(len(frames)):
+        best = work[_BEST + 2 * frame]
+        factor = cotangent / work[_TOTAL + 2 * frame]
         for k in range(0, width, lanes):
-            scores = load_rest(frames, row, k, width - k, -inf)
+            scores = load_rest(frames, frame, k, width - k, -inf)
             share = exponentiate(scores - best) * factor
-            store_rest(frames_gradient, to, k, width - k, load_rest(frames_gradient, to, k, width - k, 0.0) + share)
+            share = load_rest(frames_gradient, frame, k, width - k, 0.0) + share
+            store_rest(frames_gradient, frame, k, width - k, share)
 
 
-def _seeded(frames, frame0, n_frames, cotangent, frames_gradient, gframe0):
+def _seeded(frames, cotangent, frames_gradient):
     """Forward score, and cotangent × softmax of each frame, written over whatever the frames' gradient held.
 
     One pass over memory: a frame's exponentials are scaled while they are in the cache. The gradient is 0 where the
@@ -195,20 +175,20 @@ def _seeded(frames, frame0, n_frames, cotangent, frames_gradient, gframe0):
     """
     score = 0.0
     product = 1.0
-    for frame in range(n_frames):
-        best = greatest(frames, frame0 + frame)
-        total = softmax_row(frames, frame0 + frame, best, cotangent, frames_gradient, gframe0 + frame)
+    for frame in range(len(frames)):
+        best = greatest(frames, frame)
+        total = softmax_row(frames, frame, best, cotangent, frames_gradient, frame)
         score, product = add_frame(score, product, best, total)
     score += log(product)
     if score == -inf:
-        _clear(frames_gradient, gframe0, n_frames)
+        _clear(frames_gradient)
     return score
 
 
 # Where their gradient is written at once, forward and backward are not called.
 _FLOAT64, _FLOAT32 = "float64[:, ::1]", "float32[:, ::1]"
-clear_rows = kernel(f"void({_FLOAT64}, int64, int64)")(_clear_rows)
-clear_rows_float32 = kernel(f"void({_FLOAT32}, int64, int64)")(_clear_rows)
+clear_rows = kernel(f"void({_FLOAT64})")(_clear_rows)
+clear_rows_float32 = kernel(f"void({_FLOAT32})")(_clear_rows)
 frames_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT64), lazy=True)(_forward)
 frames_log_forward_float32 = kernel(FRAMES_FORWARD.replace("FRAMES", _FLOAT32), lazy=True)(_forward)
 frames_log_backward = kernel(FRAMES_BACKWARD.replace("FRAMES", _FLOAT64), lazy=True)(_backward)

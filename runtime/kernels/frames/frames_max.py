@@ -19,59 +19,40 @@ _LENGTH, _CHOICES = 0, 1
 """Integers of the workspace: arcs of the best path; each frame's best column."""
 
 
-def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
+def _forward(region, leaves, frames, work, iwork, sign):
     """sign × the greatest of sign × path weight; sign × −inf where there is no path."""
+    n_frames = len(frames)
     score = 0.0
     for frame in range(n_frames):
         best = -inf
         choice = -1
         for column in range(frames.shape[1]):
-            candidate = sign * frames[frame0 + frame, column]
+            candidate = sign * frames[frame, column]
             if candidate > best:
                 best = candidate
                 choice = column
-        iwork[iwork0 + _CHOICES + frame] = choice
+        iwork[_CHOICES + frame] = choice
         # A frame without a column leaves no path, whatever the others hold.
         score = -inf if choice < 0 or score == -inf else score + best
-    iwork[iwork0 + _LENGTH] = 0 if score == -inf else n_frames
+    iwork[_LENGTH] = 0 if score == -inf else n_frames
     return sign * score
 
 
 def _backward(
-    ints,
-    base,
-    weights,
-    n_shared,
-    shift,
-    frames,
-    frame0,
-    n_frames,
-    work,
-    work0,
-    iwork,
-    iwork0,
-    sign,
-    cotangent,
-    gradient,
-    g_shared,
-    g_shift,
-    frames_gradient,
-    gframe0,
-    want_weights,
-    want_frames,
+    region, leaves, frames, work, iwork, sign, cotangent, gradient, frames_gradient, want_weights, want_frames
 ):
     """Add the cotangent to each frame's best column."""
     if want_frames:
-        for frame in range(iwork[iwork0 + _LENGTH]):
-            frames_gradient[gframe0 + frame, iwork[iwork0 + _CHOICES + frame]] += cotangent
+        for frame in range(iwork[_LENGTH]):
+            frames_gradient[frame, iwork[_CHOICES + frame]] += cotangent
 
 
-@kernel("int64(int32[::1], int64, int64, int32[::1])")
-def frames_max_path(iwork, iwork0, n_columns, arcs):
+@kernel("int64(int32[::1], int64, int32[::1])")
+def frames_max_path(iwork, n_columns, arcs):
     """Write the chain's arc numbers (frame × columns + column) of the best path after forward; their number."""
-    for frame in range(min(iwork[iwork0 + _LENGTH], len(arcs))):
-        arcs[frame] = frame * n_columns + iwork[iwork0 + _CHOICES + frame]
-    return iwork[iwork0 + _LENGTH]
+    for frame in range(min(iwork[_LENGTH], len(arcs))):
+        arcs[frame] = frame * n_columns + iwork[_CHOICES + frame]
+    return iwork[_LENGTH]
 
 
 frames_max_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

@@ -15,23 +15,23 @@ EXACT = 9007199254740992.0
 
 
 @kernel(GRAPH_FORWARD)
-def graph_count_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
+def graph_count_forward(region, leaves, work, iwork, sign):
     """The number of accepting paths; inf where infinite, NaN where it is finite but exceeds 2^53."""
-    if ints[base + L.HAS_CYCLE] == 1:
+    if region[L.HAS_CYCLE] == 1:
         return inf  # every state lies on an accepting path, so a cycle does, too
-    n_states = ints[base + L.N_STATES]
-    rows = base + ints[base + L.ARC_POINTERS]
-    ends = base + ints[base + L.ARC_ENDS]
+    n_states = region[L.N_STATES]
+    rows = region[L.ARC_POINTERS]
+    ends = region[L.ARC_ENDS]
     for state in range(n_states):
-        work[work0 + state] = 0.0
-    for k in range(ints[base + L.N_ACCEPTS]):
-        work[work0 + ints[base + ints[base + L.ACCEPTS] + k]] = 1.0
+        work[state] = 0.0
+    for k in range(region[L.N_ACCEPTS]):
+        work[region[region[L.ACCEPTS] + k]] = 1.0
     for state in range(n_states - 1, -1, -1):
-        count = work[work0 + state]
-        for arc in range(ints[rows + state], ints[rows + state + 1]):
-            count += work[work0 + ints[ends + arc]]
-        work[work0 + state] = count
+        count = work[state]
+        for arc in range(region[rows + state], region[rows + state + 1]):
+            count += work[region[ends + arc]]
+        work[state] = count
     total = 0.0
-    for k in range(ints[base + L.N_STARTS]):
-        total += work[work0 + ints[base + ints[base + L.STARTS] + k]]
+    for k in range(region[L.N_STARTS]):
+        total += work[region[region[L.STARTS] + k]]
     return total if total <= EXACT else nan

@@ -20,42 +20,42 @@ __all__ = ["graph_max_backward", "graph_max_forward", "graph_max_path"]
 
 
 @helper
-def drop_unreached(ints, base, n_states, work, work0, iwork, marks):
+def drop_unreached(region, n_states, work, iwork, marks):
     """Make arcs absent whose source no finite path from a start reaches: a cycle there diverges for nobody."""
-    rows = base + ints[base + L.ARC_POINTERS]
-    ends = base + ints[base + L.ARC_ENDS]
+    rows = region[L.ARC_POINTERS]
+    ends = region[L.ARC_ENDS]
     for state in range(n_states):
         iwork[marks + state] = 0
-    for k in range(ints[base + L.N_STARTS]):
-        iwork[marks + ints[base + ints[base + L.STARTS] + k]] = 1
+    for k in range(region[L.N_STARTS]):
+        iwork[marks + region[region[L.STARTS] + k]] = 1
     again = True
     while again:
         again = False
         for state in range(n_states):
             if iwork[marks + state] == 1:
-                for arc in range(ints[rows + state], ints[rows + state + 1]):
-                    end = ints[ends + arc]
-                    if work[work0 + arc] > -inf and iwork[marks + end] == 0:
+                for arc in range(region[rows + state], region[rows + state + 1]):
+                    end = region[ends + arc]
+                    if work[arc] > -inf and iwork[marks + end] == 0:
                         iwork[marks + end] = 1
                         if end < state:
                             again = True
     for state in range(n_states):
         if iwork[marks + state] == 0:
-            for arc in range(ints[rows + state], ints[rows + state + 1]):
-                work[work0 + arc] = -inf
+            for arc in range(region[rows + state], region[rows + state + 1]):
+                work[arc] = -inf
 
 
 @helper
-def relax(ints, base, state, work, work0, best, iwork, lengths):
+def relax(region, state, work, best, iwork, lengths):
     """Improve one state's pair by its outgoing arcs; whether it improved."""
-    ends = base + ints[base + L.ARC_ENDS]
-    rows = base + ints[base + L.ARC_POINTERS]
+    ends = region[L.ARC_ENDS]
+    rows = region[L.ARC_POINTERS]
     score = work[best + state]
     length = iwork[lengths + state]
     improved = False
-    for arc in range(ints[rows + state], ints[rows + state + 1]):
-        end = ints[ends + arc]
-        candidate = work[work0 + arc] + work[best + end]
+    for arc in range(region[rows + state], region[rows + state + 1]):
+        end = region[ends + arc]
+        candidate = work[arc] + work[best + end]
         if candidate > score or (candidate == score and candidate > -inf and iwork[lengths + end] + 1 < length):
             score = candidate
             length = iwork[lengths + end] + 1
@@ -66,29 +66,29 @@ def relax(ints, base, state, work, work0, best, iwork, lengths):
 
 
 @helper
-def fewest_arcs(ints, base, n_states, work, work0, best, iwork, counts, free):
+def fewest_arcs(region, n_states, work, best, iwork, counts, free):
     """For each state, the fewest arcs of a path to an accept through an arc of infinite weight, for MIN's −inf.
 
     Once such an arc is taken, any way on is as good: first ``iwork[free]`` gets the fewest arcs of any path.
     """
-    rows = base + ints[base + L.ARC_POINTERS]
-    ends = base + ints[base + L.ARC_ENDS]
+    rows = region[L.ARC_POINTERS]
+    ends = region[L.ARC_ENDS]
     never = 1 << 30
     for state in range(n_states):
         iwork[counts + state] = never
         iwork[free + state] = never
-    for k in range(ints[base + L.N_ACCEPTS]):
-        iwork[free + ints[base + ints[base + L.ACCEPTS] + k]] = 0
+    for k in range(region[L.N_ACCEPTS]):
+        iwork[free + region[region[L.ACCEPTS] + k]] = 0
     improved = True
     while improved:
         improved = False
         for state in range(n_states - 1, -1, -1):
-            for arc in range(ints[rows + state], ints[rows + state + 1]):
-                end = ints[ends + arc]
+            for arc in range(region[rows + state], region[rows + state + 1]):
+                end = region[ends + arc]
                 if iwork[free + end] + 1 < iwork[free + state]:
                     iwork[free + state] = iwork[free + end] + 1
                     improved = True
-                onward = iwork[free + end] if work[work0 + arc] == inf else iwork[counts + end]
+                onward = iwork[free + end] if work[arc] == inf else iwork[counts + end]
                 if onward + 1 < iwork[counts + state]:
                     iwork[counts + state] = onward + 1
                     improved = True
@@ -96,14 +96,14 @@ def fewest_arcs(ints, base, n_states, work, work0, best, iwork, counts, free):
         work[best + state] = inf if iwork[counts + state] < never else -inf
 
 
-@kernel("int64(const int32[::1], int64, int64, float64[::1], int64, int64, int32[::1], int64, int64, boolean)")
-def first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, infinite):
+@kernel("int64(const int32[::1], int64, float64[::1], int64, int32[::1], int64, int64, boolean)")
+def first_optimal(region, state, work, best, iwork, lengths, free, infinite):
     """The first arc out of a state that a best path can go on with, −1 at the path's end."""
-    rows = base + ints[base + L.ARC_POINTERS]
-    ends = base + ints[base + L.ARC_ENDS]
-    for arc in range(ints[rows + state], ints[rows + state + 1]):
-        end = ints[ends + arc]
-        weight = work[work0 + arc]
+    rows = region[L.ARC_POINTERS]
+    ends = region[L.ARC_ENDS]
+    for arc in range(region[rows + state], region[rows + state + 1]):
+        end = region[ends + arc]
+        weight = work[arc]
         if infinite:
             onward = iwork[free + end] if weight == inf else iwork[lengths + end]
             if onward + 1 == iwork[lengths + state]:
@@ -116,7 +116,7 @@ def first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, in
 
 
 @helper
-def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
+def walk(region, work, best, iwork, lengths, free, path, infinite):
     """Write the best path's packed arcs behind ``iwork[path]``, which takes their number.
 
     Returns:
@@ -125,10 +125,10 @@ def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
     """
     state = -1
     first = -1
-    for k in range(ints[base + L.N_STARTS]):
-        candidate = ints[base + ints[base + L.STARTS] + k]
-        arc = first_optimal(ints, base, candidate, work, work0, best, iwork, lengths, free, infinite)
-        number = ints[base + ints[base + L.ARC_NUMBERS] + arc] if arc >= 0 else -1
+    for k in range(region[L.N_STARTS]):
+        candidate = region[region[L.STARTS] + k]
+        arc = first_optimal(region, candidate, work, best, iwork, lengths, free, infinite)
+        number = region[region[L.ARC_NUMBERS] + arc] if arc >= 0 else -1
         if state < 0 or work[best + candidate] > work[best + state]:
             better = True
         elif work[best + candidate] < work[best + state]:
@@ -141,17 +141,17 @@ def walk(ints, base, work, work0, best, iwork, lengths, free, path, infinite):
             state = candidate
             first = number
     n_arcs = iwork[lengths + state]
-    if n_arcs >= ints[base + L.N_STATES]:
+    if n_arcs >= region[L.N_STATES]:
         return False
     for k in range(n_arcs):
-        arc = first_optimal(ints, base, state, work, work0, best, iwork, lengths, free, infinite)
+        arc = first_optimal(region, state, work, best, iwork, lengths, free, infinite)
         if arc < 0:
             return False
         iwork[path + 1 + k] = arc
-        if infinite and work[work0 + arc] == inf:
+        if infinite and work[arc] == inf:
             infinite = False
             lengths = free
-        state = ints[base + ints[base + L.ARC_ENDS] + arc]
+        state = region[region[L.ARC_ENDS] + arc]
     iwork[path] = n_arcs
     return True
 
@@ -203,32 +203,33 @@ def walk_without_ties(starts, rows, ends, weights, best, score, path):
 
 
 @kernel(GRAPH_FORWARD)
-def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
+def graph_max_forward(region, leaves, work, iwork, sign):
     """sign × the greatest of sign × path weight; sign × −inf where there is no path, NaN where it diverges."""
-    n_states = ints[base + L.N_STATES]
-    n_arcs = ints[base + L.N_ARCS]
-    rows = base + ints[base + L.ARC_POINTERS]
-    ends = base + ints[base + L.ARC_ENDS]
-    begins = base + ints[base + L.COMPONENTS]
-    best = work0 + n_arcs
-    lengths = iwork0
-    path = iwork0 + 2 * n_states
-    line = first_in_line(ints, base, n_shared, 0, shift) if sign > 0.0 else -1
+    weights, _, _ = leaves
+    n_states = region[L.N_STATES]
+    n_arcs = region[L.N_ARCS]
+    rows = region[L.ARC_POINTERS]
+    ends = region[L.ARC_ENDS]
+    begins = region[L.COMPONENTS]
+    best = n_arcs
+    lengths = 0
+    path = 2 * n_states
+    line = first_in_line(region, leaves) if sign > 0.0 else -1
     iwork[path] = 0
     for state in range(n_states):
         work[best + state] = -inf
-    for k in range(ints[base + L.N_ACCEPTS]):
-        work[best + ints[base + ints[base + L.ACCEPTS] + k]] = 0.0
-    arc_weights = work[work0:best]
+    for k in range(region[L.N_ACCEPTS]):
+        work[best + region[region[L.ACCEPTS] + k]] = 0.0
+    arc_weights = work[:best]
     if line < 0:
-        gather_weights(ints, base, n_arcs, weights, n_shared, shift, work, work0, sign)
+        gather_weights(region, n_arcs, leaves, work, sign)
     else:
         arc_weights = weights[line : line + n_arcs]
-    if ints[base + L.HAS_CYCLE] == 0:
-        row_pointers = ints[rows : rows + n_states + 1]
-        destinations = ints[ends : ends + n_arcs]
+    if region[L.HAS_CYCLE] == 0:
+        row_pointers = region[rows : rows + n_states + 1]
+        destinations = region[ends : ends + n_arcs]
         values = work[best : best + n_states]
-        starts = ints[base + ints[base + L.STARTS] : base + ints[base + L.STARTS] + ints[base + L.N_STARTS]]
+        starts = region[region[L.STARTS] : region[L.STARTS] + region[L.N_STARTS]]
         best_weights(row_pointers, destinations, arc_weights, values)
         score = -inf
         for state in starts:
@@ -240,72 +241,70 @@ def graph_max_forward(ints, base, weights, n_shared, shift, work, work0, iwork, 
             return sign * score
     if line >= 0:
         for arc in range(n_arcs):
-            work[work0 + arc] = arc_weights[arc]
-    if ints[base + L.HAS_CYCLE] == 1:
+            work[arc] = arc_weights[arc]
+    if region[L.HAS_CYCLE] == 1:
         absent = False
         for arc in range(n_arcs):
-            if work[work0 + arc] == -inf:
+            if work[arc] == -inf:
                 absent = True
         if absent:
-            drop_unreached(ints, base, n_states, work, work0, iwork, iwork0 + n_states)
+            drop_unreached(region, n_states, work, iwork, n_states)
     for state in range(n_states):
         work[best + state] = -inf
         iwork[lengths + state] = 0
-    for k in range(ints[base + L.N_ACCEPTS]):
-        work[best + ints[base + ints[base + L.ACCEPTS] + k]] = 0.0
-    for component in range(ints[base + L.N_COMPONENTS] - 1, -1, -1):
-        low = ints[begins + component]
-        high = ints[begins + component + 1]
+    for k in range(region[L.N_ACCEPTS]):
+        work[best + region[region[L.ACCEPTS] + k]] = 0.0
+    for component in range(region[L.N_COMPONENTS] - 1, -1, -1):
+        low = region[begins + component]
+        high = region[begins + component + 1]
         # Enough for any graph without a positive cycle, with some rounds for last-place noise of cycles of weight 0.
         rounds = 2 * (high - low) + 64
         improved = True
         while improved:
             improved = False
             for state in range(high - 1, low - 1, -1):
-                if relax(ints, base, state, work, work0, best, iwork, lengths):
+                if relax(region, state, work, best, iwork, lengths):
                     improved = True
             rounds -= 1
-            if ints[base + L.HAS_CYCLE] == 0:
+            if region[L.HAS_CYCLE] == 0:
                 break
             if improved and rounds == 0:
                 return nan
-        if ints[base + L.HAS_CYCLE] == 1:
+        if region[L.HAS_CYCLE] == 1:
             # Under MIN, a cycle through an arc of weight −inf has no least weight.
             for state in range(low, high):
-                for arc in range(ints[rows + state], ints[rows + state + 1]):
-                    end = ints[ends + arc]
-                    if work[work0 + arc] == inf and low <= end < high:
+                for arc in range(region[rows + state], region[rows + state + 1]):
+                    end = region[ends + arc]
+                    if work[arc] == inf and low <= end < high:
                         return nan
     score = -inf
-    for k in range(ints[base + L.N_STARTS]):
-        score = max(score, work[best + ints[base + ints[base + L.STARTS] + k]])
+    for k in range(region[L.N_STARTS]):
+        score = max(score, work[best + region[region[L.STARTS] + k]])
     work[best + n_states] = score
     if score == inf:
-        fewest_arcs(ints, base, n_states, work, work0, best, iwork, lengths, iwork0 + n_states)
+        fewest_arcs(region, n_states, work, best, iwork, lengths, n_states)
         infinite = False
-        for k in range(ints[base + L.N_STARTS]):
-            infinite = infinite or work[best + ints[base + ints[base + L.STARTS] + k]] == inf
+        for k in range(region[L.N_STARTS]):
+            infinite = infinite or work[best + region[region[L.STARTS] + k]] == inf
         if not infinite:  # no arc is infinite: finite weights overflowed, and there is no path to walk
             return nan
-    if score > -inf and not walk(ints, base, work, work0, best, iwork, lengths, iwork0 + n_states, path, score == inf):
+    if score > -inf and not walk(region, work, best, iwork, lengths, n_states, path, score == inf):
         return nan
     return sign * score
 
 
 @kernel(GRAPH_BACKWARD)
-def graph_max_backward(
-    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, cotangent, gradient, g_shared, g_shift
-):
+def graph_max_backward(region, leaves, work, iwork, sign, cotangent, gradient):
     """Add the cotangent to the entries of each arc of the best path, as often as it is taken."""
-    path = iwork0 + 2 * ints[base + L.N_STATES]
+    path = 2 * region[L.N_STATES]
     for k in range(iwork[path]):
-        add_to_entries(ints, base, iwork[path + 1 + k], cotangent, gradient, n_shared, g_shared, g_shift)
+        add_to_entries(region, iwork[path + 1 + k], cotangent, gradient)
 
 
-@kernel("int64(const int32[::1], int64, int32[::1], int64, int32[::1])")
-def graph_max_path(ints, base, iwork, iwork0, arcs):
+@kernel("int64(const int32[::1], int32[::1], int32[::1])")
+def graph_max_path(region, iwork, arcs):
     """Write the graph's arc numbers of the best path into ``arcs`` (as many as fit) after forward; their number."""
-    path = iwork0 + 2 * ints[base + L.N_STATES]
+    path = 2 * region[L.N_STATES]
     for k in range(min(iwork[path], len(arcs))):
-        arcs[k] = ints[base + ints[base + L.ARC_NUMBERS] + iwork[path + 1 + k]]
+        arcs[k] = region[region[L.ARC_NUMBERS] + iwork[path + 1 + k]]
     return iwork[path]

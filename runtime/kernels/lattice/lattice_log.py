@@ -21,6 +21,7 @@ from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.entries import (
     GRAPH_BACKWARD,
     GRAPH_FORWARD,
+    LEAVES,
     add_to_entries,
     first_in_line,
     gather_arcs,
@@ -125,11 +126,11 @@ def split(weight, more):
 
 
 @helper
-def parts_of_work(work, work0, n_states, n_arcs):
+def parts_of_work(work, n_states, n_arcs):
     """Arcs' terms; states' mantissas, exponents, inverses, posteriors and coarse exponents; and scalars."""
-    at = work0 + n_arcs
+    at = n_arcs
     return (
-        work[work0:at],
+        work[:at],
         work[at : at + n_states],
         work[at + n_states : at + 2 * n_states],
         work[at + 2 * n_states : at + 3 * n_states],
@@ -140,9 +141,7 @@ def parts_of_work(work, work0, n_states, n_arcs):
 
 
 @helper
-def sum_exactly(
-    ints, base, weights, n_shared, shift, low, high, ends, terms, mantissas, exponents, coarse, has_coarse, accept
-):
+def sum_exactly(region, leaves, low, high, ends, terms, mantissas, exponents, coarse, has_coarse, accept):
     """The sum over the arcs out of one state as mantissa, exponent and coarse exponent.
 
     ``terms`` are weights, and become the arcs' terms in the scale of the sum.
@@ -152,7 +151,7 @@ def sum_exactly(
     for arc in range(low, high):
         end = ends[arc]
         if terms[arc] > -inf and mantissas[end] > 0.0:
-            more = rounded_off(ints, base, arc, weights, n_shared, shift, terms[arc])
+            more = rounded_off(region, arc, leaves, terms[arc])
             k, c, _ = split(terms[arc], more)
             k, c = added(k, c, exponents[end], coarse[end] if has_coarse else 0.0)
             if not found or behind(k, c, top, top_coarse) > 0.0:
@@ -164,7 +163,7 @@ def sum_exactly(
         end = ends[arc]
         term = 0.0
         if terms[arc] > -inf and mantissas[end] > 0.0:
-            more = rounded_off(ints, base, arc, weights, n_shared, shift, terms[arc])
+            more = rounded_off(region, arc, leaves, terms[arc])
             k, c, rest = split(terms[arc], more)
             k, c = added(k, c, exponents[end], coarse[end] if has_coarse else 0.0)
             below = behind(k, c, top, top_coarse)
@@ -176,40 +175,27 @@ def sum_exactly(
 
 
 @kernel(
-    "void(const int32[::1], int64, const float64[::1], int64, int64, float64[::1], int64, int64, int64)",
+    f"void(const int32[::1], {LEAVES}, float64[::1], int64, int64)",
     internal=True,
     lazy=True,
 )
-def sum_block_exactly(ints, base, weights, n_shared, shift, work, work0, first, last):
+def sum_block_exactly(region, leaves, work, first, last):
     """Sum the arcs out of states from ``last`` down to ``first``, and change the present exponent where sums need that.
 
     A kernel of its own, since the plain sums are faster without this beside them.
     """
-    n_states, n_arcs = ints[base + L.N_STATES], ints[base + L.N_ARCS]
-    rows = ints[base + ints[base + L.ARC_POINTERS] : base + ints[base + L.ARC_POINTERS] + n_states + 1]
-    ends = ints[base + ints[base + L.ARC_ENDS] : base + ints[base + L.ARC_ENDS] + n_arcs]
-    terms, mantissas, exponents, inverses, accepts, coarse, scalars = parts_of_work(work, work0, n_states, n_arcs)
+    n_states, n_arcs = region[L.N_STATES], region[L.N_ARCS]
+    rows = region[region[L.ARC_POINTERS] : region[L.ARC_POINTERS] + n_states + 1]
+    ends = region[region[L.ARC_ENDS] : region[L.ARC_ENDS] + n_arcs]
+    terms, mantissas, exponents, inverses, accepts, coarse, scalars = parts_of_work(work, n_states, n_arcs)
     exponent, exponent_coarse = scalars[_EXPONENT], scalars[_EXPONENT_COARSE]
     has_coarse = scalars[_HAS_COARSE] == 1.0
     for state in range(last, first - 1, -1):
         low = rows[state]
         high = rows[state + 1]
-        gather_arcs(ints, base, low, weights, n_shared, shift, 1.0, terms[low:high])
+        gather_arcs(region, low, leaves, 1.0, terms[low:high])
         total, top, top_coarse = sum_exactly(
-            ints,
-            base,
-            weights,
-            n_shared,
-            shift,
-            low,
-            high,
-            ends,
-            terms,
-            mantissas,
-            exponents,
-            coarse,
-            has_coarse,
-            accepts[state],
+            region, leaves, low, high, ends, terms, mantissas, exponents, coarse, has_coarse, accepts[state]
         )
         inverses[state] = 1.0 / total
         if total > 0.0:
@@ -235,19 +221,20 @@ def sum_block_exactly(ints, base, weights, n_shared, shift, work, work0, first, 
 
 
 @kernel(GRAPH_FORWARD)
-def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign):
+def lattice_log_forward(region, leaves, work, iwork, sign):
     """Log of the sum over accepting paths of exp(path weight); −inf where there is none."""
-    n_states = ints[base + L.N_STATES]
-    n_arcs = ints[base + L.N_ARCS]
-    rows = ints[base + ints[base + L.ARC_POINTERS] : base + ints[base + L.ARC_POINTERS] + n_states + 1]
-    ends = ints[base + ints[base + L.ARC_ENDS] : base + ints[base + L.ARC_ENDS] + n_arcs]
-    line = first_in_line(ints, base, n_shared, 0, shift)
-    terms, mantissas, exponents, inverses, posteriors, coarse, scalars = parts_of_work(work, work0, n_states, n_arcs)
+    weights, _, _ = leaves
+    n_states = region[L.N_STATES]
+    n_arcs = region[L.N_ARCS]
+    rows = region[region[L.ARC_POINTERS] : region[L.ARC_POINTERS] + n_states + 1]
+    ends = region[region[L.ARC_ENDS] : region[L.ARC_ENDS] + n_arcs]
+    line = first_in_line(region, leaves)
+    terms, mantissas, exponents, inverses, posteriors, coarse, scalars = parts_of_work(work, n_states, n_arcs)
     has_coarse = False
     for state in range(n_states):
         posteriors[state] = 0.0  # until the sums are there: 1 for accepts
-    for k in range(ints[base + L.N_ACCEPTS]):
-        posteriors[ints[base + ints[base + L.ACCEPTS] + k]] = 1.0
+    for k in range(region[L.N_ACCEPTS]):
+        posteriors[region[region[L.ACCEPTS] + k]] = 1.0
 
     exponent = exponent_coarse = 0.0  # of the states from the present one up to `common`
     common = np.int64(n_states)
@@ -255,19 +242,19 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
     scalars[_EXPONENT] = scalars[_EXPONENT_COARSE] = scalars[_HAS_COARSE] = 0.0
     scalars[_COMMON] = n_states
     scalars[_ACCEPT_SCALE] = 1.0
-    furthest = base + ints[base + L.FURTHEST]
+    furthest = region[L.FURTHEST]
     ready = n_arcs  # terms from here up to the present block are exponentials
     last = n_states
     while last > 0:
         first = (last - 1) // LATTICE_BLOCK * LATTICE_BLOCK
         state = last - 1
-        if ints[furthest + first // LATTICE_BLOCK] < common:
+        if region[furthest + first // LATTICE_BLOCK] < common:
             high = min(rows[last], ready)
             if rows[first] < high:
                 ready = max(min(rows[first], high - _AT_ONCE), 0)
                 given = terms[ready:high]
                 if line < 0:
-                    gather_arcs(ints, base, ready, weights, n_shared, shift, 1.0, given)
+                    gather_arcs(region, ready, leaves, 1.0, given)
                 else:
                     given = weights[line + ready : line + high]
                 exponentiate_plainly(given, terms[ready:high])
@@ -277,7 +264,7 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
                 coarse[k] = exponent_coarse
             state = sum_plainly(first, state, rows, ends, terms, mantissas, inverses, posteriors, accept_scale)
         if state >= first:
-            sum_block_exactly(ints, base, weights, n_shared, shift, work, work0, first, state)
+            sum_block_exactly(region, leaves, work, first, state)
             exponent, exponent_coarse = scalars[_EXPONENT], scalars[_EXPONENT_COARSE]
             common = np.int64(scalars[_COMMON])
             accept_scale = scalars[_ACCEPT_SCALE]
@@ -287,7 +274,7 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
     # The starts' sums add up in the same way; their posteriors are what the backward pass begins with.
     for state in range(n_states):
         posteriors[state] = 0.0
-    starts = ints[base + ints[base + L.STARTS] : base + ints[base + L.STARTS] + ints[base + L.N_STARTS]]
+    starts = region[region[L.STARTS] : region[L.STARTS] + region[L.N_STARTS]]
     top = top_coarse = 0.0
     found = False
     for state in starts:
@@ -311,16 +298,15 @@ def lattice_log_forward(ints, base, weights, n_shared, shift, work, work0, iwork
 
 
 @kernel(GRAPH_BACKWARD)
-def lattice_log_backward(
-    ints, base, weights, n_shared, shift, work, work0, iwork, iwork0, sign, cotangent, gradient, g_shared, g_shift
-):
+def lattice_log_backward(region, leaves, work, iwork, sign, cotangent, gradient):
     """Add cotangent × posterior of each arc to the gradient of its entries."""
-    n_states = ints[base + L.N_STATES]
-    n_arcs = ints[base + L.N_ARCS]
-    rows = ints[base + ints[base + L.ARC_POINTERS] : base + ints[base + L.ARC_POINTERS] + n_states + 1]
-    ends = ints[base + ints[base + L.ARC_ENDS] : base + ints[base + L.ARC_ENDS] + n_arcs]
-    line = first_in_line(ints, base, n_shared, g_shared, g_shift)
-    terms, _, _, inverses, posteriors, _, scalars = parts_of_work(work, work0, n_states, n_arcs)
+    n_states = region[L.N_STATES]
+    n_arcs = region[L.N_ARCS]
+    rows = region[region[L.ARC_POINTERS] : region[L.ARC_POINTERS] + n_states + 1]
+    ends = region[region[L.ARC_ENDS] : region[L.ARC_ENDS] + n_arcs]
+    line = first_in_line(region, gradient)
+    sums, _, _ = gradient
+    terms, _, _, inverses, posteriors, _, scalars = parts_of_work(work, n_states, n_arcs)
     if scalars[_SCORE] == -inf:
         return
     for state in range(n_states):
@@ -332,6 +318,6 @@ def lattice_log_backward(
             share = flow * terms[arc]
             posteriors[ends[arc]] += share
             if line < 0:
-                add_to_entries(ints, base, arc, cotangent * share, gradient, n_shared, g_shared, g_shift)
+                add_to_entries(region, arc, cotangent * share, gradient)
             else:
-                gradient[line + arc] += cotangent * share
+                sums[line + arc] += cotangent * share

@@ -212,67 +212,67 @@ def lay_out(header):
 
 
 @helper
-def eights(ints, base, field):
+def eights(region, field):
     """A size or place of the workspace, in numbers."""
-    return 8 * ints[base + field]
+    return 8 * region[field]
 
 
 @helper
-def columns_width(ints, base):
+def columns_width(region):
     """Numbers between one frame's columns and the next one's."""
-    return eights(ints, base, T.WIDTH)
+    return eights(region, T.WIDTH)
 
 
 @helper
-def weight_places(ints, base, work0):
+def weight_places(region):
     """Places of exponentials of the arcs' weights, mantissas and exponents; of the block's factors; of posteriors."""
     return (
-        work0 + eights(ints, base, T.LINEAR),
-        work0 + eights(ints, base, T.SCALES),
-        work0 + eights(ints, base, T.FACTORS),
-        work0 + eights(ints, base, T.SUMS),
+        eights(region, T.LINEAR),
+        eights(region, T.SCALES),
+        eights(region, T.FACTORS),
+        eights(region, T.SUMS),
     )
 
 
 @helper
-def vector_places(ints, base, work0):
+def vector_places(region):
     """Place and length of rows of states with their pads; and places of numbers for slots, and of the score.
 
     The rows are the present one and those that `EXPONENTS` and its like name.
     """
     return (
-        work0 + eights(ints, base, T.VECTORS),
-        eights(ints, base, T.STRIDE),
-        work0 + eights(ints, base, T.SLOT_ROOM),
-        work0 + eights(ints, base, T.SCORE),
+        eights(region, T.VECTORS),
+        eights(region, T.STRIDE),
+        eights(region, T.SLOT_ROOM),
+        eights(region, T.SCORE),
     )
 
 
 @helper
-def row_places(ints, base, work0):
+def row_places(region):
     """Places of a block's rows; of its flows; of exponents of slow frames, and coarse ones."""
     return (
-        work0 + eights(ints, base, T.BLOCK_ROWS),
-        work0 + eights(ints, base, T.BLOCK_FLOWS),
-        work0 + eights(ints, base, T.SLOW_EXPONENTS),
-        work0 + eights(ints, base, T.SLOW_COARSE),
+        eights(region, T.BLOCK_ROWS),
+        eights(region, T.BLOCK_FLOWS),
+        eights(region, T.SLOW_EXPONENTS),
+        eights(region, T.SLOW_COARSE),
     )
 
 
 @helper
-def frame_places(ints, base, n_frames, work0):
+def frame_places(region, n_frames):
     """Places of frames' columns, then posteriors; of their shifts; of their ranges in bits; of beginnings of blocks."""
-    columns = work0 + eights(ints, base, T.FRAMES)
-    shifts = columns + n_frames * columns_width(ints, base)
+    columns = eights(region, T.FRAMES)
+    shifts = columns + n_frames * columns_width(region)
     ranges = shifts + (n_frames + 7) // 8 * 8
     return columns, shifts, ranges, ranges + (n_frames + 7) // 8 * 8
 
 
 @helper
-def block_rows(ints, base, n_frames, work0, block, frame):
+def block_rows(region, n_frames, block, frame):
     """Place of a block's rows: in memory of their own where all rows are few, else where every block's are."""
-    stride = eights(ints, base, T.STRIDE)
+    stride = eights(region, T.STRIDE)
     if n_frames * stride > KEPT:
-        return work0 + eights(ints, base, T.BLOCK_ROWS)
-    _, _, _, starts = frame_places(ints, base, n_frames, work0)
+        return eights(region, T.BLOCK_ROWS)
+    _, _, _, starts = frame_places(region, n_frames)
     return starts + START_ROWS * stride * (n_frames // FEWEST + 2) + (frame + block) * stride

@@ -55,32 +55,32 @@ def bounded(factors, bounds):
 
 
 @kernel(f"float64({PLACE}, boolean)", internal=True)
-def most_frames(ints, base, work, work0, uniform):
+def most_frames(region, work, uniform):
     """How many frames may let mantissas, and backward scores, grow as much as one may.
 
     From each state's sum of factors times its columns' bound, which is left for the check after the block, and from the
     same sums by the states that arcs leave. With one unit for all states, columns are bounded by 1, so that this, too,
     stays the same.
     """
-    vectors, stride, slots, score = vector_places(ints, base, work0)
+    vectors, stride, slots, score = vector_places(region)
     if work[score + LIMITED] == 1.0:
         return work[score + LIMIT]
-    _, _, factors, _ = weight_places(ints, base, work0)
+    _, _, factors, _ = weight_places(region)
     to_bounds = (BOUNDS - ENTERING) * stride
     sums = vectors + ENTERING * stride
     leaving = vectors + LEAVING * stride
-    pad = ints[base + T.PAD]
+    pad = region[T.PAD]
     first = 0
-    n_emitting = ints[base + T.N_EMITTING]
+    n_emitting = region[T.N_EMITTING]
     for at in range(0, stride, 8):
         store(work, sums + at, broadcast(0.0))
         store(work, leaving + at, broadcast(0.0))
-    if ints[base + T.INNER_LOOP] == T.DIAGONALS:
-        table, _, diagonals, forward, _, leftover = diagonal_places(ints, base)
+    if region[T.INNER_LOOP] == T.DIAGONALS:
+        table, _, diagonals, forward, _, leftover = diagonal_places(region)
         for diagonal in range(diagonals + T.DIAGONAL, forward, T.DIAGONAL):
-            place = factors + ints[diagonal + T.DIAGONAL_FACTOR]
-            source = leaving + pad - ints[diagonal + T.DIAGONAL_OFFSET]
-            for state in range(ints[diagonal + T.DIAGONAL_BEGIN], ints[diagonal + T.DIAGONAL_END], 8):
+            place = factors + region[diagonal + T.DIAGONAL_FACTOR]
+            source = leaving + pad - region[diagonal + T.DIAGONAL_OFFSET]
+            for state in range(region[diagonal + T.DIAGONAL_BEGIN], region[diagonal + T.DIAGONAL_END], 8):
                 at = sums + pad + state
                 factor = load(work, place + state)
                 store(work, at, load(work, at) + factor)
@@ -89,41 +89,41 @@ def most_frames(ints, base, work, work0, uniform):
         for at in range(sums, sums + stride, 8):
             store(work, at, bounded(load(work, at), load(work, at + to_bounds)))
         first = leftover
-        n_emitting = ints[table + T.N_LEFTOVER]
+        n_emitting = region[table + T.N_LEFTOVER]
     sums += pad
     leaving += pad
     for k in range(n_emitting):
-        arc = ints[first + k] if ints[base + T.INNER_LOOP] == T.DIAGONALS else k
-        factor = work[factors + ints[base + ints[base + T.ARC_FACTORS] + arc]]
+        arc = region[first + k] if region[T.INNER_LOOP] == T.DIAGONALS else k
+        factor = work[factors + region[region[T.ARC_FACTORS] + arc]]
         if not uniform and factor > 0.0:
-            bound = work[slots + ints[base + ints[base + T.ARC_SLOTS] + arc]]
+            bound = work[slots + region[region[T.ARC_SLOTS] + arc]]
             factor = max(factor * power_of_two(bound), _PRESENT) if bound > UNKNOWN else 0.0
-        work[sums + ints[base + ints[base + T.ARC_ENDS] + arc]] += factor
-        work[leaving + ints[base + ints[base + T.ARC_SOURCES] + arc]] += factor
+        work[sums + region[region[T.ARC_ENDS] + arc]] += factor
+        work[leaving + region[region[T.ARC_SOURCES] + arc]] += factor
     most = most_leaving = broadcast(1.0)
     for at in range(0, stride, 8):
         most = greater(most, load(work, sums - pad + at))
         most_leaving = greater(most_leaving, load(work, leaving - pad + at))
     growth = log2(greatest_of(most))
     growth_back = log2(greatest_of(most_leaving))
-    if ints[base + T.N_EMITTING] < ints[base + T.N_ARCS]:
+    if region[T.N_EMITTING] < region[T.N_ARCS]:
         # ε arcs multiply a frame's sums by no more than this, as often as they follow one another.
         silent = vectors + SILENT_SUMS * stride
         for at in range(silent, silent + stride, 8):
             store(work, at, broadcast(0.0))
         entered = left = total = 0.0
         previous = -1
-        for arc in range(ints[base + T.N_EMITTING], ints[base + T.N_ARCS]):
-            state = ints[base + ints[base + T.ARC_ENDS] + arc]
-            source = silent + pad + ints[base + ints[base + T.ARC_SOURCES] + arc]
+        for arc in range(region[T.N_EMITTING], region[T.N_ARCS]):
+            state = region[region[T.ARC_ENDS] + arc]
+            source = silent + pad + region[region[T.ARC_SOURCES] + arc]
             total = work[factors + arc] + (total if state == previous else 0.0)
             previous = state
             entered = max(entered, total)
             work[source] += work[factors + arc]
             left = max(left, work[source])
             work[sums + state] += work[factors + arc]
-        growth += ints[base + T.SILENT_DEPTH] * log2(1.0 + entered)
-        growth_back += ints[base + T.SILENT_DEPTH] * log2(1.0 + left)
+        growth += region[T.SILENT_DEPTH] * log2(1.0 + entered)
+        growth_back += region[T.SILENT_DEPTH] * log2(1.0 + left)
     limit = 1e9
     if growth > 0.0:
         limit = GROWTH / growth
@@ -135,13 +135,13 @@ def most_frames(ints, base, work, work0, uniform):
 
 
 @kernel(f"boolean({PLACE}, int64, boolean)", internal=True)
-def nothing_is_lost(ints, base, work, work0, row, zeros_are_true):
+def nothing_is_lost(region, work, row, zeros_are_true):
     """Whether the mantissas of a block's last row show that nothing fell below float64's range on the way.
 
     A state that is entered by an arc with a factor and a column should have a mantissa; ``zeros_are_true`` where even
     the least product along a path is in range.
     """
-    vectors, stride, _, _ = vector_places(ints, base, work0)
+    vectors, stride, _, _ = vector_places(region)
     zero, one = broadcast(0.0), broadcast(1.0)
     true_zero = one if zeros_are_true else zero
     lost = zero

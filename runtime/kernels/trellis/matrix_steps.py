@@ -26,16 +26,16 @@ _COUNTS = 2.0**-1000
 
 
 @kernel(FORWARD, internal=True, lazy=True)
-def matrix_forward(ints, base, work, work0, columns, count, start, rows):
+def matrix_forward(region, work, columns, count, start, rows):
     """As ``steps.diagonals_forward``."""
-    _, stride, _, _ = vector_places(ints, base, work0)
-    _, _, factors, _ = weight_places(ints, base, work0)
-    table = base + ints[base + T.TABLE]
-    first, n_rows = ints[table + T.MATRIX_BEGIN], ints[table + T.MATRIX_ROWS]
-    source, length = ints[table + T.MATRIX_SOURCE], ints[table + T.MATRIX_WIDTH]
-    state_slots = base + ints[base + T.STATE_SLOTS] + first
-    pad = ints[base + T.PAD]
-    width = columns_width(ints, base)
+    _, stride, _, _ = vector_places(region)
+    _, _, factors, _ = weight_places(region)
+    table = region[T.TABLE]
+    first, n_rows = region[table + T.MATRIX_BEGIN], region[table + T.MATRIX_ROWS]
+    source, length = region[table + T.MATRIX_SOURCE], region[table + T.MATRIX_WIDTH]
+    state_slots = region[T.STATE_SLOTS] + first
+    pad = region[T.PAD]
+    width = columns_width(region)
     copy(work, start, rows, stride)
     for row_at in range(rows, rows + count * stride, stride):
         before = row_at + pad + source
@@ -58,22 +58,22 @@ def matrix_forward(ints, base, work, work0, columns, count, start, rows):
             work[after + row + 2] = sum_of(total2)
             work[after + row + 3] = sum_of(total3)
         for row in range(n_rows):
-            work[after + row] *= work[columns + ints[state_slots + row]]
+            work[after + row] *= work[columns + region[state_slots + row]]
         columns += width
 
 
 @kernel(BACK, internal=True, lazy=True)
-def matrix_back(ints, base, work, work0, columns, count, rows, want_weights):
+def matrix_back(region, work, columns, count, rows, want_weights):
     """As ``steps.diagonals_back``; posteriors of arcs are summed over the block's frames first, and multiplied once."""
-    vectors, stride, _, _ = vector_places(ints, base, work0)
-    _, _, factors, sums = weight_places(ints, base, work0)
-    _, flows, _, _ = row_places(ints, base, work0)
-    table = base + ints[base + T.TABLE]
-    first, n_rows = ints[table + T.MATRIX_BEGIN], ints[table + T.MATRIX_ROWS]
-    source, length = ints[table + T.MATRIX_SOURCE], ints[table + T.MATRIX_WIDTH]
-    state_slots = base + ints[base + T.STATE_SLOTS] + first
-    pad = ints[base + T.PAD]
-    width = columns_width(ints, base)
+    vectors, stride, _, _ = vector_places(region)
+    _, _, factors, sums = weight_places(region)
+    _, flows, _, _ = row_places(region)
+    table = region[T.TABLE]
+    first, n_rows = region[table + T.MATRIX_BEGIN], region[table + T.MATRIX_ROWS]
+    source, length = region[table + T.MATRIX_SOURCE], region[table + T.MATRIX_WIDTH]
+    state_slots = region[T.STATE_SLOTS] + first
+    pad = region[T.PAD]
+    width = columns_width(region)
     beta = vectors + BETA * stride + pad
     clear(work, flows, (count + 3) // 4 * 4 * stride)
     for frame in range(count - 1, -1, -1):
@@ -81,10 +81,10 @@ def matrix_back(ints, base, work, work0, columns, count, rows, want_weights):
         column = columns + frame * width
         flow = flows + frame * stride
         for row in range(n_rows):
-            work[flow + row] = work[beta + first + row] * work[column + ints[state_slots + row]]
+            work[flow + row] = work[beta + first + row] * work[column + region[state_slots + row]]
         clear(work, column, width)
         for row in range(n_rows):
-            work[column + ints[state_slots + row]] += work[beta + first + row] * work[after + row]
+            work[column + region[state_slots + row]] += work[beta + first + row] * work[after + row]
         clear(work, vectors + BETA * stride, stride)
         for row in range(0, n_rows, 4):
             factor0 = factors + row * length

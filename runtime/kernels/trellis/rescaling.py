@@ -66,40 +66,40 @@ __all__ = [
     "spread_over_diagonals",
 ]
 
-PLACE = "const int32[::1], int64, float64[::1], int64"
-"""Types of the packed array, where the region begins in it, the workspace, and where the region's begins."""
+PLACE = "const int32[::1], float64[::1]"
+"""Types of a packed region and its workspace."""
 
 
 @helper
-def diagonal_places(ints, base):
+def diagonal_places(region):
     """Where the inner loop's table, its groups, diagonals, triples forward and back, and leftover arcs begin."""
-    table = base + ints[base + T.TABLE]
+    table = region[T.TABLE]
     groups = table + T.GROUPS
-    diagonals = groups + T.GROUP * ints[table + T.N_GROUPS]
-    forward = diagonals + T.DIAGONAL * ints[table + T.N_DIAGONALS]
-    back = forward + T.TRIPLE * ints[table + T.N_TRIPLES_FORWARD]
-    return table, groups, diagonals, forward, back, back + T.TRIPLE * ints[table + T.N_TRIPLES_BACK]
+    diagonals = groups + T.GROUP * region[table + T.N_GROUPS]
+    forward = diagonals + T.DIAGONAL * region[table + T.N_DIAGONALS]
+    back = forward + T.TRIPLE * region[table + T.N_TRIPLES_FORWARD]
+    return table, groups, diagonals, forward, back, back + T.TRIPLE * region[table + T.N_TRIPLES_BACK]
 
 
 @kernel(f"void({PLACE})", internal=True)
-def split_weights(ints, base, work, work0):
+def split_weights(region, work):
     """Split arcs' weights into mantissas and exponents; `FAR`, with the weight's sign, for exponents of two parts."""
-    linear, scales, factors, sums = weight_places(ints, base, work0)
+    linear, scales, factors, sums = weight_places(region)
     for at in range(linear, scales, 8):
         store(work, at, broadcast(0.0))
     for at in range(scales, factors, 8):
         store(work, at, broadcast(UNKNOWN))
     for at in range(factors, sums, 8):
         store(work, at, broadcast(0.0))
-    _, _, _, score = vector_places(ints, base, work0)
+    _, _, _, score = vector_places(region)
     store(work, score, broadcast(0.0))
     store(work, score + 8, broadcast(0.0))
-    places = base + ints[base + T.ARC_FACTORS]
-    rests = work0 + eights(ints, base, T.RESTS)
-    for arc in range(ints[base + T.N_ARCS]):
-        weight = work[work0 + arc]
+    places = region[T.ARC_FACTORS]
+    rests = eights(region, T.RESTS)
+    for arc in range(region[T.N_ARCS]):
+        weight = work[arc]
         if weight > -inf:
-            place = ints[places + arc]
+            place = region[places + arc]
             if abs(weight) < LARGE:
                 m, work[scales + place] = split_exponential(weight)
                 work[linear + place] = m + m * work[rests + arc]  # a rest below 2^−14
@@ -109,9 +109,9 @@ def split_weights(ints, base, work, work0):
 
 
 @helper
-def fitting_frames(ints, base, work, work0, n_frames, frame, most):
+def fitting_frames(region, work, n_frames, frame, most):
     """The length of the block that may begin here: it ends, at the latest, before a frame of wide range."""
-    _, _, ranges, _ = frame_places(ints, base, n_frames, work0)
+    _, _, ranges, _ = frame_places(region, n_frames)
     count = 0
     while count < most and abs(work[ranges + frame + count]) <= BUDGET:
         count += 1
@@ -119,11 +119,11 @@ def fitting_frames(ints, base, work, work0, n_frames, frame, most):
 
 
 @kernel(f"void({PLACE}, int64, int64, int64)", internal=True)
-def greatest_columns(ints, base, work, work0, n_frames, frame, count):
+def greatest_columns(region, work, n_frames, frame, count):
     """A bound for each slot's column in these frames, as exponent, and for each state's."""
-    vectors, stride, slots, _ = vector_places(ints, base, work0)
-    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
-    width = columns_width(ints, base)
+    vectors, stride, slots, _ = vector_places(region)
+    columns, _, _, _ = frame_places(region, n_frames)
+    width = columns_width(region)
     first = columns + frame * width
     for slot in range(0, width, 8):
         found = broadcast(0.0)
@@ -134,21 +134,21 @@ def greatest_columns(ints, base, work, work0, n_frames, frame, count):
     to = vectors + BOUNDS * stride
     for at in range(to, to + stride, 8):
         store(work, at, broadcast(UNKNOWN))
-    to += ints[base + T.PAD]
-    state_slots = base + ints[base + T.STATE_SLOTS]
-    for state in range(ints[base + T.N_STATES]):
-        slot = ints[state_slots + state]
+    to += region[T.PAD]
+    state_slots = region[T.STATE_SLOTS]
+    for state in range(region[T.N_STATES]):
+        slot = region[state_slots + state]
         if slot >= 0:
             work[to + state] = work[slots + slot]
 
 
 @kernel(f"void({PLACE})", internal=True)
-def move_origin(ints, base, work, work0):
+def move_origin(region, work):
     """Count the present row's exponents from that of its best state; what they counted from moves by as much.
 
     Finds, too, whether states are so far apart that some have a coarse exponent of their own.
     """
-    row, stride, _, score = vector_places(ints, base, work0)
+    row, stride, _, score = vector_places(region)
     if work[score + HAS_FAR] == 0.0:
         highest = broadcast(UNKNOWN)
         for at in range(row, row + stride, 8):
@@ -189,9 +189,9 @@ def move_origin(ints, base, work, work0):
 
 
 @kernel(f"void({PLACE}, boolean)", internal=True)
-def own_exponents(ints, base, work, work0, uniform):
+def own_exponents(region, work, uniform):
     """Exponents that bring the present row's mantissas to between 1 and 2; or the greatest of them for all states."""
-    row, stride, _, _ = vector_places(ints, base, work0)
+    row, stride, _, _ = vector_places(region)
     highest = broadcast(UNKNOWN)
     for at in range(row, row + stride, 8):
         mantissas = load(work, at)
@@ -207,37 +207,37 @@ def own_exponents(ints, base, work, work0, uniform):
 
 
 @kernel(f"void({PLACE}, int64)", internal=True, lazy=True)
-def spread_over_diagonals(ints, base, work, work0, count):
+def spread_over_diagonals(region, work, count):
     """Raise exponents to the bound on what a state's sources can send within the block.
 
     One sweep for each frame. After these, states at the rim have exponents of the first paths that reach them, which
     are rarely the best: further sweeps raise those, and reach no more states. They see what they have just raised.
     """
-    vectors, stride, _, _ = vector_places(ints, base, work0)
-    _, scales, _, _ = weight_places(ints, base, work0)
-    table, _, diagonals, forward, _, leftover = diagonal_places(ints, base)
+    vectors, stride, _, _ = vector_places(region)
+    _, scales, _, _ = weight_places(region)
+    table, _, diagonals, forward, _, leftover = diagonal_places(region)
     old = vectors + UNITS * stride
     to_raised = (RAISED - UNITS) * stride
-    units = old + ints[base + T.PAD]
+    units = old + region[T.PAD]
     raised = units + to_raised
-    bounds = vectors + BOUNDS * stride + ints[base + T.PAD]
+    bounds = vectors + BOUNDS * stride + region[T.PAD]
     unknown = broadcast(UNKNOWN)
     for sweep in range(2 * count):
         for at in range(old, old + stride, 8):
             store(work, at + to_raised, load(work, at))
         sources = units if sweep < count else raised
         for diagonal in range(diagonals + T.DIAGONAL, forward, T.DIAGONAL):
-            source = sources - ints[diagonal + T.DIAGONAL_OFFSET]
-            scale = scales + ints[diagonal + T.DIAGONAL_FACTOR]
-            for state in range(ints[diagonal + T.DIAGONAL_BEGIN], ints[diagonal + T.DIAGONAL_END], 8):
+            source = sources - region[diagonal + T.DIAGONAL_OFFSET]
+            scale = scales + region[diagonal + T.DIAGONAL_FACTOR]
+            for state in range(region[diagonal + T.DIAGONAL_BEGIN], region[diagonal + T.DIAGONAL_END], 8):
                 sent = load(work, source + state) + load(work, scale + state)
                 sent = sent + load(work, bounds + state) - TOLERANCE
                 store(work, raised + state, greater(sent, load(work, raised + state)))
-        for k in range(leftover, leftover + ints[table + T.N_LEFTOVER]):
-            arc = ints[k]
-            state = ints[base + ints[base + T.ARC_ENDS] + arc]
-            sent = work[sources + ints[base + ints[base + T.ARC_SOURCES] + arc]] + work[bounds + state] - TOLERANCE
-            sent += work[scales + ints[base + ints[base + T.ARC_FACTORS] + arc]]
+        for k in range(leftover, leftover + region[table + T.N_LEFTOVER]):
+            arc = region[k]
+            state = region[region[T.ARC_ENDS] + arc]
+            sent = work[sources + region[region[T.ARC_SOURCES] + arc]] + work[bounds + state] - TOLERANCE
+            sent += work[scales + region[region[T.ARC_FACTORS] + arc]]
             if sent > work[raised + state]:
                 work[raised + state] = sent
         n_raised = broadcast(0.0)
@@ -253,19 +253,19 @@ def spread_over_diagonals(ints, base, work, work0, count):
 
 
 @kernel(f"void({PLACE}, int64)", internal=True, lazy=True)
-def spread_over_arcs(ints, base, work, work0, count):
+def spread_over_arcs(region, work, count):
     """As `spread_over_diagonals`, arc by arc, ε arcs among them."""
-    vectors, stride, slots, _ = vector_places(ints, base, work0)
-    _, scales, _, _ = weight_places(ints, base, work0)
-    units = vectors + UNITS * stride + ints[base + T.PAD]
+    vectors, stride, slots, _ = vector_places(region)
+    _, scales, _, _ = weight_places(region)
+    units = vectors + UNITS * stride + region[T.PAD]
     for _ in range(count):
         changed = False
-        for arc in range(ints[base + T.N_ARCS]):
-            sent = work[units + ints[base + ints[base + T.ARC_SOURCES] + arc]] - TOLERANCE
-            sent += work[scales + ints[base + ints[base + T.ARC_FACTORS] + arc]]
-            if arc < ints[base + T.N_EMITTING]:
-                sent += work[slots + ints[base + ints[base + T.ARC_SLOTS] + arc]]
-            state = ints[base + ints[base + T.ARC_ENDS] + arc]
+        for arc in range(region[T.N_ARCS]):
+            sent = work[units + region[region[T.ARC_SOURCES] + arc]] - TOLERANCE
+            sent += work[scales + region[region[T.ARC_FACTORS] + arc]]
+            if arc < region[T.N_EMITTING]:
+                sent += work[slots + region[region[T.ARC_SLOTS] + arc]]
+            state = region[region[T.ARC_ENDS] + arc]
             if sent > work[units + state]:
                 work[units + state] = sent
                 changed = True
@@ -274,12 +274,12 @@ def spread_over_arcs(ints, base, work, work0, count):
 
 
 @kernel(f"float64({PLACE}, int64)", internal=True)
-def rescale_row(ints, base, work, work0, start):
+def rescale_row(region, work, start):
     """Write the present row in the new units, and these, where the block begins; the exponent of its least mantissa.
 
     `UNKNOWN` where units are too far apart for a block.
     """
-    row, stride, _, _ = vector_places(ints, base, work0)
+    row, stride, _, _ = vector_places(region)
     least = nearest = furthest = broadcast(0.0)
     unknown = broadcast(UNKNOWN)
     for k in range(0, stride, 8):
@@ -299,23 +299,23 @@ def rescale_row(ints, base, work, work0, start):
 
 
 @kernel(f"float64({PLACE}, int64, boolean)", internal=True)
-def fill_factors(ints, base, work, work0, units, uniform):
+def fill_factors(region, work, units, uniform):
     """The block's factors from its units; the exponent of the least. Those of one unit for all states stay the same."""
-    linear, scales, factors, _ = weight_places(ints, base, work0)
-    _, _, _, score = vector_places(ints, base, work0)
+    linear, scales, factors, _ = weight_places(region)
+    _, _, _, score = vector_places(region)
     if uniform and work[score + UNIFORM] == 1.0:
         return work[score + LEAST]
     lowest = zero = broadcast(0.0)
     unknown, absent = broadcast(UNKNOWN), broadcast(UNKNOWN / 2)
-    pad = ints[base + T.PAD]
+    pad = region[T.PAD]
     first = 0
-    n_arcs = ints[base + T.N_ARCS]
-    if ints[base + T.INNER_LOOP] == T.DIAGONALS:
-        table, _, diagonals, forward, _, leftover = diagonal_places(ints, base)
+    n_arcs = region[T.N_ARCS]
+    if region[T.INNER_LOOP] == T.DIAGONALS:
+        table, _, diagonals, forward, _, leftover = diagonal_places(region)
         for diagonal in range(diagonals + T.DIAGONAL, forward, T.DIAGONAL):
-            source = units + pad - ints[diagonal + T.DIAGONAL_OFFSET]
-            place = ints[diagonal + T.DIAGONAL_FACTOR]
-            for state in range(ints[diagonal + T.DIAGONAL_BEGIN], ints[diagonal + T.DIAGONAL_END], 8):
+            source = units + pad - region[diagonal + T.DIAGONAL_OFFSET]
+            place = region[diagonal + T.DIAGONAL_FACTOR]
+            for state in range(region[diagonal + T.DIAGONAL_BEGIN], region[diagonal + T.DIAGONAL_END], 8):
                 own = load(work, units + pad + state)
                 shift = load(work, scales + place + state) + load(work, source + state) - own
                 # Where the state cannot be reached, that is beyond everything: the factor is 0 all the same.
@@ -325,13 +325,13 @@ def fill_factors(ints, base, work, work0, units, uniform):
                 factor = where_greater(shift, absent, factor, zero)
                 store(work, factors + place + state, where_greater(own, unknown, factor, zero))
         first = leftover
-        n_arcs = ints[table + T.N_LEFTOVER]
+        n_arcs = region[table + T.N_LEFTOVER]
     least = least_of(lowest)
     for k in range(n_arcs):
-        arc = ints[first + k] if ints[base + T.INNER_LOOP] == T.DIAGONALS else k
-        own = work[units + pad + ints[base + ints[base + T.ARC_ENDS] + arc]]
-        place = ints[base + ints[base + T.ARC_FACTORS] + arc]
-        shift = work[scales + place] + work[units + pad + ints[base + ints[base + T.ARC_SOURCES] + arc]] - own
+        arc = region[first + k] if region[T.INNER_LOOP] == T.DIAGONALS else k
+        own = work[units + pad + region[region[T.ARC_ENDS] + arc]]
+        place = region[region[T.ARC_FACTORS] + arc]
+        shift = work[scales + place] + work[units + pad + region[region[T.ARC_SOURCES] + arc]] - own
         factor = 0.0
         if shift > UNKNOWN / 2 and own > UNKNOWN:
             least = shift if shift < least else least

@@ -41,12 +41,12 @@ __all__ = ["slow_back", "slow_forward"]
 
 
 @helper
-def split_columns(ints, base, work, work0, n_frames, frame):
+def split_columns(region, work, n_frames, frame):
     """A frame's columns as mantissas and exponents, one array behind the other; behind the columns a 1, for ε arcs."""
-    _, _, slots, _ = vector_places(ints, base, work0)
-    columns, _, ranges, _ = frame_places(ints, base, n_frames, work0)
-    width = columns_width(ints, base)
-    n_slots = ints[base + T.N_SLOTS]
+    _, _, slots, _ = vector_places(region)
+    columns, _, ranges, _ = frame_places(region, n_frames)
+    width = columns_width(region)
+    n_slots = region[T.N_SLOTS]
     wide = abs(work[ranges + frame]) > BUDGET  # then they are logarithms
     for slot in range(n_slots):
         column = work[columns + frame * width + slot]
@@ -60,26 +60,26 @@ def split_columns(ints, base, work, work0, n_frames, frame):
 
 
 @helper
-def put_silent_column(ints, base, work, work0):
+def put_silent_column(region, work):
     """The column of ε arcs, behind all others: 1."""
-    _, _, slots, _ = vector_places(ints, base, work0)
-    width = columns_width(ints, base)
-    at = slots + ints[base + T.N_SLOTS]
+    _, _, slots, _ = vector_places(region)
+    width = columns_width(region)
+    at = slots + region[T.N_SLOTS]
     work[at], work[at + width], work[at + 2 * width] = 1.0, 0.0, 0.0
 
 
 @helper
-def term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse):
+def term(region, work, arc, slot, row, to_exponents, to_coarse):
     """What an arc brings from its source in ``row`` with a slot's column: mantissa, exponent, coarse exponent."""
-    linear, scales, _, _ = weight_places(ints, base, work0)
-    _, _, slots, _ = vector_places(ints, base, work0)
-    width = columns_width(ints, base)
-    place = ints[base + ints[base + T.ARC_FACTORS] + arc]
-    source = row + ints[base + ints[base + T.ARC_SOURCES] + arc]
+    linear, scales, _, _ = weight_places(region)
+    _, _, slots, _ = vector_places(region)
+    width = columns_width(region)
+    place = region[region[T.ARC_FACTORS] + arc]
+    source = row + region[region[T.ARC_SOURCES] + arc]
     column = slots + slot
     m, e, coarse = work[linear + place], work[scales + place], 0.0
     if m != 0.0 and abs(e) >= FAR:
-        m, e, coarse = split_sum(work[work0 + arc], work[work0 + eights(ints, base, T.RESTS) + arc])
+        m, e, coarse = split_sum(work[arc], work[eights(region, T.RESTS) + arc])
     m *= work[source] * work[column]
     e, coarse = added(e, coarse, work[column + width], work[column + 2 * width])
     e, coarse = added(e, coarse, work[source + to_exponents], work[source + to_coarse])
@@ -87,16 +87,16 @@ def term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse):
 
 
 @helper
-def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse):
+def all_terms(region, work, state, emits, before, after, to_exponents, to_coarse):
     """The sum of what comes into a state, in units of the greatest term, and that one's exponents; 0 for nothing.
 
     Where no frame is read, what the state itself held counts, too.
     """
-    n_emitting = ints[base + T.N_EMITTING]
-    low = ints[base + ints[base + T.EMITTING] + state]
-    high = ints[base + ints[base + T.EMITTING] + state + 1]
-    begin = ints[base + ints[base + T.SILENT] + state]
-    end = ints[base + ints[base + T.SILENT] + state + 1]
+    n_emitting = region[T.N_EMITTING]
+    low = region[region[T.EMITTING] + state]
+    high = region[region[T.EMITTING] + state + 1]
+    begin = region[region[T.SILENT] + state]
+    end = region[region[T.SILENT] + state + 1]
     top = top_coarse = total = 0.0
     found = False
     if not emits:
@@ -107,8 +107,8 @@ def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents
     for k in range(low, high + end - begin):
         arc = k if k < high else begin + k - high
         row = before if arc < n_emitting else after
-        slot = ints[base + ints[base + T.ARC_SLOTS] + arc] if arc < n_emitting else ints[base + T.N_SLOTS]
-        m, e, coarse = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
+        slot = region[region[T.ARC_SLOTS] + arc] if arc < n_emitting else region[T.N_SLOTS]
+        m, e, coarse = term(region, work, arc, slot, row, to_exponents, to_coarse)
         if m != 0.0 and (not found or behind(e, coarse, top, top_coarse) > 0.0):
             top, top_coarse = e, coarse
             found = True
@@ -119,8 +119,8 @@ def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents
     for k in range(low, high + end - begin):
         arc = k if k < high else begin + k - high
         row = before if arc < n_emitting else after
-        slot = ints[base + ints[base + T.ARC_SLOTS] + arc] if arc < n_emitting else ints[base + T.N_SLOTS]
-        m, e, coarse = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
+        slot = region[region[T.ARC_SLOTS] + arc] if arc < n_emitting else region[T.N_SLOTS]
+        m, e, coarse = term(region, work, arc, slot, row, to_exponents, to_coarse)
         shift = behind(e, coarse, top, top_coarse)
         if m != 0.0 and shift > LEAST_PRODUCT:
             total += m * power_of_two(shift)
@@ -128,19 +128,19 @@ def all_terms(ints, base, work, work0, state, emits, before, after, to_exponents
 
 
 @kernel(f"void({PLACE}, int64, int64, int64, int64)", internal=True, lazy=True)
-def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
+def slow_forward(region, work, n_frames, frame, count, start):
     """So many frames from the row, its exponents and coarse exponents at ``start``: rows, with theirs beside them.
 
     With ``count`` 0: the ε arcs before the first frame.
     """
-    _, stride, _, score = vector_places(ints, base, work0)
-    rows, _, exponents, coarse = row_places(ints, base, work0)
-    pad = ints[base + T.PAD]
+    _, stride, _, score = vector_places(region)
+    rows, _, exponents, coarse = row_places(region)
+    pad = region[T.PAD]
     for k in range(stride):
         work[rows + k] = work[start + k]
         work[exponents + k] = work[start + START_EXPONENTS * stride + k]
         work[coarse + k] = work[start + START_COARSE * stride + k]
-    put_silent_column(ints, base, work, work0)
+    put_silent_column(region, work)
     to_exponents, to_coarse = exponents - rows, coarse - rows
     emits = count > 0
     far = 0.0
@@ -150,10 +150,10 @@ def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
         for k in range(after - pad, after - pad + stride):
             work[k] = work[k + to_exponents] = work[k + to_coarse] = 0.0
         if emits:
-            split_columns(ints, base, work, work0, n_frames, frame + step)
+            split_columns(region, work, n_frames, frame + step)
         far = 0.0
-        for state in range(ints[base + T.N_STATES]):
-            total, e, c = all_terms(ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse)
+        for state in range(region[T.N_STATES]):
+            total, e, c = all_terms(region, work, state, emits, before, after, to_exponents, to_coarse)
             if total > 0.0:
                 own = exponent_of(total)
                 e, c = carried(e + own, c)
@@ -165,29 +165,29 @@ def slow_forward(ints, base, work, work0, n_frames, frame, count, start):
 
 
 @kernel(f"void({PLACE}, int64, int64, int64)", internal=True, lazy=True)
-def slow_back(ints, base, work, work0, n_frames, frame, count):
+def slow_back(region, work, n_frames, frame, count):
     """The gradient of `slow_forward`, which was just called again: from posteriors of states after to those before.
 
     Posteriors stand in the present row. Columns become their posteriors.
     """
-    vectors, stride, _, _ = vector_places(ints, base, work0)
-    _, _, _, sums = weight_places(ints, base, work0)
-    rows, _, exponents, coarse = row_places(ints, base, work0)
-    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
-    pad = ints[base + T.PAD]
-    n_states, n_emitting, n_slots = ints[base + T.N_STATES], ints[base + T.N_EMITTING], ints[base + T.N_SLOTS]
+    vectors, stride, _, _ = vector_places(region)
+    _, _, _, sums = weight_places(region)
+    rows, _, exponents, coarse = row_places(region)
+    columns, _, _, _ = frame_places(region, n_frames)
+    pad = region[T.PAD]
+    n_states, n_emitting, n_slots = region[T.N_STATES], region[T.N_EMITTING], region[T.N_SLOTS]
     posteriors = vectors + pad
     earlier = vectors + EARLIER * stride
-    emitting = base + ints[base + T.EMITTING]
-    silent = base + ints[base + T.SILENT]
+    emitting = region[T.EMITTING]
+    silent = region[T.SILENT]
     to_exponents, to_coarse = exponents - rows, coarse - rows
     emits = count > 0
     for step in range(max(count, 1) - 1, -1, -1):
         before = rows + step * stride + pad
         after = before + stride
-        used = columns + (frame + step) * columns_width(ints, base)
+        used = columns + (frame + step) * columns_width(region)
         if emits:
-            split_columns(ints, base, work, work0, n_frames, frame + step)
+            split_columns(region, work, n_frames, frame + step)
             for slot in range(n_slots):
                 work[used + slot] = 0.0
         for state in range(n_states):
@@ -197,23 +197,21 @@ def slow_back(ints, base, work, work0, n_frames, frame, count):
             own = work[posteriors + state]
             if own == 0.0:
                 continue
-            total, top, top_coarse = all_terms(
-                ints, base, work, work0, state, emits, before, after, to_exponents, to_coarse
-            )
+            total, top, top_coarse = all_terms(region, work, state, emits, before, after, to_exponents, to_coarse)
             own /= total
-            low, high = ints[emitting + state], ints[emitting + state + 1] if emits else ints[emitting + state]
-            begin, end = ints[silent + state], ints[silent + state + 1]
+            low, high = region[emitting + state], region[emitting + state + 1] if emits else region[emitting + state]
+            begin, end = region[silent + state], region[silent + state + 1]
             for k in range(low, high + end - begin):
                 arc = k if k < high else begin + k - high
                 reads = arc < n_emitting
                 row = before if reads else after
-                slot = ints[base + ints[base + T.ARC_SLOTS] + arc] if reads else n_slots
-                m, e, c = term(ints, base, work, work0, arc, slot, row, to_exponents, to_coarse)
+                slot = region[region[T.ARC_SLOTS] + arc] if reads else n_slots
+                m, e, c = term(region, work, arc, slot, row, to_exponents, to_coarse)
                 shift = behind(e, c, top, top_coarse)
                 if m != 0.0 and shift > LEAST_PRODUCT:
                     share = own * (m * power_of_two(shift))
-                    source = ints[base + ints[base + T.ARC_SOURCES] + arc]
-                    work[sums + ints[base + ints[base + T.ARC_FACTORS] + arc]] += share
+                    source = region[region[T.ARC_SOURCES] + arc]
+                    work[sums + region[region[T.ARC_FACTORS] + arc]] += share
                     if reads:
                         work[earlier + source] += share
                         work[used + slot] += share

@@ -35,39 +35,39 @@ _NEGLIGIBLE = 2.0**-250
 """Posteriors below this are dropped between blocks, since β might have no room for them."""
 
 
-@kernel(f"void({PLACE}, int32[::1], int64, int64, int64, int64, boolean)", internal=True)
-def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights):
+@kernel(f"void({PLACE}, int32[::1], int64, int64, int64, boolean)", internal=True)
+def block_back(region, work, iwork, n_frames, block, end, want_weights):
     """From posteriors of states after a block, which ends before frame ``end``, to those before.
 
     Its columns become their posteriors; those of arcs are added to the workspace's sums by factor.
     """
-    row, stride, _, _ = vector_places(ints, base, work0)
-    columns, _, _, starts = frame_places(ints, base, n_frames, work0)
+    row, stride, _, _ = vector_places(region)
+    columns, _, _, starts = frame_places(region, n_frames)
     zero = broadcast(0.0)
-    frame = np.int64(iwork[iwork0 + FIRST_FRAME + 2 * block])
-    how = iwork[iwork0 + HOW + 2 * block]
+    frame = np.int64(iwork[FIRST_FRAME + 2 * block])
+    how = iwork[HOW + 2 * block]
     start = starts + START_ROWS * stride * block
     count = end - frame
     if how == SLOWLY:
-        slow_forward(ints, base, work, work0, n_frames, frame, count, start)
-        slow_back(ints, base, work, work0, n_frames, frame, count)
+        slow_forward(region, work, n_frames, frame, count, start)
+        slow_back(region, work, n_frames, frame, count)
         return
-    fill_factors(ints, base, work, work0, start + START_EXPONENTS * stride, how == UNIFORMLY)
-    at = columns + frame * columns_width(ints, base)
-    rows = block_rows(ints, base, n_frames, work0, block, frame)
+    fill_factors(region, work, start + START_EXPONENTS * stride, how == UNIFORMLY)
+    at = columns + frame * columns_width(region)
+    rows = block_rows(region, n_frames, block, frame)
     if n_frames * stride > KEPT:
-        run_block(ints, base, work, work0, at, count, start, rows)
+        run_block(region, work, at, count, start, rows)
     last = rows + count * stride
     for k in range(0, stride, 8):
         posteriors = load(work, row + k)
         beta = divide(posteriors, load(work, last + k))
         store(work, row + BETA * stride + k, where_greater(posteriors, broadcast(_NEGLIGIBLE), beta, zero))
-    if ints[base + T.INNER_LOOP] == T.DIAGONALS:
-        diagonals_back(ints, base, work, work0, at, count, rows, want_weights)
-    elif ints[base + T.INNER_LOOP] == T.MATRIX:
-        matrix_back(ints, base, work, work0, at, count, rows, want_weights)
+    if region[T.INNER_LOOP] == T.DIAGONALS:
+        diagonals_back(region, work, at, count, rows, want_weights)
+    elif region[T.INNER_LOOP] == T.MATRIX:
+        matrix_back(region, work, at, count, rows, want_weights)
     else:
-        arcs_back(ints, base, work, work0, at, count, rows, want_weights)
+        arcs_back(region, work, at, count, rows, want_weights)
     for k in range(0, stride, 8):
         mantissas = load(work, start + k)
         posteriors = mantissas * load(work, row + BETA * stride + k)
@@ -75,13 +75,13 @@ def block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, wan
 
 
 @kernel(f"void({PLACE}, int64)", internal=True, lazy=True)
-def starts_back(ints, base, work, work0, n_frames):
+def starts_back(region, work, n_frames):
     """The gradient of the ε arcs before the first frame."""
-    _, stride, _, _ = vector_places(ints, base, work0)
-    rows, _, _, _ = row_places(ints, base, work0)
+    _, stride, _, _ = vector_places(region)
+    rows, _, _, _ = row_places(region)
     start = rows + 4 * stride  # behind the rows that one frame takes
     clear(work, start, START_ROWS * stride)
-    for k in range(ints[base + T.N_STARTS]):
-        work[start + ints[base + ints[base + T.STARTS] + k]] = 1.0
-    slow_forward(ints, base, work, work0, n_frames, 0, 0, start)
-    slow_back(ints, base, work, work0, n_frames, 0, 0)
+    for k in range(region[T.N_STARTS]):
+        work[start + region[region[T.STARTS] + k]] = 1.0
+    slow_forward(region, work, n_frames, 0, 0, start)
+    slow_back(region, work, n_frames, 0, 0)

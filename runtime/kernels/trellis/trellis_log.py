@@ -119,121 +119,102 @@ def prefetch(frames, row, n_slots):
 
 
 @helper
-def load_frames(ints, base, frames, frame0, n_frames, work, work0, begin, end):
+def load_frames(region, frames, work, begin, end):
     """Exponentiate the columns that occur, of frames from ``begin`` to ``end``."""
-    n_slots = ints[base + T.N_SLOTS]
+    n_frames = len(frames)
+    n_slots = region[T.N_SLOTS]
     n_eights = n_slots // 8 * 8
-    width = columns_width(ints, base)
-    used = base + ints[base + T.SLOT_COLUMNS]
-    columns, shifts, ranges, _ = frame_places(ints, base, n_frames, work0)
+    width = columns_width(region)
+    used = region[T.SLOT_COLUMNS]
+    columns, shifts, ranges, _ = frame_places(region, n_frames)
     to = columns + begin * width
     prefetched = 0.0
     for frame in range(begin, end):
-        row = frame0 + frame
-        prefetched += prefetch(frames, row, n_slots)
+        prefetched += prefetch(frames, frame, n_slots)
         for slot in range(0, n_eights, 8):
-            store(work, to + slot, picked(frames, row, ints, used + slot))
+            store(work, to + slot, picked(frames, frame, region, used + slot))
         for slot in range(n_eights, n_slots):
-            put(work, to + slot, frames[np.uint64(row), np.uint64(ints[used + slot])])
+            put(work, to + slot, frames[np.uint64(frame), np.uint64(region[used + slot])])
         to += width
-    _, _, _, score = vector_places(ints, base, work0)
+    _, _, _, score = vector_places(region)
     work[score + PREFETCHED] = prefetched  # or it would not be done
     first = columns + begin * width
     short = frames.itemsize == 4
-    exponentiate_frames(work, first, end - begin, ints[base + T.N_SLOTS], width, shifts + begin, ranges + begin, short)
+    exponentiate_frames(work, first, end - begin, region[T.N_SLOTS], width, shifts + begin, ranges + begin, short)
 
 
-def _forward(ints, base, weights, n_shared, shift, frames, frame0, n_frames, work, work0, iwork, iwork0, sign):
+def _forward(region, leaves, frames, work, iwork, sign):
     """Log of the sum over accepting paths of exp(weight of arcs and frames); −inf where there is none."""
-    gather_weights(ints, base, ints[base + T.N_ARCS], weights, n_shared, shift, work, work0, 1.0)
-    rests = work0 + eights(ints, base, T.RESTS)
-    for arc in range(ints[base + T.N_ARCS]):
-        work[rests + arc] = rounded_off(ints, base, arc, weights, n_shared, shift, work[work0 + arc])
-    if ints[base + T.N_STATES] == 0:
+    n_frames = len(frames)
+    gather_weights(region, region[T.N_ARCS], leaves, work, 1.0)
+    rests = eights(region, T.RESTS)
+    for arc in range(region[T.N_ARCS]):
+        work[rests + arc] = rounded_off(region, arc, leaves, work[arc])
+    if region[T.N_STATES] == 0:
         return -inf
-    begin_blocks(ints, base, work, work0, iwork, iwork0)
+    begin_blocks(region, work, iwork)
     frame = 0
     loaded = np.int64(0)  # of that type from the first, or `load_frames` would be compiled for 0 as well
     while frame < n_frames:
         needed = frame + LONGEST if frame + LONGEST < n_frames else n_frames
         if loaded < needed:
-            load_frames(ints, base, frames, frame0, n_frames, work, work0, loaded, needed)
+            load_frames(region, frames, work, loaded, needed)
         loaded = np.int64(needed)
-        frame = next_block(ints, base, work, work0, iwork, iwork0, n_frames, frame)
-    return finish_blocks(ints, base, work, work0, n_frames)
+        frame = next_block(region, work, iwork, n_frames, frame)
+    return finish_blocks(region, work, n_frames)
 
 
 @helper
-def add_columns(ints, base, work, from_, cotangent, frames_gradient, row):
+def add_columns(region, work, from_, cotangent, frames_gradient, row):
     """Add cotangent × the posterior of each column to a frame's gradient; what `prefetch` returns."""
-    n_slots = ints[base + T.N_SLOTS]
+    n_slots = region[T.N_SLOTS]
     n_eights = n_slots // 8 * 8
-    used = base + ints[base + T.SLOT_COLUMNS]
+    used = region[T.SLOT_COLUMNS]
     prefetched = prefetch(frames_gradient, row, n_slots)
     for slot in range(0, n_eights, 8):
-        add_picked(frames_gradient, row, ints, used + slot, load(work, from_ + slot) * cotangent)
+        add_picked(frames_gradient, row, region, used + slot, load(work, from_ + slot) * cotangent)
     for slot in range(n_eights, n_slots):
-        frames_gradient[np.uint64(row), np.uint64(ints[used + slot])] += cotangent * number(work, from_ + slot)
+        frames_gradient[np.uint64(row), np.uint64(region[used + slot])] += cotangent * number(work, from_ + slot)
     return prefetched
 
 
 @helper
-def add_weights(ints, base, work, work0, cotangent, gradient, n_shared, g_shared, g_shift):
+def add_weights(region, work, cotangent, gradient):
     """Add cotangent × the posterior of each arc to its entries' gradient."""
-    _, _, _, sums = weight_places(ints, base, work0)
-    for arc in range(ints[base + T.N_ARCS]):
-        posterior = cotangent * work[sums + ints[base + ints[base + T.ARC_FACTORS] + arc]]
-        add_to_entries(ints, base, arc, posterior, gradient, n_shared, g_shared, g_shift)
+    _, _, _, sums = weight_places(region)
+    for arc in range(region[T.N_ARCS]):
+        posterior = cotangent * work[sums + region[region[T.ARC_FACTORS] + arc]]
+        add_to_entries(region, arc, posterior, gradient)
 
 
 def _backward(
-    ints,
-    base,
-    weights,
-    n_shared,
-    shift,
-    frames,
-    frame0,
-    n_frames,
-    work,
-    work0,
-    iwork,
-    iwork0,
-    sign,
-    cotangent,
-    gradient,
-    g_shared,
-    g_shift,
-    frames_gradient,
-    gframe0,
-    want_weights,
-    want_frames,
+    region, leaves, frames, work, iwork, sign, cotangent, gradient, frames_gradient, want_weights, want_frames
 ):
     """Add cotangent × posterior of each arc to its entries' gradient, and of each frame and column to the frames'.
 
     Once after each forward: the workspace's columns become posteriors.
     """
-    _, _, _, score = vector_places(ints, base, work0)
-    if ints[base + T.N_STATES] == 0 or work[score] == -inf:
+    n_frames = len(frames)
+    _, _, _, score = vector_places(region)
+    if region[T.N_STATES] == 0 or work[score] == -inf:
         return
-    _, _, factors, sums = weight_places(ints, base, work0)
-    columns, _, _, _ = frame_places(ints, base, n_frames, work0)
-    width = columns_width(ints, base)
+    _, _, factors, sums = weight_places(region)
+    columns, _, _, _ = frame_places(region, n_frames)
+    width = columns_width(region)
     clear(work, sums, sums - factors)
     prefetched = 0.0
     end = n_frames
-    for block in range(iwork[iwork0 + N_BLOCKS] - 1, -1, -1):
-        block_back(ints, base, work, work0, iwork, iwork0, n_frames, block, end, want_weights)
-        begin = iwork[iwork0 + FIRST_FRAME + 2 * block]
+    for block in range(iwork[N_BLOCKS] - 1, -1, -1):
+        block_back(region, work, iwork, n_frames, block, end, want_weights)
+        begin = iwork[FIRST_FRAME + 2 * block]
         for frame in range(begin if want_frames else end, end):
-            row = gframe0 + frame
-            prefetched += add_columns(ints, base, work, columns + frame * width, cotangent, frames_gradient, row)
+            prefetched += add_columns(region, work, columns + frame * width, cotangent, frames_gradient, frame)
         end = begin
     work[score + PREFETCHED] = prefetched
-    if ints[base + T.SILENT_DEPTH] > 0:
-        starts_back(ints, base, work, work0, n_frames)
+    if region[T.SILENT_DEPTH] > 0:
+        starts_back(region, work, n_frames)
     if want_weights:
-        add_weights(ints, base, work, work0, cotangent, gradient, n_shared, g_shared, g_shift)
+        add_weights(region, work, cotangent, gradient)
 
 
 trellis_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

@@ -19,7 +19,7 @@ from arcgrad.runtime.regions import Region
 
 N_SHARED = 3
 BASE, WORK0, IWORK0, SHIFT, G_SHARED, G_SHIFT = 5, 3, 2, 7, 2, 11
-"""Odd offsets everywhere, so that a kernel that forgets one is caught."""
+"""Odd offsets of what kernels are given, so that one that reads or writes outside is caught."""
 
 
 @dataclass
@@ -54,22 +54,23 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, cot
     weights[n_shared + SHIFT :] = local[n_shared:]
     gradient = np.zeros(len(local) + max(G_SHARED, G_SHIFT))
     sign = -1.0 if region.semiring == "min" else 1.0
-    graph = (ints, BASE, weights, n_shared, SHIFT)
-    space = (work, WORK0, iwork, IWORK0, sign)
+    graph = (ints[BASE:], (weights, n_shared, SHIFT))
+    space = (work[WORK0:], iwork[IWORK0:], sign)
     dtype = np.float64 if frames is None else frames.dtype
     given: tuple[Any, ...] = ()
     frames_gradient = None
     if frames is not None:
         padded = np.full((n_frames + 3, frames.shape[1]), np.nan, dtype=dtype)
         padded[2 : 2 + n_frames] = frames
-        given = (padded, 2, n_frames)
+        given = (padded[2 : 2 + n_frames],)
         frames_gradient = np.zeros((n_frames + 2, frames.shape[1]), dtype=dtype)
     forward = function(region, "forward", dtype)
     value = forward(*graph, *given, *space)
     backward = function(region, "backward", dtype)
     if backward is not None:
-        extra = () if frames is None else (frames_gradient, 1, True, True)
-        backward(*graph, *given, *space, cotangent, gradient, G_SHARED, G_SHIFT, *extra)
+        extra = () if frames_gradient is None else (frames_gradient[1 : 1 + n_frames], True, True)
+        sums = gradient[G_SHARED:], n_shared, G_SHIFT - G_SHARED
+        backward(*graph, *given, *space, cotangent, sums, *extra)
     assert np.all(np.isnan(work[WORK0 + floats :]))
     assert np.all(np.isnan(work[:WORK0]))
     assert np.all(iwork[IWORK0 + integers :] == 777)
@@ -86,10 +87,10 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, cot
         arcs = np.full(200, -9, dtype=np.int32)
         if region.kind == "trellis":
             arc_frames = arcs.copy()
-            length = walk(ints, BASE, iwork, IWORK0, n_frames, arcs, arc_frames)
+            length = walk(ints[BASE:], iwork[IWORK0:], n_frames, arcs, arc_frames)
             path_frames = arc_frames[:length].tolist()
         else:
-            length = walk(ints, BASE, iwork, IWORK0, arcs)
+            length = walk(ints[BASE:], iwork[IWORK0:], arcs)
         path = arcs[:length].tolist()
     return Result(value, local_gradient, frames_gradient, path, path_frames)
 

@@ -57,7 +57,7 @@ def run_slices(calls: list[Callable[[], Any]], work: float) -> None:
     The first exception raised passes on, and with it Ctrl-C, when the calls that run have ended; no other call begins.
     """
     threads = min(threads_for(work), len(calls))
-    if threads == 1:
+    if threads <= 1:
         for call in calls:
             call()
         return

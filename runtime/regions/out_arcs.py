@@ -23,10 +23,11 @@ class OutArcs:
     """The arcs of a trellis.
 
     Attributes:
-        rows: (S + 1,) where the arcs that leave each state begin. States have numbers of the region's own, in which ε
-            arcs lead forward.
+        rows: (2 S + 1,) for each state where the arcs begin that leave it and take a frame, then where its ε arcs do.
+            States have numbers of the region's own, in which ε arcs lead forward.
         ends: (n_arcs,) destinations.
         columns: (n_arcs,) the dense input's column that each takes, −1 of ε arcs.
+        ranks: (n_arcs,) greater for the later of two arcs that leave one state of the composition.
         numbers: (n_arcs,) the graph's numbers of them.
         starts: in the order of the graph's.
         accepts: in any order.
@@ -36,6 +37,7 @@ class OutArcs:
     rows: IntArray
     ends: IntArray
     columns: IntArray
+    ranks: IntArray
     numbers: IntArray
     starts: IntArray
     accepts: IntArray
@@ -44,7 +46,7 @@ class OutArcs:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        return 4 * (len(self.rows) + 3 * len(self.ends) + len(self.starts) + len(self.accepts))
+        return 4 * (len(self.rows) + 4 * len(self.ends) + len(self.starts) + len(self.accepts))
 
 
 def out_arcs(region: Region, topology: Topology, side: str) -> OutArcs:
@@ -66,15 +68,20 @@ def out_arcs(region: Region, topology: Topology, side: str) -> OutArcs:
     columns: IntArray = np.full(n_arcs, -1, dtype=np.int32)
     columns[:n_emitting] = array(T.SLOT_COLUMNS, header[T.N_SLOTS])[array(T.ARC_SLOTS, n_emitting)]
     by_column = (columns.view(np.uint32),) if side == "input" else ()  # where −1 is greatest
-    order = np.lexsort((numbers, *by_column, sources))
+    ties = np.lexsort((numbers, *by_column))
+    ranks = np.empty(n_arcs, dtype=np.int32)
+    ranks[ties] = np.arange(n_arcs, dtype=np.int32)
+    rows = 2 * sources.astype(np.int64) + (columns < 0)
+    order = np.lexsort((ranks, rows))
     # The order of starts that no arc leaves does not matter: their paths are empty.
     states = np.zeros(n_states, dtype=np.int32)
     states[sources] = topology.src[numbers]
     starts = array(T.STARTS, header[T.N_STARTS])
     return OutArcs(
-        rows=row_pointers(sources, n_states).astype(np.int32),
+        rows=row_pointers(rows, 2 * n_states).astype(np.int32),
         ends=ends[order],
         columns=columns[order],
+        ranks=ranks[order],
         numbers=numbers[order],
         starts=starts[np.argsort(states[starts], kind="stable")],
         accepts=array(T.ACCEPTS, header[T.N_ACCEPTS]).copy(),

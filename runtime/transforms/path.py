@@ -99,7 +99,7 @@ def _path_of_trellis(
     """The best path by the kernels, in segments of as many levels as choices may be kept of."""
     assert composition.weights is not None
     scores, weights = composition.scores, composition.weights[arcs.numbers]
-    n_levels, n_states = len(scores) + 1, len(arcs.rows) - 1
+    n_levels, n_states = len(scores) + 1, len(arcs.rows) // 2
     if not n_states:
         return None
     step = max(min(n_levels, _CHOICES // (4 * n_states)), isqrt(n_levels) + 1)
@@ -113,8 +113,8 @@ def _path_of_trellis(
     def fill(begin: int, turn: int) -> int:
         last = min(begin + step, n_levels) - 1
         return search(
-            arcs.rows, arcs.ends, arcs.columns, weights, arcs.has_silent, scores, begin, last, rows, silent, choices,
-            turn,
+            arcs.rows, arcs.ends, arcs.columns, arcs.ranks, weights, arcs.has_silent, scores, begin, last, rows, silent,
+            choices, turn,
         )  # fmt: skip
 
     turn = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import inf
 
 from arcgrad.runtime.jit.declare import kernel
+from arcgrad.runtime.kernels.frames.frames_log import greatest
 
 __all__ = ["frames_path", "frames_path_float32"]
 
@@ -16,12 +17,13 @@ def _path(frames, columns):
     """Write each frame's column; the path's weight, −inf where there is none."""
     after = 0.0
     for frame in range(frames.shape[0] - 1, -1, -1):
-        best = -inf
-        for column in range(frames.shape[1]):
-            score = frames[frame, column] + after
-            if score > best:
-                best = score
-                columns[frame] = column
+        best = greatest(frames, frame) + after  # rounding keeps the order of sums
+        column = 0
+        while column < frames.shape[1] and frames[frame, column] + after != best:
+            column += 1
+        if column == frames.shape[1]:
+            return -inf
+        columns[frame] = column
         after = best
     return after
 

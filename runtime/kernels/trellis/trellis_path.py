@@ -9,17 +9,24 @@ from __future__ import annotations
 
 from math import inf
 
-from arcgrad.runtime.jit.declare import kernel
+from arcgrad.runtime.jit.declare import helper, kernel
 
 __all__ = ["trellis_path", "trellis_path_float32", "trellis_path_walk"]
 
 
-def _levels(rows, ends, columns, weights, has_silent, frames, first, last, scores, silent, choices, turn):
+@helper
+def silent_of(arc, ends, columns, here, after):
+    """The number of ε arcs of the best path that an arc begins, from those of its level and the one behind."""
+    return here[ends[arc]] + 1 if columns[arc] < 0 else after[ends[arc]]
+
+
+def _levels(rows, ends, columns, ranks, weights, has_silent, frames, first, last, scores, silent, choices, turn):
     """Fill the levels ``last`` down to ``first``.
 
     Args:
-        rows: (S + 1,) where the arcs that leave each state begin, in order of ties; ε arcs lead to later states.
-        ends, columns, weights: of the arcs; the column of an ε arc is −1.
+        rows: (2 S + 1,) for each state where the arcs begin that leave it and take a frame, in order of ties, and then
+            its ε arcs, which lead to later states.
+        ends, columns, ranks, weights: of the arcs; the column of an ε arc is −1, and ranks are in order of ties.
         has_silent: whether there are ε arcs.
         frames: (T, C) scores.
         first, last: levels, of 0 … T.
@@ -40,38 +47,51 @@ def _levels(rows, ends, columns, weights, has_silent, frames, first, last, score
         here = scores[turn]
         after = scores[1 - turn]
         if not has_silent:
-            for state in range(len(rows) - 1):
+            for state in range(len(here)):
                 best = here[state] if at_end else -inf
                 choice = -1
                 if not at_end:
-                    for arc in range(rows[state], rows[state + 1]):
+                    for arc in range(rows[2 * state], rows[2 * state + 1]):
                         score = (frames[level, columns[arc]] + weights[arc]) + after[ends[arc]]
-                        if score > best:
-                            best = score
-                            choice = arc
+                        better = score > best
+                        choice = arc if better else choice
+                        best = score if better else best
                 here[state] = best
                 chosen[state] = choice
             continue
         fewest_here = silent[turn]
         fewest_after = silent[1 - turn]
-        for state in range(len(rows) - 2, -1, -1):
+        for state in range(len(here) - 1, -1, -1):
             best = here[state] if at_end else -inf
-            fewest = 0
             choice = -1
-            for arc in range(rows[state], rows[state + 1]):
-                end = ends[arc]
-                if columns[arc] < 0:
-                    score = weights[arc] + here[end]
-                    length = fewest_here[end] + 1
-                elif at_end:
-                    continue
-                else:
-                    score = (frames[level, columns[arc]] + weights[arc]) + after[end]
-                    length = fewest_after[end]
-                if score > best or (score == best and length < fewest):
-                    best = score
-                    fewest = length
-                    choice = arc
+            ties = 0
+            if not at_end:
+                for arc in range(rows[2 * state], rows[2 * state + 1]):
+                    score = (frames[level, columns[arc]] + weights[arc]) + after[ends[arc]]
+                    ties += score == best
+                    better = score > best
+                    choice = arc if better else choice
+                    best = score if better else best
+            for arc in range(rows[2 * state + 1], rows[2 * state + 2]):
+                score = weights[arc] + here[ends[arc]]
+                ties += score == best
+                better = score > best
+                choice = arc if better else choice
+                best = score if better else best
+            fewest = 0
+            if choice >= 0:
+                fewest = silent_of(choice, ends, columns, fewest_here, fewest_after)
+                if ties > 0:
+                    for arc in range(rows[2 * state + at_end], rows[2 * state + 2]):
+                        length = silent_of(arc, ends, columns, fewest_here, fewest_after)
+                        if length < fewest or (length == fewest and ranks[arc] < ranks[choice]):
+                            if columns[arc] < 0:
+                                score = weights[arc] + here[ends[arc]]
+                            else:
+                                score = (frames[level, columns[arc]] + weights[arc]) + after[ends[arc]]
+                            if score == best:
+                                fewest = length
+                                choice = arc
             here[state] = best
             fewest_here[state] = fewest
             chosen[state] = choice
@@ -108,7 +128,7 @@ def trellis_path_walk(ends, columns, choices, first, last, state, length, arcs, 
 
 
 _LEVELS = (
-    "int64(const int32[::1], const int32[::1], const int32[::1], const float64[::1], boolean, "
+    "int64(const int32[::1], const int32[::1], const int32[::1], const int32[::1], const float64[::1], boolean, "
     "const FRAMES[:, ::1], int64, int64, float64[:, ::1], int32[:, ::1], int32[:, ::1], int64)"
 )
 trellis_path = kernel(_LEVELS.replace("FRAMES", "float64"))(_levels)

@@ -45,10 +45,10 @@ def how(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @st.composite
-def scores(draw: st.DrawFn, weights: st.SearchStrategy[float] = EXACT) -> np.ndarray:
-    steps, columns = draw(st.integers(0, 4)), draw(st.integers(0, 3))
-    values = draw(st.lists(weights, min_size=steps * columns, max_size=steps * columns))
-    return np.array(values, dtype=draw(st.sampled_from([np.float32, np.float64]))).reshape(steps, columns)
+def scores(draw: st.DrawFn) -> np.ndarray:
+    steps = draw(st.integers(0, 4))
+    values = draw(st.lists(EXACT, min_size=steps * 3, max_size=steps * 3))
+    return np.array(values, dtype=draw(st.sampled_from([np.float32, np.float64]))).reshape(steps, 3)
 
 
 def outcome(evaluate: Callable[[], Any]) -> Any:
@@ -97,3 +97,116 @@ def test_brute_force(x: np.ndarray, a: GraphLeaf) -> None:
     assert (found.weight.sum() if found.n_states else -math.inf) == reduced.value
     assert found.n_arcs == reduced.gradients[0].sum()
     assert found.n_states == 0 or ag.compile("MAX[X ∘ A]")(X=x, A=convert(a)) == reduced.value
+
+
+RNG = np.random.default_rng(0)
+ARCS = [(0, 0, 0, 4), (0, 1, 1, -1), (1, 1, 1, 1), (1, 2, -1, 2), (2, 2, 2, 5), (0, 2, 2, 3)]
+Y = ag.Graph.from_arcs([(*arc, 0.1 * k - 0.7) for k, arc in enumerate(ARCS)], start=[0], accept=[2])
+LOOPS = [(state, state, label, label % 3, 0.1 * label) for state in (0, 1) for label in range(6)]
+Z = ag.Graph.from_arcs([*LOOPS, (0, 1, -1, -1, -0.05)], start=[0], accept=[0, 1])
+LONE = ag.linear([0] * 9)  # no path of fewer frames
+
+
+def given_for(equation: ag.Equation, dtype: str, batch: bool) -> dict[str, Any]:
+    x = RNG.normal(size=(4, 5, 3)).astype(dtype)
+    known = {
+        "X": ag.dense(x, lengths=[5, 3, 0, 4]) if batch else x[0],
+        "Y": [Y, Y.with_weight(RNG.normal(size=6)), Y, LONE] if batch else Y,
+        "Z": Z,
+        "w": 0.3,
+    }
+    return {name: known[name] for name in equation.inputs}
+
+
+DIFFERENTIATED = (
+    "LSE[PATH[X ∘ Y] ∘ Z]",
+    "LSE[PATH[Z ∘ X]] + LSE[PATH[X]]",
+    "LSE[PATH[X ∘ Y⟨w⟩] ∘ Z] - LSE[X]",
+    "LSE[PATH[X ∘ (Y ∘ Z)]]",
+    "MAX[PATH[Z ∘ X ∘ Y⟨MAX[X ∘ Y]⟩]]",
+    "LSE[PATH[PATH[X ∘ Y] ∘ Z]]",
+)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("text", DIFFERENTIATED)
+def test_gradients_go_to_the_arcs_that_were_copied(text: str, batch: bool, dtype: str) -> None:
+    equation = ag.compile(text, mode="kernels")
+    given = given_for(equation, dtype, batch)
+    expected, gradients = ag.compile(text, mode="interpret").value_and_grad(given)
+    value, pull = equation.pullback(given)
+    np.testing.assert_allclose(value, expected, rtol=1e-6 if dtype == "float32" else 1e-12)
+    out = {"X": np.full((4, 5, 3) if batch else (5, 3), np.nan, dtype)}
+    for found in (pull(), equation.value_and_grad(given)[1], equation.value_and_grad(given, out=out)[1]):
+        for name, gradient in gradients.items():
+            pairs = zip(gradient, found[name], strict=True) if name == "Y" and batch else [(gradient, found[name])]
+            for one, other in pairs:
+                np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-9, err_msg=name)
+                assert np.asarray(other).dtype == np.asarray(one).dtype
+
+
+@pytest.mark.parametrize("text", ["PATH[X ∘ Y] ∘ Z", "PATH[Z ∘ X]", "PATH[Z ∘ X ∘ Y⟨MAX[X ∘ Y]⟩]", "PATH[X]"])
+def test_jacobians(text: str) -> None:
+    equation = ag.compile(text, mode="kernels")
+    given = given_for(equation, "float64", False)
+    value, gradients = equation.value_and_grad(given)
+    cotangents = np.eye(value.n_arcs)
+    jacobians = equation.jacobian(given, wrt=tuple(given))
+    for name, gradient in gradients.items():
+        rows = [equation.value_and_grad(given, cotangent=each, wrt=name)[1][name] for each in cotangents]
+        np.testing.assert_allclose(jacobians[name].toarray(), [np.ravel(row) for row in rows], atol=1e-12)
+        np.testing.assert_allclose(np.sum(rows, axis=0), gradient, atol=1e-12)
+    assert equation.check_grad(given).ok
+
+
+def test_shared_inputs_and_threads(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = RNG.normal(size=(6, 300, 40)).astype(np.float32)
+    states = np.arange(90)
+    graph = ag.Graph(states, np.minimum(states + 1, 89), states % 40, start=states, accept=states)
+    equation = ag.compile("PATH[X ∘ Y]", mode="kernels")
+    singles = [equation(X=each, Y=graph) for each in x]
+    for threads in ("1", "3"):
+        monkeypatch.setenv("ARCGRAD_THREADS", threads)
+        assert all(map(ag.equal, equation(X=x, Y=graph), singles))
+        assert all(map(ag.equal, equation(X=x[0], Y=[graph] * 2), singles[:1] * 2))
+    assert equation(X=x[:0], Y=graph) == []
+    assert ag.compile("LSE[PATH[X ∘ Y]]").value_and_grad(X=x[:0], Y=graph)[1]["Y"].tolist() == [0.0] * 90
+
+
+def test_inputs_of_no_frames_and_of_no_columns(how: str) -> None:
+    for text, shape, states in (("[X]", (0, 0), 1), ("[X]", (0, 3), 1), ("[X]", (2, 0), 0), ("[X ∘ Y?]", (0, 3), 1)):
+        given = {"X": np.zeros(shape), **({"Y": Y} if "Y" in text else {})}
+        found = ag.compile("PATH" + text, mode="kernels")(given)
+        assert found.n_states == states
+        assert ag.equal(ag.compile("PATH" + text, mode="interpret")(given), found)
+
+
+@pytest.mark.parametrize("mask", [-np.inf, -1e30, -1e308])
+def test_masks(how: str, mask: float) -> None:
+    x = np.where(RNG.random((6, 3)) < 0.4, mask, RNG.normal(size=(6, 3)))
+    for text in ("PATH[X]", "PATH[X ∘ Y]", "PATH[Z ∘ X]"):
+        equation = ag.compile(text, mode="kernels")
+        given = {name: {"X": x, "Y": Y, "Z": Z}[name] for name in equation.inputs}
+        assert ag.equal(equation(given), ag.compile(text, mode="interpret")(given))
+        for none in (np.full((6, 3), -np.inf), np.full((6, 3), -1e308)):  # the weight of a path is beyond floats
+            for mode in ("kernels", "interpret"):
+                assert ag.compile(text, mode=mode)({**given, "X": none}).n_states == 0
+
+
+def test_limits_are_of_what_is_built(how: str) -> None:
+    x = np.zeros((20, 3))
+    for text, n in (("PATH[X]", 20), ("PATH[Z ∘ X]", 20), ("PATH[X ∘ Y]", 20)):
+        given = {"X": x, **({"Y": Y} if "Y" in text else {"Z": Z} if "Z" in text else {})}
+        assert ag.compile(text, mode="kernels", limits=ag.Limits(arcs=n))(given).n_arcs == n
+        with pytest.raises(ag.LimitError, match=f"the best path would have {n} arcs, but") as caught:
+            ag.compile(text, mode="kernels", limits=ag.Limits(arcs=n - 1))({**given, "X": x[None]})
+        assert caught.value.place is not None
+        assert "item 0 of the batch" in str(caught.value)
+
+
+def test_explain_says_that_nothing_is_built() -> None:
+    shown = str(ag.compile("PATH[X ∘ (Y ∘ Z)]").explain(X=np.zeros((4, 3)), Y=Y, Z=Z))
+    assert "trellis region over X: time-synchronous, the composition is never built; G = Y ∘ Z" in shown
+    assert "frames region over X" in str(ag.compile("LSE[PATH[X]]").explain(X=np.zeros((4, 3))))
+    assert "its operand is built" in str(ag.compile("LSE[PATH[X + Y]]").explain(X=np.zeros((4, 3)), Y=Y))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arcgrad.grammar.errors import InputError, LimitError
 
-__all__ = ["DEFAULT_LIMITS", "Limits"]
+__all__ = ["DEFAULT_LIMITS", "Limits", "generous"]
 
 _LARGEST_INT32 = 2**31 - 1
 
@@ -44,11 +45,20 @@ class Limits:
                     hint=f"give at most {_LARGEST_INT32}",
                 )
 
-    def check_graph(self, what: str, states: int, arcs: int, *, at_least: bool = False) -> None:
+    def check_graph(self, what: str, states: int, arcs: int, *, smaller: str = "") -> None:
         """Raise LimitError where a graph of that size, with the origin of its weights, exceeds a budget."""
-        self.check(what, states=states, arcs=arcs, bytes=_BYTES_PER_ARC * arcs, at_least=at_least)
+        self.check(what, states=states, arcs=arcs, bytes=_BYTES_PER_ARC * arcs, smaller=smaller)
 
-    def check(self, what: str, *, states: int = 0, arcs: int = 0, bytes: int = 0, at_least: bool = False) -> None:
+    def check(
+        self,
+        what: str,
+        *,
+        states: int = 0,
+        arcs: int = 0,
+        bytes: int = 0,
+        usual: Mapping[str, float] | None = None,
+        smaller: str = "",
+    ) -> None:
         """Raise LimitError where one of the counts exceeds its budget.
 
         Args:
@@ -56,21 +66,33 @@ class Limits:
             states: number of states of the graph.
             arcs: number of arcs of the graph.
             bytes: memory in bytes.
-            at_least: the counts are lower bounds, reached when building stopped.
+            usual: the counts are lower bounds, reached when building stopped, and these the whole's, as far as they can
+                be estimated.
+            smaller: what the user may do instead of raising the limit.
         """
-        for name, count, limit in (
-            ("states", states, self.states),
-            ("arcs", arcs, self.arcs),
-            ("bytes", bytes, self.bytes),
-        ):
-            if count > limit:
-                amount = f"at least {count}" if at_least else str(count)
-                raise LimitError(
-                    f"{what} would have {amount} {name}, but the limit is {limit}",
-                    hint=f"raise it with limits=ag.Limits({name}={count})"
-                    if name == "bytes" or count <= _LARGEST_INT32
-                    else f"no graph can have more than {_LARGEST_INT32} {name}",
-                )
+        counts = {"states": states, "arcs": arcs, "bytes": bytes}
+        exceeded = [name for name, count in counts.items() if count > getattr(self, name)]
+        if not exceeded:
+            return
+        name = exceeded[0]
+        amount, stopped, usually = str(counts[name]), "", ""
+        if usual is not None:
+            amount, stopped, usually = f"at least {amount}", "; building stopped there", ", which usually suffices"
+            counts = {n: generous(max(2 * count, usual.get(n, 0))) for n, count in counts.items()}
+        most = {"states": _LARGEST_INT32, "arcs": _LARGEST_INT32}
+        raised = {n: min(c, most.get(n, c)) for n, c in counts.items() if c > getattr(self, n)}
+        hint = f"raise it with limits=ag.Limits({', '.join(f'{n}={c}' for n, c in raised.items())}){usually}"
+        if name != "bytes" and int(amount.split()[-1]) > _LARGEST_INT32:
+            hint = f"no graph can have more than {_LARGEST_INT32} {name}"
+        raise LimitError(
+            f"{what} would have {amount} {name}, but the limit is {getattr(self, name)}{stopped}",
+            hint=f"{hint}; or {smaller}" if smaller else hint,
+        )
+
+
+def generous(estimate: float) -> int:
+    """The power of two above an estimate."""
+    return 1 << max(int(min(estimate, 2.0**62)), 1).bit_length()
 
 
 DEFAULT_LIMITS = Limits()

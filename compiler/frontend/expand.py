@@ -12,7 +12,7 @@ from collections.abc import Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.limits import Limits, generous
 from arcgrad.compiler.operators import Category, named_operators, operators
 from arcgrad.grammar import syntax
 from arcgrad.grammar.errors import EquationError, LimitError, Place
@@ -131,10 +131,13 @@ class Expander:
         if term is None:
             place = Place(text, expression.span)
             if len(self.terms) >= self.limits.nodes:
+                read = max(expression.span.end, 1) / max(len(text), 1)  # what is left of the text may be as dense
+                usual = generous(max(2 * len(self.terms), len(self.terms) / read))
                 raise LimitError(
-                    f"the equation expands to more than {self.limits.nodes} distinct nodes",
+                    f"the equation expands to more than {self.limits.nodes} distinct nodes; expansion stopped there",
                     place=place,
-                    hint=f"raise the limit with limits=ag.Limits(nodes={2 * self.limits.nodes})",
+                    hint=f"raise the limit with limits=ag.Limits(nodes={usual}), which usually suffices; or take out "
+                    "definitions that are not used, and let those that are call fewer others",
                 )
             term = Term(head, operands, parameters, expression, place, len(self.terms))
             self.terms[key] = term

@@ -21,6 +21,8 @@ LongArray = NDArray[np.int64]
 
 # What is kept of each arc until the result is trimmed: source, destination, arc of A, arc of B, as int32.
 BYTES_PER_ARC = 16
+# With the origin of each arc's weight, and what composing these holds.
+_BYTES_IN_ALL = 128
 
 
 class _StatePairs:
@@ -50,7 +52,18 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
     Raises:
         LimitError: as soon as more states or arcs were met than the limits allow; ``what`` is the message's subject.
     """
-    limits.check(what, states=len(left.start) * len(right.start), at_least=True)
+    n_states = n_arcs = n_expanded = 0
+
+    def check(more_arcs: int = 0) -> None:
+        arcs = n_arcs + more_arcs
+        if n_states <= limits.states and arcs <= limits.arcs and BYTES_PER_ARC * arcs <= limits.bytes:
+            return
+        usual = _usual_size(left, right, max(n_states, 1), arcs, n_expanded)
+        smaller = "make either side smaller, above all its states whose arcs share a label, and its ε arcs"
+        limits.check(what, states=n_states, arcs=arcs, bytes=BYTES_PER_ARC * arcs, usual=usual, smaller=smaller)
+
+    n_states = len(left.start) * len(right.start)
+    check()
     states, matcher = _StatePairs(left, right), Matcher(left, right)
     left_dst, right_dst = np.append(left.dst, -1), np.append(right.dst, -1)
     start_left = np.repeat(left.start.astype(np.int64), len(right.start))
@@ -60,16 +73,10 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
 
     levels: list[LongArray] = []
     arcs: list[NDArray[np.int32]] = []
-    n_arcs = n_expanded = 0
     while len(frontier):
         levels.append(frontier)
         discovered = []
         for begin, pairs in matcher.pieces(states.decode(frontier)):
-
-            def check(count: int, before: int = n_arcs) -> None:
-                total = before + count
-                limits.check(what, arcs=total, bytes=BYTES_PER_ARC * total, at_least=True)
-
             moves = matcher.moves(pairs, check)
             n_arcs += len(moves.owner)
             left_stays = moves.left_arc < 0
@@ -80,7 +87,8 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
                     left_stays.astype(np.int64),
                 )
             )
-            limits.check(what, states=len(states), at_least=True)
+            n_states = len(states)
+            check()
             source = n_expanded + begin + moves.owner
             arcs.append(np.stack([source, destination, moves.left_arc, moves.right_arc]).astype(np.int32))
             discovered.append(new)
@@ -96,6 +104,15 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
     whole = Topology.make(len(states), src, dst, ilabel, olabel, np.arange(n_starts), np.flatnonzero(accepts))
     trimmed, kept = induced(whole, coaccessible(whole))
     return Built(trimmed, (left_arc[kept], right_arc[kept]))
+
+
+def _usual_size(left: Topology, right: Topology, n_states: int, n_arcs: int, n_expanded: int) -> dict[str, float]:
+    """What a composition that was stopped may come to, from its operands' sizes and from how far it was."""
+    sides = [Size(t.n_states, t.n_arcs, t.n_labels) for t in (left, right)]
+    whole = composed_size(sides)
+    states = min(max(2.0 * n_states, whole.states), 2.0 * left.n_states * right.n_states)
+    arcs = max(2.0 * n_arcs, whole.arcs, states * n_arcs / max(n_expanded, 1))
+    return {"states": states, "arcs": arcs, "bytes": _BYTES_IN_ALL * arcs}
 
 
 def composed_size(sizes: Sequence[Size], parameters: Parameters = ()) -> Size:

@@ -81,6 +81,7 @@ def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limit
     limits.check_graph(
         f"the repetition {shown}",
         *_counts(operand.n_states, operand.n_arcs, len(operand.start), len(operand.accept), least, most),
+        smaller="repeat less, or something smaller",
     )
     parts = [_chain(operand, least, skippable=False)] if least else []
     if most is None:

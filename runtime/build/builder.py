@@ -101,6 +101,8 @@ _HELD_BYTES = 256 << 20
 # Leaf and arc number of each entry, and what composing selections holds beside them.
 _BYTES_PER_ENTRY = 64
 
+_FEWER = "let fewer copies of one graph meet in a path"
+
 EMPTY_TOPOLOGY = Topology.make(0, [], [], [])
 
 
@@ -305,7 +307,7 @@ class SymbolicEvaluator:
         if _BYTES_PER_ENTRY * at_most <= self._limits.bytes:
             return
         try:
-            self._limits.check("the origin of the arcs' weights", bytes=_BYTES_PER_ENTRY * exactly())
+            self._limits.check("the origin of the arcs' weights", bytes=_BYTES_PER_ENTRY * exactly(), smaller=_FEWER)
         except ArcgradError as error:
             error.place = self._places.get(node)
             raise

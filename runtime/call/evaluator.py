@@ -68,7 +68,8 @@ class Evaluator:
             if n_states > most and n_states > 2 * (graph.n_arcs + 1):
                 what = f"input {name}" if found.shared else f"item {item} of the batch: input {name}"
                 arcs = f"{graph.n_arcs} arc{'s' * (graph.n_arcs != 1)}"
-                self.limits.check(f"{what}, a graph of {arcs},", states=graph.n_states)
+                smaller = "number its states without gaps"
+                self.limits.check(f"{what}, a graph of {arcs},", states=graph.n_states, smaller=smaller)
 
     def value(self, given: dict[str, Any]) -> Any:
         """The value in the user's shape."""

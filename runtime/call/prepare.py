@@ -247,7 +247,9 @@ class _Preparation:
             plan, self._layout, regions, emitted, dtypes, graphs, self._frame_counts(), widths, store, memo
         )
         floats, _, numbers, _ = prepared.workspace
-        self._owner.limits.check("the workspace of the routine", bytes=8 * floats + 4 * numbers)
+        self._owner.limits.check(
+            "the workspace of the routine", bytes=8 * floats + 4 * numbers, smaller="give fewer frames at once"
+        )
         return prepared
 
     def release(self) -> None:

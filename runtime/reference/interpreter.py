@@ -171,8 +171,15 @@ class Interpretation:
 
     def _too_much(self, node: Node, held: int) -> None:
         """Raise LimitError: unlike the other tiers, this one keeps every graph that it builds."""
+        done = sum(value.nbytes > 0 for value in self.values.values())
+        graphs = sum(n.type is Type.GRAPH and not n.is_input for n in self.program.nodes)
         try:
-            self.limits.check("the interpreter's intermediate graphs", bytes=held, at_least=True)
+            self.limits.check(
+                "the interpreter's intermediate graphs",
+                bytes=held,
+                usual={"bytes": held * (graphs / max(done, 1)) ** 2},  # a chain of n unions holds n graphs of n parts
+                smaller='compile with mode="auto", whose tiers keep fewer graphs',
+            )
         except LimitError as error:
             error.place = self.program.places.get(node)
             raise

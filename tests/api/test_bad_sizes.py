@@ -144,7 +144,7 @@ def test_definitions_that_expand_without_end() -> None:
     for text in ("f[A] = f[A]\nf[B]", "f[A] = g[A]\ng[A] = f[A]\nf[B]"):
         with pytest.raises(ag.EquationError, match=r"uses f itself|used before it is assigned"):
             ag.compile(text)
-    with pytest.raises(ag.LimitError, match=r"more than 3 distinct nodes[\s\S]*limits=ag.Limits\(nodes=6\)"):
+    with pytest.raises(ag.LimitError, match=r"more than 3 distinct nodes[\s\S]*limits=ag.Limits\(nodes=8\)"):
         ag.compile("LSE[A + B + C]", limits=ag.Limits(nodes=3))
 
 

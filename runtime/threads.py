@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from arcgrad.grammar.errors import InputError
@@ -21,6 +21,8 @@ __all__ = ["n_threads", "run_slices", "threads_for"]
 
 # Below this many arc-frames, waking threads costs more than they save.
 PARALLEL_THRESHOLD = 200_000.0
+# From here on work takes tenths of a second: too long to be deaf to Ctrl-C.
+_LONG = 3e7
 
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
@@ -51,13 +53,23 @@ def threads_for(work: float) -> int:
     return n_threads() if work >= PARALLEL_THRESHOLD else 1
 
 
-def run_slices(calls: list[Callable[[], Any]], work: float) -> None:
+def run_slices(
+    calls: list[Callable[[], Any]], work: float, *, stop: Callable[[], None] | None = None, in_order: bool = False
+) -> None:
     """Run every call; in parallel where ``work`` (in arc-frames) is worth it.
 
     The first exception raised passes on, and with it Ctrl-C, when the calls that run have ended; no other call begins.
+
+    Args:
+        calls: what to run.
+        work: arc-frames of all of them.
+        stop: has calls that run end soon. Where there is much work, the main thread, which alone hears of Ctrl-C, and
+            only between Python's instructions, leaves it to others and waits.
+        in_order: one after the other, all the same.
     """
-    threads = min(threads_for(work), len(calls))
-    if threads <= 1:
+    threads = 1 if in_order else min(threads_for(work), len(calls))
+    waits = stop is not None and work >= _LONG and threading.current_thread() is threading.main_thread()
+    if threads == 1 and not waits:
         for call in calls:
             call()
         return
@@ -75,20 +87,25 @@ def run_slices(calls: list[Callable[[], Any]], work: float) -> None:
                 waiting.clear()
                 raise
 
-    futures = _submit(work_through, threads - 1)
+    futures = _submit(work_through, threads if waits else threads - 1)
     try:
-        work_through()
-    finally:
-        waiting.clear()  # nothing is left but after an interrupt
+        if not waits or not futures:
+            work_through()
         for future in futures:
             future.result()
+    except BaseException:
+        waiting.clear()
+        if stop is not None:
+            stop()
+        wait(futures)
+        raise
 
 
 def _submit(work: Callable[[], None], count: int) -> list[Future[None]]:
     """Have threads of the pool do the work; fewer than that many where no threads can be started any more."""
     futures: list[Future[None]] = []
     try:
-        pool = _threads(count + 1)
+        pool = _threads(count)
         for _ in range(count):
             futures.append(pool.submit(work))
     except RuntimeError:  # the interpreter shuts down, or the system gives no more threads: this one does it all

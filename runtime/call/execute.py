@@ -184,39 +184,49 @@ class Execution:
 
         waiting, shown = self._bound.waiting, prepared.shown
 
+        running: list[NDArray[np.int32]] = []  # workspaces of slices that have begun
+
         def call(k: int, end: int) -> None:
             if waiting.inputs:
                 waiting.check_items(bounds[k], bounds[end], shown)
-            work = _take_workspace(floats)
+            work, iwork = _take_workspace(floats), np.zeros(numbers, dtype=np.int32)
+            running.append(iwork)
             routine(
                 bounds[k], bounds[end], with_gradient, ints, bases, self._weights, layout.n_shared, layout.shifts,
                 prepared.entries, self._values, seeds, gradient[k * layout.n_shared :], prepared.gradient_shifts,
-                work, float_places, np.empty(numbers, dtype=np.int32), number_places,
+                work, float_places, iwork, number_places,
                 self._status, wants, *dense,
             )  # fmt: skip
             if floats <= _MOST_KEPT:
                 _kept.keep(work)
 
-        if self._tier != "fused":
-            with np.errstate(all="ignore"):  # as plain Python a routine's scalars are numpy's, which warn of 0 × inf
-                for k in range(self._n_slices):
-                    call(k, k + 1)
-        elif self._n_slices == 1 or self._may_run_at_once():
+        def stop() -> None:
+            for iwork in running:
+                for place in prepared.stops:
+                    iwork[place] = 1
+
+        fused = self._tier == "fused"
+        if fused and self._may_run_at_once():
             call(0, self._n_slices)
         else:
-            run_slices([partial(call, k, k + 1) for k in range(self._n_slices)], prepared.work)
+            calls = [partial(call, k, k + 1) for k in range(self._n_slices)]
+            if not fused:  # as plain Python a routine's scalars are numpy's, which warn of 0 × inf
+                calls = [partial(_quietly, each) for each in calls]
+            run_slices(calls, prepared.work, stop=stop, in_order=not fused)
         if waiting.inputs:
             waiting.settle(failed=bool(self._status.any()))
         return {name: self._sum_slices(name, rows) for name, rows in frames_gradients.items() if name in wrt}
 
     def _may_run_at_once(self) -> bool:
-        """Whether one call may do for all slices: one thread, nothing that they add up, and nobody waits for Ctrl-C."""
+        """Whether one call does for all slices: soon done, and where there are several, one thread and no sums."""
         prepared = self._prepared
-        return (
-            prepared.work < _MOST_AT_ONCE
-            and prepared.layout.n_shared == 0
-            and not any(self._dense(name).shared for name in prepared.plan.dense)
-            and threads_for(prepared.work) == 1
+        return prepared.work < _MOST_AT_ONCE and (
+            self._n_slices == 1
+            or (
+                prepared.layout.n_shared == 0
+                and not any(self._dense(name).shared for name in prepared.plan.dense)
+                and threads_for(prepared.work) == 1
+            )
         )
 
     def _frames_gradient(self, name: str, wanted: bool) -> NDArray[Any]:
@@ -321,6 +331,11 @@ class Execution:
             if not np.may_share_memory(rows, part):
                 rows[:] = part.reshape(rows.shape)
         return found.collect(gradient)
+
+
+def _quietly(call: Callable[[], None]) -> None:
+    with np.errstate(all="ignore"):
+        call()
 
 
 def _size(found: BoundGraph | BoundDense | BoundScore, item: int) -> int:

@@ -21,6 +21,7 @@ from arcgrad.runtime.build.built_graph import SymbolicGraph
 from arcgrad.runtime.build.weights import Layout
 from arcgrad.runtime.jit.cache import cache
 from arcgrad.runtime.kernels import KernelNames, kernel_names
+from arcgrad.runtime.kernels.trellis.blocks import STOPPED
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
 
@@ -151,6 +152,13 @@ class Prepared:
             numbers.append(numbers[-1] + most_numbers)
         float_places, number_places = np.array([floats[:-1], numbers[:-1]], dtype=np.int64)
         return floats[-1], float_places, numbers[-1], number_places
+
+    @cached_property
+    def stops(self) -> list[int]:
+        """Places of the workspace's integers at which a one has kernels give up."""
+        _, _, _, places = self.workspace
+        log = [kind.kind == "trellis" and kind.semiring == "log" for kind in self.regions[0]] if self.regions else []
+        return [int(place) + STOPPED for place, stops in zip(places, log, strict=False) if stops]
 
     @cached_property
     def entries(self) -> NDArray[np.int64]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,9 +45,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     original = threads.run_slices
 
-    def counting(slices: list, work: float) -> None:
+    def counting(slices: list, work: float, **options: Any) -> None:
         names: set[int] = set()
-        original([lambda c=c: (names.add(threading.get_ident()), c()) for c in slices], work)
+        original([lambda c=c: (names.add(threading.get_ident()), c()) for c in slices], work, **options)
         seen.append(len(slices))
 
     monkeypatch.setattr(executor, "run_slices", counting)
@@ -177,3 +180,67 @@ def test_slices_run_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPat
     ran: list[int] = []
     threads.run_slices([lambda: ran.append(1)] * 5, threads.PARALLEL_THRESHOLD)
     assert ran == [1] * 5
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, whatever whoever started the tests made of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_main_thread_hears_ctrl_c_while_others_work(count: int) -> None:
+    stopped = threading.Event()
+    began: list[bool] = []
+
+    def call() -> None:
+        began.append(threading.current_thread() is threading.main_thread())
+        assert stopped.wait(10)
+
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        threads.run_slices([call] * count, 1e9, stop=stopped.set)
+    assert stopped.is_set()
+    assert not any(began)
+    assert len(began) <= threads.n_threads()
+
+
+LARGE = """
+import os, signal, sys, threading, time
+import numpy as np, arcgrad as ag
+signal.signal(signal.SIGINT, signal.default_int_handler)
+rng = np.random.default_rng(0)
+x, n = rng.normal(size=(9000, 50)).astype(np.float32), 2000
+src, dst, labels = np.repeat(np.arange(n), 8), rng.integers(0, n, 8 * n), rng.integers(0, 50, 8 * n)
+a = ag.Graph(src, dst, labels, weight=rng.normal(size=8 * n), start=[0], accept=list(range(n)))
+equation = ag.compile("LSE[X ∘ A]", mode=sys.argv[1])
+ag.warmup(equation, X=x[:50], A=a)
+begin = time.perf_counter()
+value, _ = equation.value_and_grad(X=x, A=a)
+whole = time.perf_counter() - begin
+for part in (0.2, 0.6, 0.9):
+    sent = []
+    def interrupt():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Timer(part * whole, interrupt).start()
+    try:
+        equation.value_and_grad(X=x, A=a)
+        print("not interrupted")
+    except KeyboardInterrupt:
+        print(time.perf_counter() - sent[0])
+assert equation.value_and_grad(X=x, A=a)[0] == value
+"""
+
+
+@pytest.mark.slow
+def test_one_large_trellis_ends_soon_after_ctrl_c() -> None:
+    """It looks between blocks of frames; before, it went on to its end."""
+    ran = subprocess.run([sys.executable, "-c", LARGE, "fused"], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    waited = [float(line) for line in ran.stdout.splitlines() if line != "not interrupted"]
+    assert waited
+    assert max(waited) < 1

@@ -77,6 +77,7 @@ __all__ = [
     "START_COARSE",
     "START_EXPONENTS",
     "START_ROWS",
+    "STOPPED",
     "TOLERANCE",
     "UNIFORM",
     "UNITS",
@@ -167,10 +168,14 @@ N_VECTORS = 8
 START_EXPONENTS, START_COARSE, START_ROWS = 1, 2, 3
 """Rows behind the one that a block begins with: its exponents, or units; its coarse exponents; and how many in all."""
 
-N_BLOCKS, MOST_FRAMES = 0, 1
-"""Integers of the workspace: how many blocks there are; how many frames the next one may have."""
+N_BLOCKS, MOST_FRAMES, STOPPED = 0, 1, 2
+"""Integers of the workspace: how many blocks there are; how many frames the next one may have; whether to give up.
 
-FIRST_FRAME, HOW = 2, 3
+The last is zero when a kernel is called. Whoever waits for it may write another number there meanwhile: the kernel
+returns before it begins the next block, and what it computed means nothing.
+"""
+
+FIRST_FRAME, HOW = 3, 4
 """Integers of the first block, two numbers before those of the second: its first frame; how it was computed."""
 
 

@@ -34,6 +34,7 @@ from arcgrad.runtime.kernels.trellis.blocks import (
     LONGEST,
     N_BLOCKS,
     PREFETCHED,
+    STOPPED,
     columns_width,
     eights,
     frame_places,
@@ -156,6 +157,10 @@ def _forward(region, leaves, frames, work, iwork, sign):
     frame = 0
     loaded = np.int64(0)  # of that type from the first, or `load_frames` would be compiled for 0 as well
     while frame < n_frames:
+        if iwork[STOPPED] != 0:
+            _, _, _, score = vector_places(region)
+            work[score] = -inf
+            return -inf
         needed = frame + LONGEST if frame + LONGEST < n_frames else n_frames
         if loaded < needed:
             load_frames(region, frames, work, loaded, needed)
@@ -205,6 +210,8 @@ def _backward(
     prefetched = 0.0
     end = n_frames
     for block in range(iwork[N_BLOCKS] - 1, -1, -1):
+        if iwork[STOPPED] != 0:
+            return
         block_back(region, work, iwork, n_frames, block, end, want_weights)
         begin = iwork[FIRST_FRAME + 2 * block]
         for frame in range(begin if want_frames else end, end):

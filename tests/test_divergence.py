@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -148,3 +149,32 @@ def test_rounding_neither_diverges_nor_hides_a_path(mode: str) -> None:
             assert gradient["A"] @ arcs.weight == pytest.approx(value, abs=1e-12)
             assert best(A=arcs).weight.sum() == pytest.approx(value, abs=1e-12)
     assert finite > 15
+
+
+@pytest.mark.parametrize("reduction", ["LSE", "MAX", "MIN"])
+@pytest.mark.parametrize("penalty", [0.0, -2000.0])
+def test_large_cyclic_graphs_take_no_square_of_their_size(reduction: str, penalty: float) -> None:
+    """A ring of two-way arcs with its numbers at random, whose best path takes half of it; and one that diverges."""
+    n, rng = 50_000, np.random.default_rng(0)
+    number = rng.permutation(n)
+    src, dst = np.tile(number, 2), np.concatenate([np.roll(number, -1), np.roll(number, 1)])
+    weight = np.concatenate([-0.1 * rng.random(n) - 0.7, -2 - rng.random(n)]) + penalty
+    sign = -1.0 if reduction == "MIN" else 1.0
+    ring = ag.Graph(src, dst, np.zeros(2 * n, int), weight=sign * weight, start=[number[0]], accept=[number[n // 2]])
+    equation = ag.compile(f"{reduction}[A]", mode="kernels")
+    equation.value_and_grad(A=ag.Graph([0, 1], [1, 0], [0, 0], weight=[sign * -1100.0] * 2, start=[0], accept=[1]))
+    began = time.process_time()
+    value, gradient = equation.value_and_grad(A=ring)
+    best = weight[: n // 2].sum()
+    if reduction == "LSE":
+        assert value >= best
+        flow = np.bincount(dst, gradient["A"], n) - np.bincount(src, gradient["A"], n)
+        flow[number[[0, n // 2]]] += [1.0, -1.0]
+        np.testing.assert_allclose(flow, 0.0, atol=1e-6)
+    else:
+        assert value == pytest.approx(sign * best, rel=1e-12)
+        np.testing.assert_array_equal(np.flatnonzero(gradient["A"]), np.arange(n // 2))
+    weight[[n // 2 - 9, n + n // 2 - 8]] = 2.0  # there and back again
+    with pytest.raises(ag.DivergenceError, match=r"along arcs \d+, \d+ "):
+        equation(A=ring.with_weight(sign * weight))
+    assert time.process_time() - began < 20  # of which the interpreter, which names the cycle, takes most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from fractions import Fraction
@@ -107,19 +108,20 @@ def _relax_component(
                 arcs = [arc, *shortest_path(graph, members, other, state)]
                 raise divergence_error(graph, reduction, why, arcs, state, sign)
     exact = any(isinstance(weight, Fraction) for state in component for _, _, weight in graph.out[state])
-    while True:
-        for _ in range(len(component) + 1):
-            changed = [state for state in component if _relax(graph, state, best)]
-            if not changed:
-                return
-        cycle = _improving_cycle(graph, members, best, changed[0])
-        if cycle is not None:
-            arcs, state = cycle
-            raise divergence_error(graph, reduction, why, arcs, state, sign)
-        if not exact:
-            break
-    # Rounding alone kept the loop going, as where 0.25 < -0.3 + (0.3 + 0.25).
-    raise _Rounding
+    for turn in itertools.count():
+        changed = [state for state in component if _relax(graph, state, best)]
+        if not changed:
+            return
+        # Mostly a cycle that improves shows long before a sum over as many arcs as there are states does.
+        enough = turn >= len(component)
+        if enough or turn & (turn - 1) == 0:
+            cycle = _improving_cycle(graph, members, best, changed[0])
+            if cycle is not None:
+                arcs, state = cycle
+                raise divergence_error(graph, reduction, why, arcs, state, sign)
+        if enough and not exact:
+            # Rounding alone kept the loop going, as where 0.25 < -0.3 + (0.3 + 0.25).
+            raise _Rounding
 
 
 def _improving_cycle(

@@ -26,6 +26,7 @@ __all__ = [
     "first_in_line",
     "gather_arcs",
     "gather_weights",
+    "improves",
     "rounded_off",
 ]
 
@@ -125,3 +126,28 @@ def add_to_entries(region, arc, value, gradient):
         if entry >= n_shared:
             entry += shift
         sums[entry] += value
+
+
+@helper
+def improves(region, ends, low, high, work, iwork, choices, marks):
+    """Whether the arcs chosen last by states from ``low`` on run around a cycle that gains, whatever rounding does."""
+    for state in range(low, high):
+        iwork[marks + state] = -1
+    for root in range(low, high):
+        state = root
+        while state >= low and state < high and iwork[marks + state] < 0 and iwork[choices + state] >= 0:
+            iwork[marks + state] = root
+            state = region[ends + iwork[choices + state]]
+        if state >= low and state < high and iwork[marks + state] == root:
+            gain = size = 0.0
+            again = state
+            while True:
+                weight = work[iwork[choices + again]]
+                gain += weight
+                size += abs(weight)
+                again = region[ends + iwork[choices + again]]
+                if again == state:
+                    break
+            if gain > 1e-9 * size:
+                return True
+    return False

@@ -8,6 +8,7 @@ numbers of that unit add exactly.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -96,15 +97,16 @@ def _best_weights(graph: UsefulGraph, exact: Units) -> list[Any]:
     for component in reversed(graph.components):
         members = set(component)
         frontier = members
-        # Without a cycle above 0 a best path has fewer arcs than the component has states.
-        for _ in range(len(component) + 1):
+        # Without a cycle above 0 a best path has fewer arcs than the component has states, and no state follows itself.
+        for turn in itertools.count():
             improved = [state for state in frontier if _improve(graph, exact, state, best, taken)]
             if not improved:
                 break
+            if turn & (turn - 1) == 0 or turn >= len(component):
+                cycle = _cycle(taken, improved[0])
+                if cycle is not None:
+                    raise divergence_error(graph, "LSE", DIVERGES, *cycle)
             frontier = {other for state in improved for _, other, _ in graph.into[state] if other in members}
-        else:
-            arcs, state = _follow(taken, improved[0])
-            raise divergence_error(graph, "LSE", DIVERGES, arcs, state)
     return best
 
 
@@ -120,11 +122,13 @@ def _improve(graph: UsefulGraph, exact: Units, state: int, best: list[Any], take
     return improved
 
 
-def _follow(taken: dict[int, tuple[int, int]], state: int) -> tuple[list[int], int]:
-    """Follow the arcs taken until a state repeats: that cycle's arcs, and the state."""
+def _cycle(taken: dict[int, tuple[int, int]], state: int) -> tuple[list[int], int] | None:
+    """Follow the arcs taken until a state repeats: that cycle's arcs, and the state. None where they end before."""
     arcs: list[int] = []
     order: dict[int, int] = {}
     while state not in order:
+        if state not in taken:
+            return None
         order[state] = len(arcs)
         arc, state = taken[state]
         arcs.append(arc)

@@ -60,8 +60,9 @@ def eliminate(begins: IntArray, src: IntArray, dst: IntArray, limits: Limits) ->
     """
     n_states = int(begins[-1])
     room = 8 * len(src) + 64
+    usual = _BLOCK * (int(np.diff(begins).max()) / 2) ** 2  # of random graphs less than half the states get a block
     while True:
-        limits.check(_WHAT, bytes=_ENTRY * room // 8, at_least=True)
+        limits.check(_WHAT, bytes=_ENTRY * room // 8, usual={"bytes": usual}, smaller=_SMALLER)
         table = 1 << (2 * room - 1).bit_length()
         arrays = [np.empty(room, dtype=np.int32) for _ in range(4)] + [np.zeros(table, dtype=np.int32)]
         arrays += [np.full(n_states, fill, dtype=np.int32) for fill in (-1, -1, 0, 0)]
@@ -88,6 +89,7 @@ def eliminate(begins: IntArray, src: IntArray, dst: IntArray, limits: Limits) ->
 
 
 _WHAT = "the elimination of a graph's cycles"
+_SMALLER = "make the graph's strongly connected components smaller"
 
 
 def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.int64], limits: Limits) -> Region:
@@ -116,7 +118,7 @@ def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.
     n_slots = len(found.rows) + int(np.diff(begins)[has_slots].sum() - sizes.sum())
     areas = sizes * padded(sizes)
     n_places = n_slots + int(areas.sum())
-    limits.check(_WHAT, bytes=_SLOT * n_slots + _BLOCK * (n_places - n_slots))
+    limits.check(_WHAT, bytes=_SLOT * n_slots + _BLOCK * (n_places - n_slots), smaller=_SMALLER)
     blocks = n_slots + np.cumsum(areas) - areas
 
     dense = found.dense.astype(np.int64)[component]
@@ -167,7 +169,7 @@ def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.
     packing.array(C.BELOW_SLOTS, below)
     # Arc weights; slots and blocks; the blocks' mirrors; stars, forward and backward scores; the total; potentials.
     scratch = SCRATCH if len(areas) and areas.any() else 0
-    work = (n_arcs + 2 * n_places - n_slots + 6 * n_states + 1 + scratch, 3 * n_states)
+    work = (n_arcs + 2 * n_places - n_slots + 6 * n_states + 1 + scratch, 4 * n_states)
     row_lengths = np.bincount(slot_row[slot_row < slot_column], minlength=n_states)
     operations = int(row_lengths @ np.bincount(slot_column[below], minlength=n_states))
     return Region(

@@ -79,8 +79,11 @@ def pack_graph(
     if backwards:
         packing.counted(L.N_COMPONENTS, begins)
         packing.number(L.N_COMPONENTS, len(begins) - 1)
-        # Weights, best weights; numbers of arcs, choices, the best path and its length.
-        work = (n_arcs + n_states + 1, 3 * n_states + 2)
+        if has_cycle:
+            packing.array(L.IN_POINTERS, row_pointers(part.dst, n_states))
+            packing.array(L.IN_SOURCES, part.src[np.argsort(part.dst, kind="stable")])
+        # Weights, best weights; numbers of arcs, fewest of them or the queue, the best path and its length, choices.
+        work = (n_arcs + n_states + 1, (5 if has_cycle else 3) * n_states + 2)
     elif semiring == "count":
         work = (n_states, 0)
     else:

@@ -78,6 +78,19 @@ def above(work, potentials, n_states, state, other):
 
 
 @helper
+def slot_of(region, columns, slot, end, column):
+    """The slot of a column in a row from some slot on, where it is: in steps that double, since rows may be long."""
+    step = 1
+    while region[columns + slot] != column:
+        if slot + step < end and region[columns + slot + step] <= column:
+            slot += step
+            step *= 2
+        else:
+            step = max(step // 2, 1)
+    return slot
+
+
+@helper
 def eliminate(region, low, high, dense, block, work, slots, stars):
     """Factor the rows and columns of a component's sparse states in place; whether all pivots are below 0.
 
@@ -112,7 +125,7 @@ def eliminate(region, low, high, dense, block, work, slots, stars):
             # Both rows' columns ascend, and this row has every column of the pivot's row right of the pivot: as slots,
             # or from some column on in the block.
             row = region[below_rows + k]
-            own = region[pointers + row]
+            own = np.int64(region[below_slots + k])
             full = block + (row - dense) * padded(high - dense) - dense
             for slot in range(diagonal + 1, end):
                 if work[slots + slot] > -inf:
@@ -120,8 +133,7 @@ def eliminate(region, low, high, dense, block, work, slots, stars):
                     if row >= dense and column >= dense:
                         place = full + column
                     else:
-                        while region[columns + own] != column:
-                            own += 1
+                        own = slot_of(region, columns, own, region[pointers + row + 1], column)
                         place = slots + own
                     work[place] = log_add(work[place], factor + work[slots + slot])
     return True

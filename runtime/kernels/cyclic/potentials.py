@@ -14,7 +14,7 @@ import numpy as np
 
 from arcgrad.runtime.jit.declare import helper
 from arcgrad.runtime.kernels.cyclic import cyclic_format as C
-from arcgrad.runtime.kernels.entries import rounded_off
+from arcgrad.runtime.kernels.entries import improves, rounded_off
 from arcgrad.runtime.kernels.math.scaled import two_sum
 
 __all__ = ["difference", "find_potentials", "move_weights"]
@@ -78,8 +78,7 @@ def find_potentials(region, leaves, work, iwork, at):
     """Potentials of all states, −inf where no finite way leads to an accept: Bellman and Ford's, by component.
 
     States whose potential rose wait in a queue for their predecessors to be looked at. Where a cycle gains, potentials
-    are whatever they are once each state could have had its turn as often as there are states: elimination will see
-    that.
+    are whatever they are when that shows: elimination will see it, too.
     """
     n_states = region[C.N_STATES]
     sources = region[C.ARC_SOURCES]
@@ -88,13 +87,14 @@ def find_potentials(region, leaves, work, iwork, at):
     begins = region[C.COMPONENTS]
     out_pointers = region[C.OUT_POINTERS]
     in_pointers, arcs_in = region[C.IN_POINTERS], region[C.ARCS_IN]
+    is_waiting, queue, choices, marks = 0, n_states, 2 * n_states, 3 * n_states
     for state in range(n_states):
         work[at + state] = work[at + n_states + state] = 0.0
         work[at + 2 * n_states + state] = -inf
-        iwork[state] = 0
+        iwork[is_waiting + state] = 0
+        iwork[choices + state] = -1
     for k in range(region[C.N_ACCEPTS]):
         work[at + 2 * n_states + region[region[C.ACCEPTS] + k]] = 0.0
-    queue, is_waiting = n_states, 0
     for component in range(region[C.N_COMPONENTS] - 1, -1, -1):
         low, high = region[begins + component], region[begins + component + 1]
         size = high - low
@@ -110,8 +110,13 @@ def find_potentials(region, leaves, work, iwork, at):
                 iwork[is_waiting + state] = 1
                 n_waiting += 1
         first = turns = 0
+        check = np.int64(2 * size)
         while n_waiting > 0 and turns <= size * size:
             turns += 1
+            if turns == check:
+                check *= 2
+                if improves(region, ends, low, high, work, iwork, choices, marks):
+                    return
             end = iwork[queue + first]
             first = first + 1 if first + 1 < size else 0
             n_waiting -= 1
@@ -123,11 +128,13 @@ def find_potentials(region, leaves, work, iwork, at):
                 weight = work[entering]
                 more = rounded_off(region, entering, leaves, weight)
                 state = region[sources + entering]
-                if raise_potential(work, at, n_states, state, end, weight, more) and iwork[is_waiting + state] == 0:
-                    last = first + n_waiting
-                    iwork[queue + (last if last < size else last - size)] = state
-                    iwork[is_waiting + state] = 1
-                    n_waiting += 1
+                if raise_potential(work, at, n_states, state, end, weight, more):
+                    iwork[choices + state] = entering
+                    if iwork[is_waiting + state] == 0:
+                        last = first + n_waiting
+                        iwork[queue + (last if last < size else last - size)] = state
+                        iwork[is_waiting + state] = 1
+                        n_waiting += 1
 
 
 @helper

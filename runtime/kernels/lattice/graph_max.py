@@ -12,33 +12,44 @@ from __future__ import annotations
 
 from math import inf, nan
 
+import numpy as np
+
 from arcgrad.runtime.jit.declare import helper, kernel
-from arcgrad.runtime.kernels.entries import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, first_in_line, gather_weights
+from arcgrad.runtime.kernels.entries import (
+    GRAPH_BACKWARD,
+    GRAPH_FORWARD,
+    add_to_entries,
+    first_in_line,
+    gather_weights,
+    improves,
+)
 from arcgrad.runtime.kernels.lattice import lattice_format as L
 
 __all__ = ["graph_max_backward", "graph_max_forward", "graph_max_path"]
 
 
 @helper
-def drop_unreached(region, n_states, work, iwork, marks):
+def drop_unreached(region, n_states, work, iwork, marks, stack):
     """Make arcs absent whose source no finite path from a start reaches: a cycle there diverges for nobody."""
     rows = region[L.ARC_POINTERS]
     ends = region[L.ARC_ENDS]
     for state in range(n_states):
         iwork[marks + state] = 0
+    waiting = 0
     for k in range(region[L.N_STARTS]):
-        iwork[marks + region[region[L.STARTS] + k]] = 1
-    again = True
-    while again:
-        again = False
-        for state in range(n_states):
-            if iwork[marks + state] == 1:
-                for arc in range(region[rows + state], region[rows + state + 1]):
-                    end = region[ends + arc]
-                    if work[arc] > -inf and iwork[marks + end] == 0:
-                        iwork[marks + end] = 1
-                        if end < state:
-                            again = True
+        state = region[region[L.STARTS] + k]
+        iwork[marks + state] = 1
+        iwork[stack + waiting] = state
+        waiting += 1
+    while waiting > 0:
+        waiting -= 1
+        state = iwork[stack + waiting]
+        for arc in range(region[rows + state], region[rows + state + 1]):
+            end = region[ends + arc]
+            if work[arc] > -inf and iwork[marks + end] == 0:
+                iwork[marks + end] = 1
+                iwork[stack + waiting] = end
+                waiting += 1
     for state in range(n_states):
         if iwork[marks + state] == 0:
             for arc in range(region[rows + state], region[rows + state + 1]):
@@ -46,8 +57,8 @@ def drop_unreached(region, n_states, work, iwork, marks):
 
 
 @helper
-def relax(region, state, work, best, iwork, lengths):
-    """Improve one state's pair by its outgoing arcs; whether it improved."""
+def relax(region, state, work, best, iwork, lengths, choices):
+    """Improve one state's pair by its outgoing arcs, and write which was chosen last; whether it improved."""
     ends = region[L.ARC_ENDS]
     rows = region[L.ARC_POINTERS]
     score = work[best + state]
@@ -60,9 +71,49 @@ def relax(region, state, work, best, iwork, lengths):
             score = candidate
             length = iwork[lengths + end] + 1
             improved = True
+            if choices >= 0:
+                iwork[choices + state] = arc
     work[best + state] = score
     iwork[lengths + state] = length
     return improved
+
+
+@helper
+def relax_component(region, low, high, work, best, iwork, lengths, queue, is_waiting, choices, marks):
+    """Improve the states of a component until none does; False where that finds no end.
+
+    States wait in a ring for their turn, each when the destination of one of its arcs has improved.
+    """
+    in_pointers, in_sources = region[L.IN_POINTERS], region[L.IN_SOURCES]
+    size = high - low
+    for k in range(size):
+        iwork[queue + low + k] = high - 1 - k
+        iwork[is_waiting + low + k] = 1
+        iwork[choices + low + k] = -1
+    waiting = size
+    first = turns = 0
+    check = np.int64(2 * size)
+    # Enough for any graph without a positive cycle, with some rounds for last-place noise of cycles of weight 0.
+    most = (2 * size + 64) * size
+    while waiting > 0:
+        state = np.int64(iwork[queue + low + first])
+        first = first + 1 if first + 1 < size else 0
+        waiting -= 1
+        iwork[is_waiting + state] = 0
+        if relax(region, state, work, best, iwork, lengths, choices):
+            for k in range(region[in_pointers + state], region[in_pointers + state + 1]):
+                source = region[in_sources + k]
+                if source >= low and source < high and iwork[is_waiting + source] == 0:
+                    last = first + waiting
+                    iwork[queue + low + (last if last < size else last - size)] = source
+                    iwork[is_waiting + source] = 1
+                    waiting += 1
+        turns += 1
+        if turns == check:
+            check *= 2
+            if turns > most or improves(region, region[L.ARC_ENDS], low, high, work, iwork, choices, marks):
+                return False
+    return True
 
 
 @helper
@@ -248,7 +299,7 @@ def graph_max_forward(region, leaves, work, iwork, sign):
             if work[arc] == -inf:
                 absent = True
         if absent:
-            drop_unreached(region, n_states, work, iwork, n_states)
+            drop_unreached(region, n_states, work, iwork, n_states, path + n_states + 2)
     for state in range(n_states):
         work[best + state] = -inf
         iwork[lengths + state] = 0
@@ -257,19 +308,22 @@ def graph_max_forward(region, leaves, work, iwork, sign):
     for component in range(region[L.N_COMPONENTS] - 1, -1, -1):
         low = region[begins + component]
         high = region[begins + component + 1]
-        # Enough for any graph without a positive cycle, with some rounds for last-place noise of cycles of weight 0.
-        rounds = 2 * (high - low) + 64
-        improved = True
-        while improved:
-            improved = False
-            for state in range(high - 1, low - 1, -1):
-                if relax(region, state, work, best, iwork, lengths):
-                    improved = True
-            rounds -= 1
-            if region[L.HAS_CYCLE] == 0:
-                break
-            if improved and rounds == 0:
-                return nan
+        if region[L.HAS_CYCLE] == 0:
+            relax(region, np.int64(low), work, best, iwork, lengths, -1)
+        elif not relax_component(
+            region,
+            low,
+            high,
+            work,
+            best,
+            iwork,
+            lengths,
+            n_states,
+            path + n_states + 2,
+            path + 2 * n_states + 2,
+            path + 1,
+        ):
+            return nan
         if region[L.HAS_CYCLE] == 1:
             # Under MIN, a cycle through an arc of weight −inf has no least weight.
             for state in range(low, high):

@@ -24,6 +24,8 @@ __all__ = [
     "FURTHEST",
     "HAS_CYCLE",
     "IN_LINE",
+    "IN_POINTERS",
+    "IN_SOURCES",
     "N_ACCEPTS",
     "N_ARCS",
     "N_COMPONENTS",
@@ -52,3 +54,6 @@ IN_LINE = 14
 
 FURTHEST = 15
 """Largest destination of the arcs out of each block of states, −1 where there are none (log)."""
+
+IN_POINTERS, IN_SOURCES = 16, 17
+"""Row pointers, by destination, of the arcs' sources, and these, where there is a cycle (max, min)."""

@@ -376,8 +376,8 @@ def compile_equation(
         symbols: an ``ag.SymbolTable`` (or what makes one) in which literals such as ``"abc"`` look up labels; None:
             Unicode code points.
         definitions: text of definitions that the equation may use.
-        mode: "auto" answers at once and compiles where that pays; "fused" compiles now; "kernels" runs the plan over
-            the kernel library; "interpret" is the reference interpreter.
+        mode: "auto" answers at once, and has another process compile where that pays; "fused" compiles now; "kernels"
+            runs the plan over the kernel library; "interpret" is the reference interpreter.
         limits: budgets of states, arcs and bytes; None: ``ag.Limits()``.
 
     Raises:
@@ -436,7 +436,7 @@ def warmup(
 
     That is their routines, with the parts of them that only some graphs and scores ask for, which otherwise are
     compiled when these come; and the code that composes and packs graphs, which otherwise is compiled when that has
-    taken long enough without it.
+    taken long enough without it. Where there are two cores, another process compiles its share.
 
     Values of the inputs do not matter, only their kinds: which are dense and of which dtype, and whether graphs have
     cycles.
@@ -458,20 +458,27 @@ def warmup(
         raise InputError(f"inputs are a mapping from names to inputs, not a {type(inputs).__name__}")
     if not isinstance(equations, Iterable) and not isinstance(equations, Equation):
         raise InputError(f"warmup takes equations or their texts, not a {type(equations).__name__}")
-    given = {**(inputs or {}), **named}
-    for each in [equations] if isinstance(equations, (str, Equation)) else equations:
-        text: Any = each
-        symbols, definitions, limits = None, None, None
-        if isinstance(each, Equation):
-            text = each.text
-            symbols, definitions, _, limits = each._options
-        equation = compile_equation(text, symbols, definitions, "fused", limits=limits)
-        own = {name: value for name, value in given.items() if name in equation.inputs} or given
-        equation._evaluator.warm(equation._given(own, {}))
-        if gradient:
-            equation.value_and_grad(own)
-        else:
-            equation(own)
-    from arcgrad.runtime.call.warmup import load_lazy_kernels
+    from arcgrad.runtime.call.warmup import Sharing
+    from arcgrad.runtime.jit.background.waiting import progress
 
-    load_lazy_kernels()
+    given = {**(inputs or {}), **named}
+    runs: list[tuple[Equation, dict[str, Any]]] = []
+    kernels: list[Any] = []
+    with progress:
+        for each in [equations] if isinstance(equations, (str, Equation)) else equations:
+            text: Any = each
+            symbols, definitions, limits = None, None, None
+            if isinstance(each, Equation):
+                text = each.text
+                symbols, definitions, _, limits = each._options
+            equation = compile_equation(text, symbols, definitions, "fused", limits=limits)
+            own = {name: value for name, value in given.items() if name in equation.inputs} or given
+            kernels += equation._evaluator.kernels_beside(equation._given(own, {}))
+            runs.append((equation, own))
+        sharing = Sharing(kernels)
+        for equation, own in runs:
+            if gradient:
+                equation.value_and_grad(own)
+            else:
+                equation(own)
+        sharing.finish()

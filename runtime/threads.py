@@ -17,7 +17,7 @@ from typing import Any
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.forks import when_forked
 
-__all__ = ["n_threads", "run_slices", "threads_for"]
+__all__ = ["n_cores", "n_threads", "run_slices", "threads_for"]
 
 # Below this many arc-frames, waking threads costs more than they save.
 PARALLEL_THRESHOLD = 200_000.0
@@ -43,6 +43,11 @@ def n_threads() -> int:
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "get_num_threads"):
         return int(torch.get_num_threads())
+    return n_cores()
+
+
+def n_cores() -> int:
+    """How many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

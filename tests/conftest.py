@@ -23,6 +23,10 @@ if "ARCGRAD_CACHE_DIR" not in os.environ:
     os.environ["ARCGRAD_CACHE_DIR"] = _directory.name
 
 
+# Which call compiles is the same in every run: no other process does it meanwhile. test_background has one.
+os.environ["ARCGRAD_COMPILE"] = "inline"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--update-golden`` rewrites the files that the ``golden`` fixture compares with."""
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files instead of comparing")

@@ -170,3 +170,14 @@ def test_plot_draws_a_file(tmp_path: Path) -> None:
     curve = {"name": "frames", "points": [{"size": 1, "seconds": 1.0, "bytes": None}], "slope": None}
     plot([], [curve], tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 0
+
+
+def test_start_up_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.startup import measure
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    first = measure("warm-up", str(tmp_path), {"ARCGRAD_COMPILE": "background"})
+    assert 0 < first["compiled here"] < 30
+    second = measure("a second process", str(tmp_path))
+    assert second["compiled here"] == 0
+    assert second["cpu"] < 1.5  # 0.3 s on an idle machine

@@ -6,7 +6,6 @@ executor.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,29 +16,38 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime.call.outputs import shape_gradients
 from arcgrad.runtime.data.inputs import Bound
+from arcgrad.runtime.jit.background.process import background
+from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
+from arcgrad.runtime.jit.patience import LONGER_THAN_COMPILING, Patience
 from arcgrad.runtime.reference.interpreter import interpret
 
 if TYPE_CHECKING:
     from arcgrad.runtime.call.execute import Execution
     from arcgrad.runtime.call.prepare import Preparer
+    from arcgrad.runtime.call.prepared import Prepared
 
 __all__ = ["Engine"]
+
+# Seconds that an equation may spend in the slower tiers before its routine is worth compiling.
+_PATIENCE = 0.25
 
 
 class Engine:
     """Evaluates one program.
 
     Attributes:
-        spent: seconds spent in slower tiers than the fused one.
+        patience: with slower tiers than the fused one.
     """
 
     def __init__(self, program: Program, mode: str, limits: Limits) -> None:
         self.program = program
         self.mode = mode
         self.limits = limits
-        self.spent = 0.0
+        self.patience = Patience(_PATIENCE)
         self._preparer: Preparer | None = None
         self._execution: Any = None
+        self._choose_tier: Any = None
+        self._seconds_interpreted: Any = None
 
     @property
     def preparer(self) -> Preparer:
@@ -47,8 +55,9 @@ class Engine:
         if self._preparer is None:
             from arcgrad.runtime.call.execute import Execution
             from arcgrad.runtime.call.prepare import Preparer
+            from arcgrad.runtime.call.tier import choose_tier, seconds_interpreted
 
-            self._execution = Execution
+            self._execution, self._choose_tier, self._seconds_interpreted = Execution, choose_tier, seconds_interpreted
             self._preparer = Preparer(self.program, self.limits)
         return self._preparer
 
@@ -72,25 +81,37 @@ class Engine:
             from arcgrad.runtime.call.graph_values import graph_values
 
             return list(graph_values(prepared, bound)), {}
-        tier = self.mode
-        if tier == "auto":
-            from arcgrad.runtime.call.tier import choose_tier
+        if self.mode == "auto":
+            return self._run_without_waiting(prepared, bound, wrt, cotangent, out)
+        return self._run_in(self.mode, prepared, bound, wrt, cotangent, out)
 
-            tier = choose_tier(prepared, self.spent)
+    def _run_without_waiting(self, prepared: Prepared, *call: Any) -> tuple[list[Any], dict[str, Any]]:
+        tier = self._choose_tier(prepared, self.patience)
+        try:
+            with compiling(False):
+                return self._run_in(tier, prepared, *call)
+        except NotCompiled as missing:  # what only some scores ask for, or kernels, where interpreting builds too much
+            takes = background.takes(missing.code)
+            if takes and tier != "interpret" and self._seconds_interpreted(prepared) <= LONGER_THAN_COMPILING:
+                tier = "interpret"
+            else:
+                background.wait(missing.code)
+        return self._run_in(tier, prepared, *call)
+
+    def _run_in(
+        self, tier: str, prepared: Prepared, bound: Bound, wrt: tuple[str, ...], cotangent: Any, out: Any
+    ) -> tuple[list[Any], dict[str, Any]]:
         if tier == "fused":
             execution: Execution = self._execution(self.program, self.limits, prepared, bound, tier, out)
             return execution.run(wrt, cotangent)
-        began = time.perf_counter()
-        if tier == "interpret":
-            bound.waiting.check()
-            try:
-                result = self._interpret(bound, wrt, cotangent)
-            except LimitError:  # it builds what the plan rewrote away
-                tier = "kernels"
-        if tier != "interpret":
-            result = self._execution(self.program, self.limits, prepared, bound, tier, out).run(wrt, cotangent)
-        self.spent += time.perf_counter() - began
-        return result
+        with self.patience.tried():
+            if tier == "interpret":
+                bound.waiting.check()
+                try:
+                    return self._interpret(bound, wrt, cotangent)
+                except LimitError:  # it builds what the plan rewrote away
+                    tier = "kernels"
+            return self._execution(self.program, self.limits, prepared, bound, tier, out).run(wrt, cotangent)  # type: ignore[no-any-return]
 
     def _interpret(self, bound: Bound, wrt: tuple[str, ...], cotangent: Any) -> tuple[list[Any], dict[str, Any]]:
         values, parts = interpret(self.program, bound, self.limits, wrt, cotangent)

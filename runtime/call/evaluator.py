@@ -21,6 +21,7 @@ from arcgrad.runtime.call.outputs import Gradients, check_cotangent, check_out, 
 from arcgrad.runtime.call.pullback import PullBack, pullback
 from arcgrad.runtime.call.stages import StagedCall, StageEngine, StageRun
 from arcgrad.runtime.data.inputs import Bound, BoundGraph, bind
+from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.reference.interpreter import Trace, trace
 
 __all__ = ["Evaluator"]
@@ -121,16 +122,17 @@ class Evaluator:
         checked = check_cotangent(cotangent, bound, self.program.result.type)
         return trace(self.program, bound, self.limits, None if checked is None else checked[0])
 
-    def warm(self, given: dict[str, Any]) -> None:
-        """Load or compile the kernels by which calls of such inputs are prepared."""
-        from arcgrad.runtime.call.warmup import load_symbolic_kernels, transform_kernels
+    def kernels_beside(self, given: dict[str, Any]) -> list[Kernel[..., Any]]:
+        """The kernels by which calls of such inputs are prepared."""
+        from arcgrad.runtime.call.warmup import symbolic_kernels, transform_kernels
 
         runs, engines = self.planned.engines(self.bind(given))
+        found: list[Kernel[..., Any]] = []
         for engine, bound in engines:
-            load_symbolic_kernels(engine.preparer.prepare(bound))
+            found += symbolic_kernels(engine.preparer.prepare(bound))
         for run in runs:
-            for kernel in transform_kernels(run):
-                kernel.load()
+            found += transform_kernels(run)
+        return found
 
     def source(self, given: dict[str, Any]) -> str:
         """The routines' texts for these inputs, one for each stage."""

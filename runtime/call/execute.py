@@ -8,6 +8,7 @@ beyond 2^53) is evaluated again by the interpreter, whose verdict stands: a valu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from arcgrad.runtime.buffers import Kept, aligned_floats, empty_array, zero_arra
 from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.jit.background.waiting import compiling, may_compile
 from arcgrad.runtime.jit.routine import load_routine
 from arcgrad.runtime.reference.interpreter import Interpretation, graph_cotangent, name_item
 from arcgrad.runtime.threads import run_slices, threads_for
@@ -183,6 +185,7 @@ class Execution:
         wants, with_gradient = prepared.wants(wrt), int(bool(wrt))
 
         waiting, shown = self._bound.waiting, prepared.shown
+        may_wait = may_compile()  # this thread, for which others run slices
 
         running: list[NDArray[np.int32]] = []  # workspaces of slices that have begun
 
@@ -206,12 +209,16 @@ class Execution:
                     iwork[place] = 1
 
         fused = self._tier == "fused"
+
+        def call_anywhere(k: int) -> None:
+            # As plain Python a routine's scalars are numpy's, which warn of 0 × inf.
+            with compiling(may_wait), nullcontext() if fused else np.errstate(all="ignore"):
+                call(k, k + 1)
+
         if fused and self._may_run_at_once():
             call(0, self._n_slices)
         else:
-            calls = [partial(call, k, k + 1) for k in range(self._n_slices)]
-            if not fused:  # as plain Python a routine's scalars are numpy's, which warn of 0 × inf
-                calls = [partial(_quietly, each) for each in calls]
+            calls = [partial(call_anywhere, k) for k in range(self._n_slices)]
             run_slices(calls, prepared.work, stop=stop, in_order=not fused)
         if waiting.inputs:
             waiting.settle(failed=bool(self._status.any()))
@@ -331,11 +338,6 @@ class Execution:
             if not np.may_share_memory(rows, part):
                 rows[:] = part.reshape(rows.shape)
         return found.collect(gradient)
-
-
-def _quietly(call: Callable[[], None]) -> None:
-    with np.errstate(all="ignore"):
-        call()
 
 
 def _size(found: BoundGraph | BoundDense | BoundScore, item: int) -> int:

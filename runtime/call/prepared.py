@@ -20,6 +20,7 @@ from arcgrad.compiler.semirings import semiring
 from arcgrad.runtime.build.built_graph import SymbolicGraph
 from arcgrad.runtime.build.weights import Layout
 from arcgrad.runtime.jit.cache import cache
+from arcgrad.runtime.jit.routine import Routine
 from arcgrad.runtime.kernels import KernelNames, kernel_names
 from arcgrad.runtime.kernels.trellis.blocks import STOPPED
 from arcgrad.runtime.regions.region import Region
@@ -83,6 +84,15 @@ class Prepared:
             dtypes = [self.dtypes[name] for name in self.plan.dense]
             self.memo["signature"] = signature(dtypes, writes_weights=writes)
         return str(self.memo["signature"])
+
+    @property
+    def routine(self) -> Routine:
+        """The routine as a whole."""
+        if "routine" not in self.memo:
+            assert self.emitted is not None
+            self.memo["routine"] = Routine(self.emitted.source, self.signature)
+        found: Routine = self.memo["routine"]
+        return found
 
     def loaded(self, tier: str) -> Callable[..., Any] | None:
         """The routine of that tier, where a call had it loaded since the cache was cleared last."""

@@ -31,6 +31,7 @@ from arcgrad.runtime.call.pack import pack_out_arcs
 from arcgrad.runtime.call.prepare import kinds_of, shapes_of
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundInput
+from arcgrad.runtime.forks import when_forked
 from arcgrad.runtime.reference.interpreter import name_item
 from arcgrad.runtime.threads import run_slices
 from arcgrad.runtime.transforms import TWINS
@@ -64,8 +65,12 @@ class StageEngine:
         self._mode = mode
         self._limits = limits
         self._ways: dict[tuple[Any, ...], _ComposedEngines | None] = {}
-        self._lock = threading.Lock()
+        self._renew_lock()
+        when_forked(self._renew_lock)
         self._orders = sum(n.operator in CHAINS for n in stage.program.nodes if not n.is_input and not n.is_number) > 1
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
 
     def composed(self, here: Bound) -> _ComposedEngines | None:
         """How the operand of these inputs is composed with a dense one; None where it has to be built."""

@@ -1,9 +1,12 @@
 """What ``ag.warmup`` loads or compiles beside the routine: the kernels of the symbolic part.
 
-In ordinary calls these wait until numpy has taken long enough (`operators.patience`).
+In ordinary calls these wait until numpy has taken long enough (`arcgrad.runtime.jit.patience`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from arcgrad.compiler.frontend.ir import topological
 from arcgrad.compiler.types import Type
@@ -11,12 +14,14 @@ from arcgrad.runtime.build.operators import KERNELS
 from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.call.stages import StageRun
 from arcgrad.runtime.data.inputs import BoundDense
+from arcgrad.runtime.jit.background.process import background
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
+from arcgrad.runtime.threads import n_cores
 from arcgrad.runtime.transforms import TWINS
 
-__all__ = ["load_lazy_kernels", "load_symbolic_kernels", "symbolic_kernels", "transform_kernels"]
+__all__ = ["Sharing", "symbolic_kernels", "transform_kernels"]
 
 
 def symbolic_kernels(prepared: Prepared) -> list[Kernel[..., object]]:
@@ -33,12 +38,6 @@ def symbolic_kernels(prepared: Prepared) -> list[Kernel[..., object]]:
     return list(dict.fromkeys(found))
 
 
-def load_symbolic_kernels(prepared: Prepared) -> None:
-    """Load or compile them."""
-    for kernel in symbolic_kernels(prepared):
-        kernel.load()
-
-
 def transform_kernels(run: StageRun) -> tuple[Kernel[..., object], ...]:
     """The kernels that an operator whose output depends on weights may use."""
     twin = TWINS.get(run.stage.node.operator)
@@ -51,8 +50,37 @@ def transform_kernels(run: StageRun) -> tuple[Kernel[..., object], ...]:
     return (pack_trellis_ints, *twin.kernels["trellis", dense.frames.dtype.name])
 
 
-def load_lazy_kernels() -> None:
-    """Load or compile what routines loaded so far would ask for with other graphs or scores."""
-    from arcgrad.runtime.jit import link
+class Sharing:
+    """Compiles in two processes what a warm-up asks for, where there are two cores: the other one begins at once.
 
-    link.load_lazy()
+    Args:
+        kernels: what is wanted beside the routines.
+    """
+
+    def __init__(self, kernels: Sequence[Kernel[..., Any]]) -> None:
+        self._kernels = list(dict.fromkeys(kernels))
+        self._other = background if n_cores() > 1 else None
+        if self._other is not None:
+            self._other.takes(*self._kernels)
+
+    def finish(self) -> None:
+        """Load or compile them, and what routines loaded so far would ask for with other graphs or scores."""
+        from arcgrad.runtime.jit import link
+
+        while kernels := link.not_loaded():
+            self._load(kernels)
+        self._load(self._kernels)
+
+    def _load(self, kernels: list[Kernel[..., Any]]) -> None:
+        """From the first to the last, while the other process goes from the last to the first."""
+        left = [kernel for kernel in kernels if not kernel.is_loaded]
+        if self._other is not None:
+            self._other.takes(*reversed(left))
+        for kernel in left:
+            kernel.look_again()
+            if not kernel.is_ready and not (self._other is not None and self._other.is_at(kernel)):
+                kernel.load()
+        for kernel in left:
+            if self._other is not None:
+                self._other.wait(kernel)
+            kernel.load()

@@ -88,7 +88,7 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
             prepared = engine.preparer.prepare(here)
             plan = prepared.plan
             costs.extend(_costs(prepared, here))
-            tier = mode if mode != "auto" else choose_tier(prepared, engine.spent)
+            tier = mode if mode != "auto" else choose_tier(prepared, engine.patience)
         passes.extend(plan.notes)
         regions.extend(_plan_lines(engine.program, plan, prepared, here))
 

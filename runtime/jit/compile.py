@@ -24,6 +24,7 @@ import numba
 import numpy
 
 from arcgrad.runtime.jit import link, vectors
+from arcgrad.runtime.jit.background.waiting import NotCompiled, may_compile, progress
 from arcgrad.runtime.jit.cache import Tier, cache
 from arcgrad.runtime.jit.compat import (
     CompileResult,
@@ -99,7 +100,7 @@ def load_or_compile(
     dispatcher._cache = _DiskCache(name, tier)
     _meter.watch(dispatcher, tier)
     try:
-        with interrupts_held_back():
+        with progress, interrupts_held_back():
             dispatcher.compile(parsed(signature))
     finally:
         _meter.unwatch(dispatcher)
@@ -192,19 +193,27 @@ class _DiskCache:
         directory = cache.directory
         content = directory.read_code(self._name)
         if content is None:
-            return None
+            return self._compile()
         try:
             symbols, kernels, parts = pickle.loads(content)
             link.load_called(kernels)
             _make_known(symbols, target_context)
             compiled = CompileResult._rebuild(target_context, *parts)
+        except NotCompiled:  # something that it calls
+            raise
         except Exception:
             # Anything: the file is whole, but something it refers to is not as it was. Compiling anew is always right.
             directory.remove(self._name)
-            return None
+            return self._compile()
         cache.count_disk_hit(self._tier)
         self.symbols = [symbol for symbol, *_ in kernels]
         return compiled
+
+    def _compile(self) -> None:
+        """Have numba compile, for which it is told that there is nothing."""
+        if not may_compile():
+            raise NotCompiled
+        progress.show(self._name.rpartition("/")[2].rpartition("-")[0].rpartition(".")[2] or "a routine")
 
     def save_overload(self, signature: Any, compiled: Any) -> None:
         module = compiled.library._final_module

@@ -34,19 +34,24 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import os
 import sys
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
 from arcgrad.runtime.jit.cache import Tier, cache
 from arcgrad.runtime.jit.interrupts import interrupts_held_back
 from arcgrad.runtime.lru import caches
 
 __all__ = [
+    "Code",
     "Helper",
     "Kernel",
+    "find_kernel",
     "helper",
     "keeps_on_disk",
     "kernel",
@@ -56,6 +61,9 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# Seconds after which the disk is asked again for code, which another process may have compiled.
+_ASK_AGAIN = 0.25
 
 
 def _compiler() -> Any:
@@ -105,7 +113,48 @@ class Helper(Generic[P, R]):
         return compiler.type_of_helper(self._compiled)
 
 
-class Kernel(Generic[P, R]):
+class Code:
+    """What is compiled as one, and kept on disk as one file: a kernel or a routine."""
+
+    _asked = -math.inf
+    unit: tuple[str, ...] | None = None
+    """By what another process knows it; None: only this one does."""
+    pattern = ""
+    """Its file in the cache directory."""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether a call answers at once."""
+        raise NotImplementedError
+
+    def load(self) -> Any:
+        """Load it from disk, or compile it where this thread may."""
+        raise NotImplementedError
+
+    def look_again(self) -> None:
+        """Have `is_ready` look at the disk, however short ago it did."""
+        self._asked = -math.inf
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a call answers at once; code that is found on disk, now and then, is loaded."""
+        if self.is_loaded:
+            return True
+        now = time.monotonic()
+        if now - self._asked < _ASK_AGAIN or not keeps_on_disk():
+            return False
+        self._asked = now
+        if not cache.directory.has(self.pattern):
+            return False
+        try:
+            with compiling(False):
+                self.load()
+        except NotCompiled:
+            return False
+        return True
+
+
+class Kernel(Code, Generic[P, R]):
     """A function compiled for one signature, at its first call or loaded from disk then; see this module's docstring.
 
     Attributes:
@@ -134,6 +183,10 @@ class Kernel(Generic[P, R]):
         self.internal = internal
         self.lazy = lazy
         self._compiled: Any = None
+        module, name = python.__module__, python.__qualname__
+        self.pattern = f"kernels/{module}.{name}-*.code"
+        if module.startswith("arcgrad.runtime.kernels."):
+            self.unit = "kernel", module, name, signature
         _every_kernel.add(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -157,9 +210,13 @@ class Kernel(Generic[P, R]):
         compiler = _compiler()
         with compiler.global_compiler_lock:
             if self._compiled is None:
-                self._compiled = compiler.load_or_compile(
-                    self.python, self.signature, fastmath=self.fastmath, tier=self.tier, internal=self.internal
-                )
+                try:
+                    self._compiled = compiler.load_or_compile(
+                        self.python, self.signature, fastmath=self.fastmath, tier=self.tier, internal=self.internal
+                    )
+                except NotCompiled as signal:
+                    signal.code = self
+                    raise
             return self._compiled
 
     @property
@@ -169,13 +226,9 @@ class Kernel(Generic[P, R]):
         return compiler.type_of_lazy_kernel(self) if self.lazy else compiler.type_of_kernel(self.load())
 
     @property
-    def is_ready(self) -> bool:
-        """Whether a call answers at once: the code is loaded, or lies on disk (unless it is of an older version)."""
-        if self._compiled is not None:
-            return True
-        return keeps_on_disk() and cache.directory.has(
-            f"kernels/{self.python.__module__}.{self.python.__qualname__}-*.code"
-        )
+    def is_loaded(self) -> bool:
+        """Whether a call answers at once."""
+        return self._compiled is not None
 
     def __repr__(self) -> str:
         return f"<kernel {self.python.__module__}.{self.python.__qualname__}: {self.signature}>"
@@ -183,6 +236,7 @@ class Kernel(Generic[P, R]):
     def forget(self) -> None:
         """Drop the compiled code: the next call loads or compiles it anew."""
         self._compiled = None
+        self.look_again()
 
 
 _every_kernel: weakref.WeakSet[Kernel[Any, Any]] = weakref.WeakSet()
@@ -264,6 +318,18 @@ def kernel(
         return Kernel(function, signature, frozenset(fastmath), "kernels", internal, lazy)
 
     return declare
+
+
+def find_kernel(module: str, name: str, signature: str) -> Kernel[..., Any]:
+    """The kernel of a module whose function has this name, with this signature.
+
+    Raises:
+        LookupError: there is none.
+    """
+    for value in list(vars(importlib.import_module(module)).values()):
+        if isinstance(value, Kernel) and (value.python.__qualname__, value.signature) == (name, signature):
+            return value
+    raise LookupError(f"{module} has no kernel {name}: {signature}")
 
 
 def _forget_compiled() -> None:

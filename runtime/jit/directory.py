@@ -152,6 +152,13 @@ class CacheDirectory:
         except OSError:
             return False
 
+    def may_write(self) -> bool:
+        """Whether files can be written, as far as modes tell; the directory need not be there yet."""
+        folder = self.path
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        return folder.is_dir() and os.access(folder, os.W_OK)
+
     def remove(self, name: str) -> None:
         """Delete a file, where that is possible."""
         with contextlib.suppress(OSError):

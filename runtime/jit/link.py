@@ -37,6 +37,7 @@ __all__ = [
     "let_code_load",
     "load_called",
     "load_lazy",
+    "not_loaded",
     "raise_what_stopped",
     "type_of",
     "type_of_lazy",
@@ -196,14 +197,16 @@ def type_of_lazy(kernel: Any, digest: str) -> Any:
     return Function(make_concrete_template(symbol, symbol, [make_signature(returns, *takes)]))
 
 
+def not_loaded() -> list[Any]:
+    """The kernels that loaded code may ask for; in plain mode all are loaded already."""
+    with global_compiler_lock:
+        return [cell.kernel for cell in _cells.values() if not cell.address.value]
+
+
 def load_lazy() -> None:
-    """Load all kernels that loaded code may ask for; in plain mode these are loaded already."""
-    while True:
-        with global_compiler_lock:
-            empty = [cell.kernel for cell in _cells.values() if not cell.address.value]
-        if not empty:
-            return
-        for kernel in empty:
+    """Load them, and those that they may ask for."""
+    while kernels := not_loaded():
+        for kernel in kernels:
             kernel.load()
 
 

@@ -1,22 +1,28 @@
-"""When a kernel is worth calling: at once where it is compiled or cached, else once numpy has taken long enough.
+"""When code is worth compiling, and who compiles it: the one clock of all that runs more slowly without.
 
-Stage: symbolic part; the operators of this folder ask it at each call.
+Stage: beside run; the engine and the operators and packers of the symbolic part ask it at each call. Code that is in
+memory or on disk is called. Other code is compiled once what runs in its place has taken long enough: by the process
+beside this one, which takes no time here, or where there is none, at once. A call that would take longer without than
+the compiler does waits for it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from arcgrad.runtime.jit.declare import Kernel
+from arcgrad.runtime.jit.background.process import background
+from arcgrad.runtime.jit.declare import Code
 
-__all__ = ["Patience"]
+__all__ = ["LONGER_THAN_COMPILING", "Patience"]
+
+LONGER_THAN_COMPILING = 10.0
+"""Seconds without code beyond which waiting for it is the shorter wait."""
 
 
 class Patience:
-    """Seconds that numpy may take for some operator in this process before its kernels are compiled.
+    """Seconds that something slower may take in this process before it is worth compiling what does the same.
 
     Example:
         >>> patience = Patience(1.0)
@@ -30,22 +36,28 @@ class Patience:
         self.seconds = seconds
         self.spent = 0.0
 
-    def ends_for(self, *kernels: Kernel[..., Any], expected: float = 0.0) -> bool:
-        """Whether to call these kernels, compiling them if need be.
+    def ends_for(self, *code: Code, expected: float = 0.0, also: Callable[[], Iterable[Code]] = tuple) -> bool:
+        """Whether to call this code now, which compiles it here where nobody else does.
 
         Args:
-            kernels: what answers at once where all of it is compiled or cached.
-            expected: seconds that numpy would take now.
+            code: kernels, or a routine.
+            expected: seconds that this call would take without.
+            also: gives code that is wanted with it.
         """
+        if all(each.is_ready for each in code):
+            return True
         if self.spent + expected <= self.seconds:
-            for each in kernels:
-                if not each.is_ready:
-                    return False
+            return False
+        if not background.takes(*code, also=also):
+            return True
+        if expected <= LONGER_THAN_COMPILING:
+            return False
+        background.wait(*code)
         return True
 
     @contextmanager
     def tried(self) -> Iterator[None]:
-        """Counts what numpy takes."""
+        """Count what the slower one takes."""
         began = time.perf_counter()
         try:
             yield

@@ -14,6 +14,7 @@ from typing import Any
 
 import numba
 
+from arcgrad.runtime.jit.background.waiting import progress
 from arcgrad.runtime.jit.cache import Tier, cache
 from arcgrad.runtime.jit.compat import global_compiler_lock, parsed
 from arcgrad.runtime.jit.interrupts import interrupts_held_back
@@ -52,7 +53,8 @@ def load_or_compile(
     began = time.thread_time()
     _inner.append(0.0)
     try:
-        with interrupts_held_back():
+        with progress, interrupts_held_back():
+            progress.show(function.__name__)
             dispatcher.compile(parsed(signature))
     finally:
         inner, seconds = _inner.pop(), time.thread_time() - began

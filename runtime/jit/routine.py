@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.jit.background.waiting import NotCompiled
 from arcgrad.runtime.jit.cache import Tier, cache
-from arcgrad.runtime.jit.declare import Kernel, keeps_on_disk
+from arcgrad.runtime.jit.declare import Code, Kernel
 
-__all__ = ["is_ready", "load_routine", "without_comments"]
+__all__ = ["Routine", "load_routine", "without_comments"]
 
 
 def without_comments(source: str) -> str:
@@ -99,15 +100,31 @@ def load_routine(
     return cache.routine(key, tier, build)
 
 
-def is_ready(source: str, *, name: str = "routine", signature: str) -> bool:
-    """Whether `load_routine` gives the routine of tier "fused" without compiling: it is in memory or on disk.
+class Routine(Code):
+    """A routine of tier "fused" that a text defines, to be compiled when that pays."""
 
-    Code on disk that an edit of a kernel or another version of numba made stale counts as ready, and is then compiled.
-    """
-    key = _key(source, "fused", name, signature, ())
-    if cache.has_routine(key, "fused"):
-        return True
-    return keeps_on_disk() and cache.directory.has(f"routines/{key}-*.code")
+    def __init__(self, source: str, signature: str) -> None:
+        self.unit = "routine", source, signature
+        self._key = _key(source, "fused", "routine", signature, ())
+        self.pattern = f"routines/{self._key}-*.code"
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it is in memory."""
+        return cache.has_routine(self._key, "fused")
+
+    def load(self) -> Callable[..., Any]:
+        """The function: out of memory, loaded from disk, or compiled."""
+        assert self.unit is not None
+        _, source, signature = self.unit
+        try:
+            return load_routine(source, signature=signature, tier="fused")
+        except NotCompiled as signal:
+            signal.code = self
+            raise
+
+    def __repr__(self) -> str:
+        return "a routine"
 
 
 @functools.lru_cache(maxsize=1024)

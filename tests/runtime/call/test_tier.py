@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import arcgrad as ag
-from arcgrad.runtime.call import tier as tiers
 from arcgrad.runtime.jit.cache import cache
 
 LOOP = ag.Graph([0, 1, 1], [1, 1, 2], [1, 0, 2], weight=[-1.0, -0.5, -0.25], start=[0], accept=[2])
@@ -43,7 +42,7 @@ def test_patience_ends_in_a_compiled_routine(monkeypatch: pytest.MonkeyPatch) ->
     first = equation(given)
     assert equation.explain(given).tier == "interpret"
     with monkeypatch.context() as impatient:
-        impatient.setattr(tiers, "PATIENCE", -1.0)
+        impatient.setattr(equation._evaluator.engine.patience, "seconds", -1.0)
         assert equation.explain(given).tier == "fused"
         assert equation(given) == pytest.approx(first, rel=1e-13)
     assert equation.explain(given).tier == "fused"  # it is there now: nobody waits for it
@@ -57,9 +56,9 @@ def test_patience_ends_in_a_compiled_routine(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_hundreds_of_steps_are_never_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiers, "PATIENCE", -1.0)
     before = compilations()
     equation = ag.compile("0 + " + " + ".join(f"w{k}" for k in range(400)))
+    monkeypatch.setattr(equation._evaluator.engine.patience, "seconds", -1.0)
     given = {f"w{k}": 0.5 for k in range(400)}
     assert equation.explain(given).tier in ("interpret", "kernels")
     assert equation(given) == 200.0

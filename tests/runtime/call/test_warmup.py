@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 import arcgrad as ag
-from arcgrad.runtime.call import warmup as warming
-from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.frames.frames_path import frames_path
 from arcgrad.runtime.kernels.graphs.compose import compose_arcs
 from arcgrad.runtime.kernels.graphs.label_index import index_arcs
@@ -41,26 +39,8 @@ X = np.zeros((3, 4))
         ("PATH[X ∘ A]", {"X": X.astype("f"), "A": LINE}, {pack_trellis_ints, trellis_path_float32, trellis_path_walk}),
     ],
 )
-def test_what_is_loaded(
-    text: str, inputs: dict[str, Any], expected: set[object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loaded: set[object] = set()
-
-    def load(kernel: Kernel[..., Any]) -> None:
-        loaded.add(kernel)
-
-    equation = ag.compile(text)
-    evaluator = equation._evaluator
-    found: set[object] = set()
-    runs, engines = evaluator.engines(evaluator.bind(inputs))
-    for engine, bound in engines:
-        found |= set(warming.symbolic_kernels(engine.preparer.prepare(bound)))
-    for each in runs:
-        found |= set(warming.transform_kernels(each))
-    assert found == expected
-    monkeypatch.setattr(Kernel, "load", load)
-    equation._evaluator.warm(inputs)  # known graphs, which need no packing any more
-    assert loaded == expected
+def test_what_is_loaded_beside_the_routine(text: str, inputs: dict[str, Any], expected: set[object]) -> None:
+    assert set(ag.compile(text)._evaluator.kernels_beside(inputs)) == expected
 
 
 def test_warmup_loads_what_new_graphs_need() -> None:

@@ -1,0 +1,103 @@
+"""Whether this thread may wait for the compiler, and the line on a terminal that says so while it does.
+
+Stage: beside run. Where a thread may not wait, loading code that is not on disk raises `NotCompiled`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+__all__ = ["NotCompiled", "Progress", "compiling", "may_compile", "progress"]
+
+
+class NotCompiled(Exception):  # noqa: N818 - a signal to whoever may not wait
+    """Code is not on disk, and this thread may not compile it.
+
+    Attributes:
+        code: the kernel or routine.
+    """
+
+    code: Any = None
+
+
+class _Local(threading.local):
+    allowed = True
+
+
+_local = _Local()
+
+
+def may_compile() -> bool:
+    """Whether this thread compiles what it loads and is not on disk."""
+    return _local.allowed
+
+
+class compiling:  # noqa: N801 - used as the functions of contextlib are
+    """Within the block this thread compiles what it needs, or raises `NotCompiled`.
+
+    Example:
+        >>> with compiling(False):
+        ...     may_compile()
+        False
+    """
+
+    def __init__(self, allowed: bool) -> None:
+        self._allowed = allowed
+
+    def __enter__(self) -> None:
+        self._before, _local.allowed = _local.allowed, self._allowed
+
+    def __exit__(self, *_: object) -> None:
+        _local.allowed = self._before
+
+
+class Progress:
+    """One line on a terminal's stderr that says what is compiled; nothing elsewhere, or where ARCGRAD_QUIET is set.
+
+    Used as a context around whatever may compile, nested as it comes: the line goes when the outermost is left.
+    """
+
+    _WIDTH = 79
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._count = 0
+        self._name = ""
+        self._began: float | None = None
+
+    def __enter__(self) -> Progress:
+        self._depth += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._began is not None:
+            self._write("")
+            self._began, self._count, self._name = None, 0, ""
+
+    def show(self, name: str) -> None:
+        """Say that a function is compiled now, or still."""
+        if not self._is_wanted():
+            return
+        if self._began is None:
+            self._began = time.monotonic()
+        self._count += name != self._name
+        self._name = name
+        self._write(f"arcgrad: compiling {name} ({self._count} so far, {time.monotonic() - self._began:.0f} s)")
+
+    def _is_wanted(self) -> bool:
+        quiet = os.environ.get("ARCGRAD_QUIET", "0") not in ("", "0")
+        return not quiet and sys.stderr is not None and sys.stderr.isatty()
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a terminal that went
+            sys.stderr.write("\r" + text[: self._WIDTH].ljust(self._WIDTH) + ("" if text else "\r"))
+            sys.stderr.flush()
+
+
+progress = Progress()

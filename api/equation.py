@@ -377,7 +377,8 @@ def compile_equation(
             Unicode code points.
         definitions: text of definitions that the equation may use.
         mode: "auto" answers at once, and has another process compile where that pays; "fused" compiles now; "kernels"
-            runs the plan over the kernel library; "interpret" is the reference interpreter.
+            runs the plan over the kernel library, and so does "fused" beyond 100 steps; "interpret" is the reference
+            interpreter.
         limits: budgets of states, arcs and bytes; None: ``ag.Limits()``.
 
     Raises:

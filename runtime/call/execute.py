@@ -21,6 +21,7 @@ from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.buffers import Kept, aligned_floats, empty_array, zero_array, zero_floats
 from arcgrad.runtime.call.prepared import Prepared
+from arcgrad.runtime.call.tier import MAX_COMPILED_STEPS
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.jit.background.waiting import compiling, may_compile
@@ -66,7 +67,7 @@ class Execution:
         limits: budget.
         prepared: the symbolic part.
         bound: the inputs.
-        tier: "kernels" or "fused".
+        tier: "kernels", or "fused", which a routine too long to compile as a whole is not.
         out: for some dense inputs, arrays that take their gradients.
     """
 
@@ -83,7 +84,7 @@ class Execution:
         self._limits = limits
         self._prepared = prepared
         self._bound = bound
-        self._tier = tier
+        self._tier = tier if len(prepared.plan.steps) <= MAX_COMPILED_STEPS else "kernels"
         self._out = out
         self._n_items = bound.n_items
         self._n_slices = len(prepared.slices) - 1

@@ -14,13 +14,14 @@ from arcgrad.runtime.call.warmup import symbolic_kernels
 from arcgrad.runtime.jit.declare import Code, Kernel
 from arcgrad.runtime.jit.patience import Patience
 
-__all__ = ["choose_tier", "seconds_interpreted"]
+__all__ = ["MAX_COMPILED_STEPS", "choose_tier", "seconds_interpreted"]
 
 # The interpreter's seconds an arc-frame, and the most that one call may take before kernels are worth loading.
 _INTERPRETED = 4e-6
 _AT_ONCE = 0.1
-# Steps beyond which nobody wants to wait for numba: a step is a handful of lines, and each line costs about 25 ms.
-MAX_COMPILED_STEPS = 200
+# Steps beyond which a routine runs as plain Python over compiled kernels, in mode "fused", too: numba's time grows
+# faster than a routine does (74 steps 7 s, 149 steps 14 s, 199 steps 70 s and 1.6 GB, 299 steps a RecursionError).
+MAX_COMPILED_STEPS = 100
 
 
 def choose_tier(prepared: Prepared, patience: Patience) -> str:

@@ -191,9 +191,15 @@ def count_paths(topology: Topology) -> int | float:
     counts = [0] * graph.n_states
     for state in graph.start:
         counts[state] = 1
+    total = 0
     for (state,) in graph.components:
-        counts[state] += sum(counts[p] for _, p, _ in graph.into[state])
-    return sum(counts[s] for s in graph.accept)
+        # A count of many digits goes with the last arc that needs it: those of all states may fill the memory.
+        count, counts[state] = counts[state], 0
+        for _, following, _ in graph.out[state]:
+            counts[following] += count
+        if state in graph.accept:
+            total += count
+    return total
 
 
 def _log(topology: Topology, weights: FloatArray, exact: Units | None, want: bool) -> tuple[float, FloatArray | None]:

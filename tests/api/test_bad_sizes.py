@@ -192,6 +192,36 @@ def test_long_texts() -> None:
             ag.compile(text)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_count_of_a_hundred_thousand_digits(mode: str) -> None:
+    """Of all states at once these took 12 GB, and a MemoryError."""
+    twice = ag.Graph([0, 0], [1, 1], [1, 2], accept=[1])
+    assert ag.compile("COUNT[A{320000}]", mode=mode)(A=twice) == 2**320_000
+
+
+@pytest.mark.parametrize("mode", ["auto", "kernels", "fused"])
+@pytest.mark.parametrize("n", [100, 300])
+def test_long_sums_of_scores(mode: str, n: int) -> None:
+    """As one compiled routine, 100 terms took 70 s and 1.6 GB, and 150 ended in a RecursionError."""
+    equation = ag.compile(" + ".join(f"{k} LSE[A⟨{k}⟩]" for k in range(n)), mode=mode)
+    for _ in range(3):
+        value, gradient = equation.value_and_grad(A=A)
+    assert value == sum(k * (k - 3) for k in range(n))
+    assert gradient["A"].tolist() == [n * (n - 1) / 2] * 2
+    assert "tier of the next call: fused" not in str(equation.explain(A=A))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("n_frames", [2**31, 2**40])
+@pytest.mark.parametrize("text", ["LSE[X]", "MAX[X]", "LSE[A ∘ X]", "LSE[X*]", "X"])
+def test_frames_without_columns_that_no_memory_can_hold(text: str, n_frames: int, mode: str) -> None:
+    """As a file of a hundred bytes may say; they were endless, a MemoryError or an OverflowError."""
+    given = {"X": np.empty((n_frames, 0)), "A": A}
+    equation = ag.compile(text, mode=mode)
+    with pytest.raises(ag.LimitError, match=r"would have (at least )?\d+ \w+, but the limit is"):
+        equation({name: given[name] for name in equation.inputs})
+
+
 TERMS = {
     "unions": ('LSE["ab" + {0}]', '"{0:05}"', " + ", np.log(20_001)),
     "unions to the right": ('LSE["ab" + {0}]', '("{0:05}"', " + ", np.log(20_001)),

@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from arcgrad import graphs
     from arcgrad.compiler.limits import Limits
     from arcgrad.equation import Equation, warmup
     from arcgrad.equation import compile_equation as compile
@@ -57,6 +58,7 @@ __all__ = [
     "compile",
     "dense",
     "equal",
+    "graphs",
     "isomorphic",
     "linear",
     "load",
@@ -64,7 +66,7 @@ __all__ = [
     "warmup",
 ]
 
-# Where each public name lives: "module", or "module:name" where it has another name there.
+# Where each public name lives: "module", "module:name" where it has another name there, "module:" where it is that.
 _HOMES = {
     "ArcgradError": "arcgrad.grammar.errors",
     "Dense": "arcgrad.runtime.data.dense",
@@ -83,6 +85,7 @@ _HOMES = {
     "compile": "arcgrad.equation:compile_equation",
     "dense": "arcgrad.runtime.data.dense",
     "equal": "arcgrad.runtime.data.isomorphism",
+    "graphs": "arcgrad.graphs:",
     "isomorphic": "arcgrad.runtime.data.isomorphism",
     "linear": "arcgrad.runtime.data.graph",
     "load": "arcgrad.runtime.data.files",
@@ -97,8 +100,9 @@ def __getattr__(name: str) -> Any:
 
         value: Any = version("arcgrad")
     elif name in _HOMES:
-        module, _, attribute = _HOMES[name].partition(":")
-        value = getattr(importlib.import_module(module), attribute or name)
+        home, colon, attribute = _HOMES[name].partition(":")
+        module = importlib.import_module(home)
+        value = module if colon and not attribute else getattr(module, attribute or name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value  # found once

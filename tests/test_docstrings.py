@@ -42,7 +42,7 @@ def test_public_name_has_an_example(name: str) -> None:
 
 
 def described(thing: Any) -> str:
-    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+    if not (inspect.isclass(thing) or inspect.isroutine(thing) or inspect.ismodule(thing)):
         thing = type(thing)
     return inspect.getdoc(thing) or ""
 

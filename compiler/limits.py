@@ -56,6 +56,7 @@ class Limits:
         states: int = 0,
         arcs: int = 0,
         bytes: int = 0,
+        at_least: bool = False,
         usual: Mapping[str, float] | None = None,
         smaller: str = "",
     ) -> None:
@@ -66,8 +67,8 @@ class Limits:
             states: number of states of the graph.
             arcs: number of arcs of the graph.
             bytes: memory in bytes.
-            usual: the counts are lower bounds, reached when building stopped, and these the whole's, as far as they can
-                be estimated.
+            at_least: the counts are lower bounds, reached when building stopped.
+            usual: what the whole would then have, as far as it can be estimated.
             smaller: what the user may do instead of raising the limit.
         """
         counts = {"states": states, "arcs": arcs, "bytes": bytes}
@@ -76,9 +77,9 @@ class Limits:
             return
         name = exceeded[0]
         amount, stopped, usually = str(counts[name]), "", ""
-        if usual is not None:
+        if at_least:
             amount, stopped, usually = f"at least {amount}", "; building stopped there", ", which usually suffices"
-            counts = {n: generous(max(2 * count, usual.get(n, 0))) for n, count in counts.items()}
+            counts = {n: generous(max(2 * count, (usual or {}).get(n, 0))) for n, count in counts.items()}
         most = {"states": _LARGEST_INT32, "arcs": _LARGEST_INT32}
         raised = {n: min(c, most.get(n, c)) for n, c in counts.items() if c > getattr(self, n)}
         hint = f"raise it with limits=ag.Limits({', '.join(f'{n}={c}' for n, c in raised.items())}){usually}"

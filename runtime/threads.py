@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -59,7 +59,7 @@ def threads_for(work: float) -> int:
 
 
 def run_slices(
-    calls: list[Callable[[], Any]], work: float, *, stop: Callable[[], None] | None = None, in_order: bool = False
+    calls: Sequence[Callable[[], Any]], work: float, *, stop: Callable[[], None] | None = None, in_order: bool = False
 ) -> None:
     """Run every call; in parallel where ``work`` (in arc-frames) is worth it.
 

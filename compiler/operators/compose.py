@@ -60,7 +60,8 @@ def composed(left: Topology, right: Topology, limits: Limits, what: str) -> Buil
             return
         usual = _usual_size(left, right, max(n_states, 1), arcs, n_expanded)
         smaller = "make either side smaller, above all its states whose arcs share a label, and its ε arcs"
-        limits.check(what, states=n_states, arcs=arcs, bytes=BYTES_PER_ARC * arcs, usual=usual, smaller=smaller)
+        used = BYTES_PER_ARC * arcs
+        limits.check(what, states=n_states, arcs=arcs, bytes=used, at_least=True, usual=usual, smaller=smaller)
 
     n_states = len(left.start) * len(right.start)
     check()

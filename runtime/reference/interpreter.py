@@ -177,6 +177,7 @@ class Interpretation:
             self.limits.check(
                 "the interpreter's intermediate graphs",
                 bytes=held,
+                at_least=True,
                 usual={"bytes": held * (graphs / max(done, 1)) ** 2},  # a chain of n unions holds n graphs of n parts
                 smaller='compile with mode="auto", whose tiers keep fewer graphs',
             )

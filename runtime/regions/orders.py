@@ -45,7 +45,7 @@ def topological_order(n_states: int, src: IntArray, dst: IntArray) -> IntArray |
     def compiled() -> IntArray | None:
         order = np.empty(n_states, dtype=np.int32)
         waiting, ready = np.empty((2, n_states), dtype=np.int32)
-        done = order_ints(src, dst, order, *_rows(n_states, len(src)), waiting, ready)
+        done = order_ints(src, dst, src, n_states, order, *_rows(n_states, len(src)), waiting, ready)
         return order if done == n_states else None
 
     return _choose(order_ints, n_states + len(src), compiled, lambda: plain.topological_order(n_states, src, dst))

@@ -8,37 +8,51 @@ from __future__ import annotations
 
 from arcgrad.runtime.jit.declare import helper, kernel
 
-__all__ = ["ON_ACCEPTING_PATHS", "components_ints", "order_ints", "trim_ints"]
+__all__ = [
+    "BACKWARD",
+    "FORWARD",
+    "ON_ACCEPTING_PATHS",
+    "components_ints",
+    "mark_reached",
+    "order_ints",
+    "trim_ints",
+]
 
-_FORWARD, _BACKWARD = 1, 2
-ON_ACCEPTING_PATHS = 3
+FORWARD, BACKWARD, ON_ACCEPTING_PATHS = 1, 2, 3
+"""Marks of states that are reached from starts, that reach accepts, and both."""
 
 
 @helper
-def _list_successors(tails, heads, n_states, pointers, ends):
-    """The heads of each state's arcs in order of arcs: ``ends[pointers[state] : pointers[state + 1]]``."""
+def _list_successors(tails, heads, kinds, limit, n_states, pointers, ends):
+    """The heads of each state's arcs in order of arcs: ``ends[pointers[state] : pointers[state + 1]]``.
+
+    Arcs of a kind below the limit count.
+    """
     for state in range(n_states + 1):
         pointers[state] = 0
     for arc in range(len(tails)):
-        pointers[tails[arc]] += 1
+        if kinds[arc] < limit:
+            pointers[tails[arc]] += 1
     total = 0
     for state in range(n_states + 1):
         total += pointers[state]
         pointers[state] = total
     for arc in range(len(tails) - 1, -1, -1):  # pointers step back from each state's end to its begin
-        pointers[tails[arc]] -= 1
-        ends[pointers[tails[arc]]] = heads[arc]
+        if kinds[arc] < limit:
+            pointers[tails[arc]] -= 1
+            ends[pointers[tails[arc]]] = heads[arc]
 
 
-@kernel(f"void({', '.join(['const int32[::1]'] * 3)}, int64, {', '.join(['int32[::1]'] * 4)})")
-def _mark_reached(tails, heads, begin, bit, marks, pointers, ends, stack):
-    """Set ``bit`` in the mark of each state that can be reached from ``begin``."""
-    _list_successors(tails, heads, len(marks), pointers, ends)
+@kernel(f"void({', '.join(['const int32[::1]'] * 3)}, int64, int64, {', '.join(['int32[::1]'] * 4)})", lazy=True)
+def mark_reached(tails, heads, kinds, limit, bit, marks, pointers, ends, stack):
+    """Set ``bit`` in the mark of each state that states with it lead to by arcs of a kind below the limit."""
+    n_states = len(marks)
+    _list_successors(tails, heads, kinds, limit, n_states, pointers, ends)
     waiting = 0
-    for state in begin:
-        marks[state] |= bit
-        stack[waiting] = state
-        waiting += 1
+    for state in range(n_states):
+        if marks[state] & bit:
+            stack[waiting] = state
+            waiting += 1
     while waiting:
         waiting -= 1
         state = stack[waiting]
@@ -59,13 +73,13 @@ def trim_ints(src, dst, start, accept, marks, pointers, ends, stack):
     for state in range(n_states):
         marks[state] = 0
     for state in start:
-        marks[state] = _FORWARD
+        marks[state] = FORWARD
     for state in accept:
-        marks[state] |= _BACKWARD
+        marks[state] |= BACKWARD
     for arc in range(len(src)):
         if src[arc] < dst[arc]:
-            marks[dst[arc]] |= _FORWARD
-            marks[src[arc]] |= _BACKWARD
+            marks[dst[arc]] |= FORWARD
+            marks[src[arc]] |= BACKWARD
     sure = True
     for state in range(n_states):
         sure &= marks[state] == ON_ACCEPTING_PATHS
@@ -73,30 +87,38 @@ def trim_ints(src, dst, start, accept, marks, pointers, ends, stack):
         return n_states
     for state in range(n_states):
         marks[state] = 0
-    _mark_reached(src, dst, start, _FORWARD, marks, pointers, ends, stack)
-    _mark_reached(dst, src, accept, _BACKWARD, marks, pointers, ends, stack)
+    for state in start:
+        marks[state] = FORWARD
+    for state in accept:
+        marks[state] |= BACKWARD
+    mark_reached(src, dst, src, n_states, FORWARD, marks, pointers, ends, stack)
+    mark_reached(dst, src, src, n_states, BACKWARD, marks, pointers, ends, stack)
     kept = 0
     for state in range(n_states):
         kept += marks[state] == ON_ACCEPTING_PATHS
     return kept
 
 
-@kernel(f"int64({', '.join(['const int32[::1]'] * 2 + ['int32[::1]'] * 5)})")
-def order_ints(src, dst, order, pointers, ends, waiting, ready):
-    """Write the states so that every arc leads forward; how many could be placed: fewer than all, there is a cycle."""
+@kernel(f"int64({', '.join(['const int32[::1]'] * 3)}, int64, {', '.join(['int32[::1]'] * 5)})", lazy=True)
+def order_ints(src, dst, kinds, limit, order, pointers, ends, waiting, ready):
+    """Write the states so that every arc of a kind below the limit leads forward.
+
+    Returns how many states could be placed: where these are fewer than all, there is a cycle.
+    """
     n_states = len(order)
     forward = True
     for arc in range(len(src)):
-        forward &= src[arc] < dst[arc]
+        forward &= src[arc] < dst[arc] or kinds[arc] >= limit
     if forward:
         for state in range(n_states):
             order[state] = state
         return n_states
-    _list_successors(src, dst, n_states, pointers, ends)
+    _list_successors(src, dst, kinds, limit, n_states, pointers, ends)
     for state in range(n_states):
         waiting[state] = 0
-    for arc in range(len(dst)):
-        waiting[dst[arc]] += 1
+    for arc in range(len(src)):
+        if kinds[arc] < limit:
+            waiting[dst[arc]] += 1
     n_ready = 0
     for state in range(n_states - 1, -1, -1):
         if not waiting[state]:
@@ -123,7 +145,7 @@ def components_ints(
 ):  # fmt: skip
     """Write the states by strongly connected component and where each begins; how many components there are."""
     n_states = len(order)
-    _list_successors(src, dst, n_states, pointers, ends)
+    _list_successors(src, dst, src, n_states, n_states, pointers, ends)
     for state in range(n_states):
         number[state] = 0  # order of discovery from 1; 0: not seen
         member_of[state] = -1  # number of its component in order of completion; −1: on the stack, or not seen

@@ -174,8 +174,8 @@ def _write_triples(diagonals, n_diagonals, n_long, n_groups, side, found, out, a
     return at, count
 
 
-@kernel(f"int64(int64, int64, int64, int64, int64, int64, {', '.join([_INTS] * 5)})")
-def write_diagonals(n_states, n_arcs, n_sharing, src_at, dst_at, at, out, bounds, ranks, group, seen):
+@kernel(f"int64(int64, int64, int64, int64, int64, int64, {', '.join([_INTS] * 6)})")
+def write_diagonals(n_states, n_arcs, n_sharing, src_at, dst_at, at, out, bounds, ranks, group, seen, diagonal_of):
     """Write diagonals, if few enough hold nearly all arcs; where the array ends, or −1.
 
     Args:
@@ -186,7 +186,8 @@ def write_diagonals(n_states, n_arcs, n_sharing, src_at, dst_at, at, out, bounds
         bounds: where groups begin; from `_FOUND` on, scratch for what is found of each diagonal.
         ranks: scratch, 32 for each state.
         group: scratch for each state.
-        seen: scratch for each state and each arc.
+        seen: scratch for each state.
+        diagonal_of: scratch for each arc.
     """
     n_groups = n_sharing + 1 if bounds[n_sharing] < bounds[n_sharing + 1] else n_sharing
     for number in range(n_groups):
@@ -194,7 +195,6 @@ def write_diagonals(n_states, n_arcs, n_sharing, src_at, dst_at, at, out, bounds
             group[state] = number
     for k in range(n_groups * n_groups * 2 * n_states):
         ranks[k] = 0
-    diagonal_of = seen[n_states:]
     for state in range(n_states):
         seen[state] = -1
     for arc in range(n_arcs):

@@ -7,6 +7,7 @@ Stage: symbolic part, called by `arcgrad.runtime.call.pack`. The result is, numb
 from __future__ import annotations
 
 from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.graphs.order import BACKWARD, FORWARD, ON_ACCEPTING_PATHS, order_ints
 from arcgrad.runtime.kernels.packing.pack_entries import count_entries, largest_entry, write_entries
 from arcgrad.runtime.kernels.packing.pack_inner_loop import (
     BOUNDS,
@@ -18,7 +19,7 @@ from arcgrad.runtime.kernels.packing.pack_inner_loop import (
     write_diagonals,
     write_matrix,
 )
-from arcgrad.runtime.kernels.packing.pack_states import BACKWARD, FORWARD, ON_PATHS, mark_reached, order_silent
+from arcgrad.runtime.kernels.packing.pack_states import mark_from
 from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.kernels.trellis.blocks import lay_out
 
@@ -33,7 +34,21 @@ def sizes(n_states: int, n_arcs: int, n_entries: int, n_columns: int) -> tuple[i
     n_states = most_numbers(n_states)
     columns = max(n_states + 3, min(n_arcs, n_columns))
     rest = 4 * n_states + 3 + 6 * n_arcs + columns + inner_loop_size(n_states, n_arcs)
-    return T.HEADER + n_entries + rest, 39 * (n_states + 1) + 6 * n_arcs + n_columns + BOUNDS
+    return T.HEADER + n_entries + rest, 38 * (n_states + 1) + 6 * n_arcs + n_columns + BOUNDS
+
+
+@helper
+def _six(room, length):
+    """Six pieces of scratch, and what is left of it."""
+    return (
+        room[:length],
+        room[length : 2 * length],
+        room[2 * length : 3 * length],
+        room[3 * length : 4 * length],
+        room[4 * length : 5 * length],
+        room[5 * length : 6 * length],
+        room[6 * length :],
+    )
 
 
 @helper
@@ -99,47 +114,21 @@ def pack_trellis_ints(
         room: scratch, as long as the second says.
     """
     n_rows = most_numbers(n_states) + 1
-    at = 0
-    pointers = room[at : at + n_rows]
-    at += n_rows
-    marks = room[at : at + n_rows]
-    at += n_rows
-    number = room[at : at + n_rows]
-    at += n_rows
-    position = room[at : at + n_rows]
-    at += n_rows
-    waiting = room[at : at + n_rows]
-    at += n_rows
-    stack = room[at : at + n_rows]
-    at += n_rows
     n_given = len(src)
-    tails = room[at : at + n_given]
-    at += n_given
-    heads = room[at : at + n_given]
-    at += n_given
-    arcs = room[at : at + n_given]
-    at += n_given
-    silent = room[at : at + n_given]
-    at += n_given
-    ends = room[at : at + n_given]
-    at += n_given
-    slot_of = room[at : at + n_columns]
-    at += n_columns
-    ranks = room[at : at + 32 * n_rows]
-    at += 32 * n_rows
-    seen = room[at : at + n_given + n_rows]
-    bounds = room[at + n_given + n_rows :]
+    pointers, marks, number, position, waiting, stack, rest = _six(room, n_rows)
+    tails, heads, arcs, kinds, ends, diagonal_of, rest = _six(rest, n_given)
+    ranks, slot_of, bounds = rest[: 32 * n_rows], rest[32 * n_rows :], rest[32 * n_rows + n_columns :]
     if largest_entry(n_given, entry_pointers, entry_parts, entry_arcs, entry_others, leaf_offsets) > _INT32_MAX:
         return -1
     # The part of the graph that lies on accepting paths.
     for state in range(n_states):
         marks[state] = 0
-    mark_reached(src, dst, labels, n_columns, start, FORWARD, n_states, marks, pointers, ends, stack)
-    mark_reached(dst, src, labels, n_columns, accept, BACKWARD, n_states, marks, pointers, ends, stack)
+    mark_from(start, src, dst, labels, n_columns, FORWARD, marks[:n_states], pointers, ends, stack)
+    mark_from(accept, dst, src, labels, n_columns, BACKWARD, marks[:n_states], pointers, ends, stack)
     n_kept = 0
     for state in range(n_states):
         number[state] = -1
-        if marks[state] == ON_PATHS:
+        if marks[state] == ON_ACCEPTING_PATHS:
             number[state] = n_kept
             n_kept += 1
     for column in range(n_columns):
@@ -148,11 +137,11 @@ def pack_trellis_ints(
     n_emitting = 0
     for arc in range(n_given):
         label = labels[arc]
-        if label < n_columns and marks[src[arc]] == ON_PATHS and marks[dst[arc]] == ON_PATHS:
+        if label < n_columns and marks[src[arc]] == ON_ACCEPTING_PATHS and marks[dst[arc]] == ON_ACCEPTING_PATHS:
             tails[n_arcs] = number[src[arc]]
             heads[n_arcs] = number[dst[arc]]
             arcs[n_arcs] = arc
-            silent[n_arcs] = label == _EPSILON
+            kinds[n_arcs] = label
             if label != _EPSILON:
                 n_emitting += 1
             n_arcs += 1
@@ -160,16 +149,18 @@ def pack_trellis_ints(
     if n_emitting == n_arcs:
         for state in range(n_kept):
             position[state] = state
-    elif not order_silent(n_kept, n_arcs, tails, heads, silent, position, pointers, ends, waiting, stack):
-        return -1
+    else:  # in an order in which ε arcs lead forward
+        order = marks[:n_kept]
+        if order_ints(tails[:n_arcs], heads, kinds, 0, order, pointers, ends, waiting, stack) < n_kept:
+            return -1
+        for state in range(n_kept):
+            position[order[state]] = state
 
     column_of = stack
     n_sharing = -1
     if inner_loop and n_emitting == n_arcs:
-        for k in range(n_arcs):
-            ends[k] = labels[arcs[k]]
         n_sharing = group_states(
-            n_kept, n_arcs, n_columns, heads, ends, position, marks, slot_of, pointers, column_of, bounds
+            n_kept, n_arcs, n_columns, heads, kinds, position, marks, slot_of, pointers, column_of, bounds
         )
     while True:  # with groups of states; once more without where diagonals do not fit
         n_numbers = bounds[n_sharing + 1] if n_sharing >= 0 else n_kept
@@ -210,8 +201,8 @@ def pack_trellis_ints(
                     out[column_at + slot] = column_of[bounds[n_sharing] + slot]
         else:
             for k in range(n_arcs):
-                if not silent[k]:
-                    slot_of[labels[arcs[k]]] = 1
+                if kinds[k] != _EPSILON:
+                    slot_of[kinds[k]] = 1
             for column in range(n_columns):
                 if slot_of[column]:
                     slot_of[column] = n_slots
@@ -230,7 +221,7 @@ def pack_trellis_ints(
             out[emitting_at + state] = 0
             out[silent_at + state] = 0
         for k in range(n_arcs):
-            if silent[k]:
+            if kinds[k] == _EPSILON:
                 out[silent_at + position[heads[k]]] += 1
             else:
                 out[emitting_at + position[heads[k]]] += 1
@@ -243,7 +234,7 @@ def pack_trellis_ints(
             out[silent_at + state] = total
         for k in range(n_arcs - 1, -1, -1):
             end = position[heads[k]]
-            rows = silent_at if silent[k] else emitting_at
+            rows = silent_at if kinds[k] == _EPSILON else emitting_at
             out[rows + end] -= 1
             to = out[rows + end]
             out[src_at + to] = position[tails[k]]
@@ -254,8 +245,8 @@ def pack_trellis_ints(
                 for group in range(n_sharing):
                     if end < bounds[group + 1] and end >= bounds[group]:
                         out[slot_at + to] = n_slots - n_sharing + group
-            elif not silent[k]:
-                out[slot_at + to] = slot_of[labels[arcs[k]]]
+            elif kinds[k] != _EPSILON:
+                out[slot_at + to] = slot_of[kinds[k]]
 
         write_entries(
             n_arcs,
@@ -282,7 +273,9 @@ def pack_trellis_ints(
         if not inner_loop:
             return at
         if n_sharing >= 0:
-            end = write_diagonals(n_numbers, n_arcs, n_sharing, src_at, dst_at, at, out, bounds, ranks, pointers, seen)
+            end = write_diagonals(
+                n_numbers, n_arcs, n_sharing, src_at, dst_at, at, out, bounds, ranks, pointers, waiting, diagonal_of
+            )
             if end < 0:
                 n_sharing = -1
                 for state in range(n_kept):

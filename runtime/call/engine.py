@@ -15,7 +15,8 @@ from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime.call.outputs import shape_gradients
-from arcgrad.runtime.data.inputs import Bound
+from arcgrad.runtime.data.graph import Graph
+from arcgrad.runtime.data.inputs import Bound, BoundGraph
 from arcgrad.runtime.jit.background.process import background
 from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
 from arcgrad.runtime.jit.patience import LONGER_THAN_COMPILING, Patience
@@ -74,6 +75,12 @@ class Engine:
         """
         if self.mode == "interpret":
             return self._interpret(bound, wrt, cotangent)
+        result = self.program.result
+        if result.is_input and not wrt:  # as where a stage ends the program: nothing to prepare
+            found = bound.inputs[str(result.parameters[0])]
+            if isinstance(found, BoundGraph):
+                graphs = [Graph.from_topology(graph.topology, graph.arc_weight) for graph in found.items]
+                return graphs * (bound.n_items if found.shared else 1), {}
         prepared = self.preparer.prepare(bound)
         if bound.waiting.inputs:
             bound.waiting.check(but=prepared.met)

@@ -417,7 +417,7 @@ def _elaborate(text: str, symbols: Any, definitions: str | None, limits: Limits)
     from arcgrad.grammar import parse, parse_definitions
 
     names = operator_names()
-    library = parse_definitions(definitions) if definitions is not None else None
+    library = parse_definitions(definitions, names) if definitions is not None else None
     return elaborate(parse(text, names), library=library, symbols=symbols, limits=limits)
 
 

@@ -92,6 +92,10 @@ class Builder:
         spelled = _PROJECTIONS.get(name.value, name.value)
         return Call(spelled, tuple(arguments), name.span.join(closer.span), name.span)
 
+    def call_of_nothing(self, values: list[Any]) -> Call:
+        name, opener, closer = values
+        return self.call([name, opener, [], closer])
+
     def first_argument(self, values: list[Any]) -> list[Expression]:
         return [values[0]]
 
@@ -193,6 +197,14 @@ class Builder:
                         hint="as in `name[P, Q] = expression`",
                         expected=("a name",),
                     )
+            if not left.arguments:
+                raise Mistake(
+                    f"the definition of `{left.name}` has no parameters",
+                    left.span,
+                    hint="a name without parameters is assigned to without brackets, `name = expression`",
+                    expected=("a name",),
+                    found="`]`",
+                )
             parameters = tuple(parameter for parameter in left.arguments if isinstance(parameter, Name))
             return Definition(left.name, parameters, expression, span, left.name_span)
         if isinstance(left, Constant):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arcgrad.grammar.errors import Span
@@ -15,7 +16,7 @@ _REPEAT = re.compile(r"\s*(\d+)\s*(?:(,)\s*(?:(\d+)\s*)?)?\Z", re.ASCII)
 _REPEAT_DIGITS = 18  # beyond any budget of states
 _DIGITS = 400  # more than any float64 has; int() refuses a few thousand digits
 
-_ESCAPES = {'"': '"', "\\": "\\", "<": "<", "n": "\n"}
+_ESCAPES = {'"': '"', "\\": "\\", "<": "<", ">": ">", "n": "\n"}
 # Within \text{"…"}, characters that LaTeX would read as its own are escaped as in LaTeX.
 _LATEX_ESCAPES = {character: character for character in "{}%#&_$^~"}
 
@@ -69,11 +70,16 @@ def read_quoted(text: str, start: int, what: str) -> Quoted:
     )
 
 
-def read_symbol(content: str, position: int, offset: int) -> tuple[str, int]:
-    """The symbol ``<name>`` that starts at ``position`` of a literal's content, and where it ends."""
+def read_symbol(content: str, position: int, offset: int, escapes: Mapping[str, str] = _ESCAPES) -> tuple[str, int]:
+    """The symbol ``<name>`` that starts at ``position`` of a literal's content, and where it ends.
+
+    It is returned with its angle brackets and without its escapes, so that ``<a>`` is told from the character ``a``.
+    """
+    name: list[str] = []
     end = position + 1
-    while end < len(content) and content[end] not in '<>"\\\n':
-        end += 1
+    while end < len(content) and content[end] not in '<>"\n':
+        character, end = _character(content, end, offset, escapes)
+        name.append(character)
     if end >= len(content) or content[end] != ">":
         raise Mistake(
             "`<` starts a symbol of several characters, which is never closed",
@@ -82,7 +88,7 @@ def read_symbol(content: str, position: int, offset: int) -> tuple[str, int]:
             expected=("`>`",),
             found=describe_character(content[end]) if end < len(content) else "the end of the literal",
         )
-    if end == position + 1:
+    if not name:
         raise Mistake(
             "the symbol `<>` has no name",
             Span(offset + position, offset + end + 1),
@@ -90,7 +96,7 @@ def read_symbol(content: str, position: int, offset: int) -> tuple[str, int]:
             expected=("the name of a symbol",),
             found="`>`",
         )
-    return content[position + 1 : end], end + 1
+    return f"<{''.join(name)}>", end + 1
 
 
 def read_symbols(content: str, offset: int, latex: bool = False) -> tuple[str, ...]:
@@ -99,32 +105,34 @@ def read_symbols(content: str, offset: int, latex: bool = False) -> tuple[str, .
     symbols: list[str] = []
     position = 0
     while position < len(content):
-        character = content[position]
-        if character == "<":
-            symbol, position = read_symbol(content, position, offset)
-            symbols.append(symbol)
-            continue
-        if character == "\\":
-            escaped = content[position + 1 : position + 2]
-            if escaped not in escapes:
-                raise Mistake(
-                    f"{quoted(character + escaped)} is not an escape of a string",
-                    Span(offset + position, offset + position + 1 + len(escaped)),
-                    hint='the escapes are `\\"`, `\\\\`, `\\<` and `\\n`; a backslash itself is `\\\\`',
-                    expected=tuple(f"`\\{known}`" for known in _ESCAPES),
-                    found=quoted(character + escaped),
-                )
-            character = escapes[escaped]
-            position += 1
-        if "\ud800" <= character <= "\udfff":
-            raise Mistake(
-                f"{describe_character(character)} is half of a surrogate pair and no character",
-                Span(offset + position, offset + position + 1),
-                expected=("a character",),
-            )
-        symbols.append(character)
-        position += 1
+        read = read_symbol if content[position] == "<" else _character
+        symbol, position = read(content, position, offset, escapes)
+        symbols.append(symbol)
     return tuple(symbols)
+
+
+def _character(content: str, position: int, offset: int, escapes: Mapping[str, str]) -> tuple[str, int]:
+    """The character at ``position`` of a literal's content, an escape perhaps, and where it ends."""
+    character, start = content[position], position
+    if character == "\\":
+        escaped = content[position + 1 : position + 2]
+        if escaped not in escapes:
+            raise Mistake(
+                f"{quoted(character + escaped)} is not an escape of a string",
+                Span(offset + position, offset + position + 1 + len(escaped)),
+                hint='the escapes are `\\"`, `\\\\`, `\\<`, `\\>` and `\\n`; a backslash itself is `\\\\`',
+                expected=tuple(f"`\\{known}`" for known in _ESCAPES),
+                found=quoted(character + escaped),
+            )
+        character = escapes[escaped]
+        position += 1
+    if "\ud800" <= character <= "\udfff":
+        raise Mistake(
+            f"{describe_character(character)} is half of a surrogate pair and no character",
+            Span(offset + start, offset + position + 1),
+            expected=("a character",),
+        )
+    return character, position + 1
 
 
 def repeat_bounds(content: str, span: Span) -> tuple[int, int | None]:

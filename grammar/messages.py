@@ -77,8 +77,6 @@ def _missing_operand(
     closing = token is None or token.type in ("RPAR", "RBRACKET", "RBRACE", "GREATER", "COMMA", "SEPARATOR", "EQUALS")
     if before is not None and before.type in _OPENERS and closing:
         message = f"nothing stands between {quoted(before.text)} and {found}"
-        if before.type == "LBRACKET" and found == "`]`":
-            message, hint = "an operator without arguments", "every named operator has at least one, as in `LSE[A]`"
     elif before is not None and before.type == "COMMA":
         message = f"an argument is missing between `,` and {found}"
     elif before is not None and before.type in BINARY:

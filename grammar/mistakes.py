@@ -6,11 +6,14 @@ EquationError with its place. So the shared parser holds no text, and two thread
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
+from typing import Any
 
 from arcgrad.grammar.errors import EquationError, Place, Span
 
-__all__ = ["Mistake", "describe_character", "quoted"]
+__all__ = ["Mistake", "counted", "describe_character", "described", "kind_of", "nearest", "quoted"]
 
 
 class Mistake(Exception):  # noqa: N818 — it never leaves this layer, and `Error` is for those that do
@@ -60,3 +63,49 @@ def quoted(text: str, limit: int = 40) -> str:
     """Text between back quotes, cut where it is long, with what cannot be printed replaced."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return f"`{shown}`" if len(shown) <= limit else f"`{shown[: limit - 1]}…`"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: "1 arc", "2 arcs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def kind_of(value: Any) -> str:
+    """A value's type with its article: "an int", "a list"."""
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+# Letters of other scripts that look like Latin ones.
+_LATIN = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаесорхуіјѕԁΑΒΕΖΗΙΚΜΝΟΡΤΥΧοıʼ’‐‑–−", "ABESIJKMHOPCTYXaecopxyijsdABEZHIKMNOPTYXoi''----"
+)
+
+
+def _skeleton(text: str) -> str:
+    """What a text looks like: without marks and invisible characters, letters of other scripts as Latin ones."""
+    plain = unicodedata.normalize("NFKD", text).translate(_LATIN)
+    return "".join(character for character in plain if unicodedata.category(character) not in ("Mn", "Cf"))
+
+
+def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The one of the known words that was probably meant: one that looks alike, else one spelled alike."""
+    words = list(known)
+    look = _skeleton(given)
+    for alike in (look, look.casefold()):
+        for word in words:
+            if alike in (_skeleton(word), _skeleton(word).casefold()):
+                return word
+    return next(iter(difflib.get_close_matches(given, words, 1, cutoff)), None)
+
+
+def described(meant: str, given: str, shown: str) -> str:
+    """``shown``, which is how a message shows what was meant; with code points where that looks like what was given."""
+    if meant == given or _skeleton(meant) != _skeleton(given):
+        return shown
+    changes = [op for op in difflib.SequenceMatcher(None, given, meant, False).get_opcodes() if op[0] != "equal"]
+    yours, theirs = (
+        " ".join(f"U+{ord(c):04X}" for _, *ends in changes for c in text[ends[side] : ends[side + 1]]) or "nothing"
+        for text, side in ((given, 0), (meant, 2))
+    )
+    return f"{shown} (with {theirs}, where yours has {yours})"

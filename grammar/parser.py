@@ -20,7 +20,7 @@ from lark.lexer import Lexer
 
 from arcgrad.grammar.builder import Bare, Builder, Statement
 from arcgrad.grammar.errors import InputError, Span
-from arcgrad.grammar.layout import lay_out
+from arcgrad.grammar.layout import lay_out, reserved
 from arcgrad.grammar.messages import empty_equation, unexpected
 from arcgrad.grammar.mistakes import Mistake
 from arcgrad.grammar.scanner import scan
@@ -35,7 +35,8 @@ def parse(text: str, operator_names: Iterable[str] = ()) -> Program:
 
     Args:
         text: the equation in any mix of the language's Unicode, ASCII and LaTeX spellings.
-        operator_names: names of the named operators; one that stands directly before ``(`` is an error with a hint.
+        operator_names: names of the named operators, which no program may define; one of several letters is an error
+            wherever no ``[`` follows.
 
     Returns:
         The statements in order and the final expression, each node with its span in ``text``.
@@ -75,14 +76,15 @@ def _parse(text: str, operator_names: Iterable[str], definitions_only: bool) -> 
     if not isinstance(text, str):
         raise InputError(f"an equation is a string; got {type(text).__name__}")
     try:
-        lexemes = lay_out(scan(text), operator_names)
+        named = frozenset(operator_names)
+        lexemes = lay_out(scan(text), named)
         if not lexemes:
             if definitions_only:
                 return Program((), None, text)
             raise empty_equation(text)
         statements = _statements(lexemes)
         program = _program(text, statements, definitions_only)
-        _check_names(program)
+        _check_names(program, named)
         return program
     except Mistake as mistake:
         raise mistake.in_text(text) from None
@@ -174,10 +176,12 @@ def _program(text: str, statements: list[Statement], definitions_only: bool) -> 
     return Program(tuple(assigned), result, text)
 
 
-def _check_names(program: Program) -> None:
-    """A name is assigned once and before its use, and a parameter is named once."""
+def _check_names(program: Program, operator_names: frozenset[str]) -> None:
+    """A name is assigned once and before its use, a parameter is named once, and no operator is defined anew."""
     assigned: dict[str, Assignment | Definition] = {}
     for statement in program.statements:
+        if isinstance(statement, Definition) and statement.name in operator_names:
+            raise reserved(statement.name, statement.name_span)
         if statement.name in assigned:
             line = program.place(assigned[statement.name].name_span).line
             raise Mistake(

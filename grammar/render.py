@@ -192,10 +192,15 @@ def _operation(node: Operation, style: _Style) -> tuple[int, list[_Part]]:
 
 def _string_symbol(symbol: str, style: _Style) -> str:
     if len(symbol) > 1:
-        return f"<{symbol}>"
+        return _long_symbol(symbol, style.escaped)
     if symbol == "\n":
         return "\\n"
     return "\\" + symbol if symbol in '"\\<' + style.escaped else symbol
+
+
+def _long_symbol(symbol: str, escaped: str = "") -> str:
+    name = "".join("\\" + c if c in '"\\<>' + escaped else c for c in symbol[1:-1])
+    return "<{}>".format(name.replace("\n", "\\n"))
 
 
 _CONTROLS = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\f": "\\f", "\v": "\\v"}
@@ -203,7 +208,7 @@ _CONTROLS = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\f": "\\f", "\v": "\\v"}
 
 def _class_symbol(symbol: str, style: _Style) -> str:
     if len(symbol) > 1:
-        return f"<{symbol}>"
+        return _long_symbol(symbol)
     return "\\" + symbol if symbol in '\\"<[]^-' + style.escaped else _CONTROLS.get(symbol, symbol)
 
 

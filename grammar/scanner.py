@@ -42,6 +42,8 @@ _CLOSE = re.compile(r"\s*\}")
 _ARGUMENT = re.compile(r"\*?\s*\{")
 _INVISIBLE_DELIMITER = re.compile(r"\s*\.")
 _LIKE_REPEAT = re.compile(r"\{[\s0-9,.+\-−–]*\}")
+# What looks like a count or bounds with a name in them; a name alone must begin with a small letter to look like one.
+_NAMED_COUNT = re.compile(r"\{\s*(?:[a-z]\w*|\w+\s*,\s*\w*|,\s*\w+)\s*\}")
 
 
 def scan(text: str) -> list[Lexeme]:
@@ -287,9 +289,23 @@ class _Scanner:
             )
 
     def brace(self) -> None:
+        named = _NAMED_COUNT.match(self.text, self.position)
+        if named is not None and self.touches_operand() and self.lexemes[-1].type != "RBRACE":
+            self.refuse_count(named[0])
         match = _LIKE_REPEAT.match(self.text, self.position)
         if match is None or not self.after_operand():
             self.add("LBRACE", self.position + 1)
             return
         span = Span(self.position, match.end())
         self.add("REPEAT", match.end(), repeat_bounds(match[0][1:-1], span))
+
+    def refuse_count(self, braces: str) -> None:
+        if _LIKE_REPEAT.match(braces):
+            return
+        raise Mistake(
+            f"a repetition count is a literal, not a name: {quoted(braces)}",
+            Span(self.position, self.position + len(braces)),
+            hint="write the number, as in `A{3}` or `A{2,5}`; to concatenate a graph, put a space or `·` between",
+            expected=("`{n}`", "`{m,}`", "`{m,n}`"),
+            found=quoted(braces),
+        )

@@ -44,7 +44,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Text:
-    """``"abc"``: the linear acceptor of these symbols."""
+    """``"abc"``: the linear acceptor of these symbols, each a character, or a name in angle brackets: ``<eps>``."""
 
     symbols: tuple[str, ...]
     span: Span

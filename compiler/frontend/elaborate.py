@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext, suppress
 from typing import Protocol
 
 from arcgrad.compiler.frontend.expand import Expander, Term
@@ -169,24 +170,30 @@ class _Resolver:
                 )
 
     def _label(self, symbol: str, term: Term) -> int:
+        """The label of a character, or of ``<name>``: the table's ``name``, or where it has none its ``<name>``."""
+        name = symbol[1:-1] if len(symbol) > 1 else symbol
         if self._symbols is None:
-            if len(symbol) == 1:
-                return ord(symbol)
+            if len(name) == 1:
+                return ord(name)
             raise EquationError(
-                f"the symbol <{symbol}> needs a symbol table: without one, symbols are single characters",
+                f"the symbol <{name}> needs a symbol table: without one, symbols are single characters",
                 place=term.place,
                 hint="give compile(…, symbols=ag.SymbolTable([…]))",
             )
-        try:
-            return int(self._symbols[symbol])
-        except (InputError, KeyError) as error:
-            detail = error.message if isinstance(error, InputError) else f"no symbol {symbol!r}"
-            raise EquationError(
-                f"the symbol table has no symbol {symbol!r}",
-                place=term.place,
-                found=symbol,
-                hint=error.hint if isinstance(error, InputError) and error.hint else detail,
-            ) from None
+        hint = None
+        for spelled in dict.fromkeys((name, symbol)):
+            try:
+                return int(self._symbols[spelled])
+            except (InputError, KeyError) as error:
+                hint = hint or (error.hint if isinstance(error, InputError) else None)
+        if name == symbol and f"<{name}>" in list(self._symbols):
+            hint = f"its symbol <{name}> is written <{name}> in a literal, too"
+        raise EquationError(
+            f"the symbol table has no symbol {name!r}" + (f" and no {symbol!r}" if name != symbol else ""),
+            place=term.place,
+            found=symbol,
+            hint=hint or "the table is what was given as symbols=",
+        )
 
     def _class_labels(self, term: Term) -> Iterable[int]:
         ranges, negated = term.parameters
@@ -200,16 +207,18 @@ class _Resolver:
                 )
             labels = [c for first, last in ranges for c in range(self._label(first, term), self._label(last, term) + 1)]
             return dict.fromkeys(labels)
-        chosen = []
-        for symbol in self._symbols:
-            inside = any(first == symbol or _between(first, symbol, last) for first, last in ranges)
-            if inside != bool(negated):
-                chosen.append(int(self._symbols[symbol]))
-        if not negated:
-            for first, last in ranges:
-                if first == last:
-                    chosen.append(self._label(first, term))  # a missing symbol is an error, not an empty class
-        return sorted(label for label in set(chosen) if label >= 0)
+        chosen = {
+            int(self._symbols[symbol])
+            for symbol in self._symbols
+            if any(_between(first, symbol, last) for first, last in ranges)
+        }
+        for first, last in ranges:
+            if first == last:
+                with suppress(EquationError) if negated else nullcontext():
+                    chosen.add(self._label(first, term))  # a missing symbol is an error, not an empty class
+        if negated:
+            chosen = {int(self._symbols[symbol]) for symbol in self._symbols} - chosen
+        return sorted(label for label in chosen if label >= 0)
 
 
 def _between(first: str, symbol: str, last: str) -> bool:

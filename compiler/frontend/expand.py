@@ -7,15 +7,16 @@ explode. Nothing recurses: expression depth and definition depth are limited by 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from arcgrad.compiler.frontend.neighbours import neighbours_word
 from arcgrad.compiler.limits import Limits, generous
 from arcgrad.compiler.operators import Category, named_operators, operators
 from arcgrad.grammar import syntax
 from arcgrad.grammar.errors import EquationError, LimitError, Place
+from arcgrad.grammar.mistakes import counted, described, nearest
 
 __all__ = ["Expander", "Term"]
 
@@ -99,12 +100,6 @@ class Expander:
         scope = _Scope(table, 0, {})
         for program in programs:
             for statement in program.statements:
-                if statement.name in named_operators():
-                    raise EquationError(
-                        f"{statement.name} is an operator of the language and cannot be given another meaning",
-                        place=program.place(statement.name_span),
-                        hint="choose another name",
-                    )
                 meaning: Term | _Closure
                 if isinstance(statement, syntax.Definition):
                     meaning = _Closure(statement, scope, program.text)
@@ -195,13 +190,13 @@ class Expander:
             values = tuple(_whole_number(a, text, "a label") for a in call.arguments)
             return self._make(f"[]{entry.name}", (), values, call, text)
         if given < fixed + literals or (given > fixed + literals and not entry.variadic):
-            wanted = [str(t) for t in entry.operands] + [f"the number {n}" for n in entry.parameter_names]
+            wanted = [f"a {t}" for t in entry.operands] + [f"the number {n}" for n in entry.parameter_names]
             shape = ", ".join(wanted) + (", …" if entry.variadic else "")
             raise EquationError(
-                f"{call.name} takes {shape}; {given} argument{'s' * (given != 1)} given",
+                f"{call.name} takes {shape}; {counted(given, 'argument')} given",
                 place=Place(text, call.span),
                 expected=tuple(wanted),
-                found=f"{given} arguments",
+                found=counted(given, "argument"),
                 hint=f"for example {entry.example}" if entry.example else None,
             )
         operands = []
@@ -226,9 +221,12 @@ class Expander:
         definition = closure.definition
         if len(call.arguments) != len(definition.parameters):
             names = ", ".join(p.name for p in definition.parameters)
+            wanted, given = counted(len(definition.parameters), "argument"), len(call.arguments)
             raise EquationError(
-                f"{call.name}[{names}] takes {len(definition.parameters)} arguments; {len(call.arguments)} given",
+                f"{call.name}[{names}] takes {wanted}; {given} given",
                 place=Place(text, call.span),
+                expected=(wanted,),
+                found=counted(given, "argument"),
             )
         arguments: dict[str, Term] = {}
         numbers = []
@@ -274,17 +272,15 @@ def _whole_number(expression: syntax.Expression, text: str, what: str) -> int:
 
 def _unknown_name(call: syntax.Call, scope: _Scope, text: str) -> EquationError:
     names = [*named_operators(), *scope.definitions()]
-    near = difflib.get_close_matches(call.name, names, n=1, cutoff=0.5) or [
-        n for n in names if n.casefold() == call.name.casefold()
-    ]
-    if near:
-        hint = f"did you mean {near[0]}[…]?"
-    else:
+    hint, near = neighbours_word(call.name), nearest(call.name, names, 0.5)
+    if hint is None and near is not None:
+        hint = f"did you mean {described(near, call.name, f'{near}[…]')}?"
+    elif hint is None:
         hint = "operators are " + ", ".join(sorted(named_operators())) + "; a definition must come before its use"
     return EquationError(
         f"unknown operator {call.name}",
         place=Place(text, call.name_span),
         found=call.name,
-        expected=tuple(near) or ("the name of an operator or a definition",),
+        expected=(near or "the name of an operator or a definition",),
         hint=hint,
     )

@@ -7,15 +7,15 @@ import re
 import pytest
 
 import arcgrad as ag
-from arcgrad.compiler.frontend.elaborate import elaborate
+from arcgrad.compiler.frontend.elaborate import elaborate, operator_names
 from arcgrad.compiler.frontend.ir import Program, describe
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar import parse, parse_definitions
 
 
 def program(text: str, definitions: str | None = None, **options: object) -> Program:
-    library = parse_definitions(definitions) if definitions is not None else None
-    return elaborate(parse(text), library=library, **options)
+    library = parse_definitions(definitions, operator_names()) if definitions is not None else None
+    return elaborate(parse(text, operator_names()), library=library, **options)
 
 
 def expanded(text: str, definitions: str | None = None) -> str:
@@ -76,13 +76,22 @@ def test_an_expansion_beyond_the_limit_says_so() -> None:
     [
         ("f[X] = X X\nf", "f is a definition and takes arguments in brackets", 1, r"write f\[X\]"),
         ("f[X] = X X\nA f", "f is a definition", 3, r"write f\[X\]"),
-        ("f[X] = X X\nf[A, B]", r"f\[X\] takes 1 arguments; 2 given", 1, None),
+        ("f[X] = X X\nf[A, B]", r"f\[X\] takes 1 argument; 2 given", 1, None),
         ("f[X] = f[X] X\nf[A]", "the definition of f uses f itself", 8, "may not recurse"),
-        ("LSE[X] = X\nLSE[A]", "LSE is an operator of the language", 1, "choose another name"),
-        ("max = LSE[A]\nmax", "max is an operator of the language", 1, "choose another name"),
+        ("LSE[X] = X\nLSE[A]", "`LSE` is an operator of the language", 1, "choose another name"),
+        ("max = LSE[A]\nmax", "`max` is an operator of the language", 1, "choose another name"),
         ("LS[A]", "unknown operator LS", 1, r"did you mean LSE\[…\]\?"),
         ("1 + lse[A]", "unknown operator lse", 5, r"did you mean LSE\[…\]\?"),
         ("compos[X] = X\ncomposs[A]", "unknown operator composs", 1, r"did you mean compos\[…\]\?"),
+        ("f[X] = X\nf[]", r"f\[X\] takes 1 argument; 0 given", 1, None),
+        ("LSE[]", "LSE takes a graph; 0 arguments given", 1, "for example"),
+        ("LSЕ[A]", "unknown operator LSЕ", 1, r"did you mean LSE\[…\] \(with U\+0045, where yours has U\+0415\)\?"),
+        ("compose[A, B]", "unknown operator compose", 1, "here it is `A ∘ B`"),
+        ("fstdeterminize[A]", "unknown operator fstdeterminize", 1, "`det\\[A\\]`"),
+        ("shortest_path[A]", "unknown operator shortest_path", 1, "`PATH\\[A\\]`"),
+        ("Total_Weight[A]", "unknown operator Total_Weight", 1, "`LSE\\[A\\]`"),
+        ("optimize[A]", "unknown operator optimize", 1, "optimised as it is compiled"),
+        ("cdrewrite[A, B]", "unknown operator cdrewrite", 1, "build the transducer"),
         ("zzz[A]", "unknown operator zzz", 1, "a definition must come before its use"),
         ("rev[A, B]", "rev takes a?.*2 arguments given", 1, r"for example LSE\[rev\[A\] ∘ B\]"),
         ("NBEST[A]", "NBEST takes .* 1 argument given", 1, "for example"),
@@ -113,6 +122,14 @@ def test_variadic_operators_nest_to_the_left() -> None:
     assert nested.result.digest == same.result.digest
     with pytest.raises(ag.EquationError, match="logadd takes"):
         program("logadd[a]")
+
+
+def test_what_hints_offer_for_the_neighbours_words_exists() -> None:
+    from arcgrad.compiler.frontend import neighbours
+
+    assert not neighbours._KNOWN.keys() & set(operator_names())
+    for written in re.findall("`([^`]+)`", " ".join(neighbours._KNOWN.values())):
+        program(written.replace("m]", "mapping]").replace(", n", ", 2").replace("seed", "s"))
 
 
 def test_a_thousand_definitions_each_of_the_one_before() -> None:

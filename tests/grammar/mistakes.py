@@ -38,7 +38,7 @@ MISTAKES: dict[str, list[str]] = {
         "A × × B",
         "A //",
         "()",
-        "LSE[]",
+        "f[] = A",
         "LSE[A,]",
         "LSE[,A]",
         "A⟨⟩",

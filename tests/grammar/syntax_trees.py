@@ -70,7 +70,10 @@ _WORDS = (
 # fmt: on
 NAMES = st.sampled_from(_WORDS)
 _CHARACTERS = st.characters(codec="utf-8")
-_SYMBOLS = st.one_of(_CHARACTERS, st.sampled_from(["eps", "a b", "x_y", "sp{", "名前"]))
+_ESCAPED = ("<\\>", "<\n>", "<>>")
+_SYMBOLS = st.one_of(
+    _CHARACTERS, st.sampled_from(["<eps>", "<a b>", "<x_y>", "<sp{>", "<名前>", "<s>", "<<s>>", *_ESCAPED])
+)
 
 
 def _ranges() -> st.SearchStrategy[tuple[tuple[str, str], ...]]:

@@ -88,8 +88,10 @@ SPELLINGS = {
         "LSE[(A1 +\n A2) # left\n ∘ X*]",
         r"\displaystyle \text{LSE}\Bigl[\bigl(A_1 + A_2\bigr) \circ X^{\ast}\Bigr]\,.",
     ],
-    "A (4)": ["A 4", "(A (4))", "A\\,(4)"],
-    '"ab"': [r'\text{"ab"}', r'\texttt{ "ab" }', '"<a>b"'],
+    "A 4": ["A(4)", "(A (4))", "A · (4)", r"A\left(4\right)", "(A) 4"],
+    '"ab"': [r'\text{"ab"}', r'\texttt{ "ab" }'],
+    r'"<\<s\>> \>"': [r'"<\<s\>> >"', r'\text{"<\<s\>> >"}'],
+    "linear[]": ["linear[ ]", r"\operatorname{linear}\left[\right]"],
     'a = b; f[X] = X a\nf["c"]': ['a=b\nf[X]=X a;f["c"]', 'a = b \\\\ f[X] = X a \\\\ f["c"].'],
 }
 
@@ -135,7 +137,7 @@ def test_nodes() -> None:
     assert isinstance(number, Number)
     assert number.value == 2.5
     assert isinstance(text, Text)
-    assert text.symbols == ("a", "eps")
+    assert text.symbols == ("a", "<eps>")
     assert isinstance(product.operands[1], Constant)
     assert program.place(text.span).column == 7
     assert isinstance(parse("3").result, Number)
@@ -155,10 +157,41 @@ def test_a_spaced_star_is_marked() -> None:
 
 def test_an_operator_name_is_an_ordinary_name_without_brackets() -> None:
     assert unparse(parse("H ∘ C ∘ L ∘ G", ["H", "E", "KL"])) == "H ∘ C ∘ L ∘ G"
-    assert unparse(parse("H (A + B)", ["H"])) == "H (A + B)"
-    assert unparse(parse("H(A + B)")) == "H (A + B)"
-    with pytest.raises(EquationError, match=r"square brackets"):
-        parse("H(A + B)", ["H"])
+    assert unparse(parse("E = A; H(A + E) E[A, E]", ["H", "E"])) == "E = A\nH (A + E) E[A, E]"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("log LSE[A]", "write `log[LSE[A]]`"),
+        ("PATH A", "write `PATH[A]`"),
+        ("LSE{A}", "write `LSE[A]`"),
+        ("LSE(A + B) C", "write `LSE[A + B]`"),
+        (r"\log LSE[rev[A] B] + 1", "write `log[LSE[rev[A] B]]`"),
+        ("2 LSE", "write `LSE[…]`"),
+        ("LSE * A", "write `LSE[…]`"),
+        ("A ∘ in", "write `in[…]`"),
+        ("LSE = A; B", "choose another name"),
+        ("f[log] = A; B", "needs another name"),
+        ("LSE[A] = A; B", "choose another name"),
+        ("π₁[A] = A; B", "choose another name"),
+        ("H[A] = A; B", "choose another name"),
+        ("LSE[A] (4)", "`LSE[A] × 4`, or `LSE[A]. (4)`"),
+        ("LSE[A ∘ B]\u3000(4)", "`LSE[A ∘ B] × 4`, or `LSE[A ∘ B]. (4)`"),
+        (r"\text{LSE}[A] \, (4a)", r"`\text{LSE}[A] × 4a`"),
+        ("s = 2 (3); A<s>", "`s = 2 × 3`"),
+        ("A{n}", "`A{3}`"),
+        ("(A B){n, m} C", "`A{3}`"),
+        ("A{2,n}", "`A{2,5}`"),
+    ],
+)
+def test_readings_that_nobody_means_are_refused_with_a_hint(text: str, hint: str) -> None:
+    names = ("LSE", "PATH", "log", "in", "H", "rev")
+    for parse_text, given in ((parse, text), (parse_definitions, text.removesuffix("; B"))):
+        with pytest.raises(EquationError) as caught:
+            parse_text(given, names)
+        assert hint in str(caught.value)
+    assert parse("{A}{B} C {n}").statements == ()
 
 
 def test_definitions_alone() -> None:

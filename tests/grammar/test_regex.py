@@ -90,9 +90,9 @@ def test_symbols_of_several_characters_and_escapes() -> None:
     assert isinstance(result, Operation)
     text, symbols = result.operands
     assert isinstance(text, Text)
-    assert text.symbols == ("a", "eps", '"', "<")
+    assert text.symbols == ("a", "<eps>", '"', "<")
     assert isinstance(symbols, CharacterClass)
-    assert symbols.ranges == (("b c", "b c"), ("x", "x"), ("\n", "\n"))
+    assert symbols.ranges == (("<b c>", "<b c>"), ("x", "x"), ("\n", "\n"))
 
 
 def test_spans_point_into_the_literal() -> None:

@@ -56,7 +56,7 @@ def test_the_templates_compute_the_gradients(entry: Operator) -> None:
 def test_derivatives_are_the_slopes(entry: Operator) -> None:
     step = 1e-6
     for operands in itertools.product((0.3, 1.7, 2.9), repeat=len(entry.operands)):
-        if entry.name == "score_max" and len(set(operands)) < 2:
+        if entry.name in ("score_max", "score_min") and len(set(operands)) < 2:
             continue
         derivatives = entry.derivatives(entry.evaluate(*operands), *operands)
         for i, derivative in enumerate(derivatives):
@@ -98,6 +98,8 @@ def test_edges() -> None:
     assert operator("log").derivatives(-math.inf, 0.0) == (math.inf,)
     assert operator("logadd").derivatives(-math.inf, -math.inf, -math.inf) == (0.0, 0.0)
     assert operator("score_max").derivatives(-math.inf, -math.inf, -math.inf) == (0.0, 0.0)
+    assert operator("score_min").derivatives(math.inf, math.inf, math.inf) == (0.0, 0.0)
+    assert operator("score_min").derivatives(1.0, 1.0, 2.0, 1.0) == (1.0, 0.0, 0.0)
     assert operator("score_max").derivatives(2.0, 1.0, 2.0, 2.0) == (0.0, 1.0, 0.0)
     assert operator("path_product").derivatives(-math.inf, -math.inf, 3.0) == (0.0, 0.0)
 

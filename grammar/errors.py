@@ -199,6 +199,7 @@ class DivergenceError(ArcgradError, ArithmeticError):
 
     Attributes:
         cycle: arc numbers of the cycle, in order, in the graph that was summed; or None.
+        where: how the message names the cycle.
     """
 
     def __init__(
@@ -206,11 +207,20 @@ class DivergenceError(ArcgradError, ArithmeticError):
         message: str,
         *,
         cycle: tuple[int, ...] | None = None,
+        where: str = "",
         place: Place | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, place=place, hint=hint)
         self.cycle = cycle
+        self.where = where
+
+    def say_where(self, where: str) -> None:
+        """Name the cycle in other words: whoever raised the error knew the numbers of its arcs only."""
+        if self.where:
+            self.message = self.message.replace(self.where, where, 1)
+            self.args = (self.message, *self.args[1:])
+            self.where = where
 
 
 class UndefinedError(ArcgradError, ArithmeticError):

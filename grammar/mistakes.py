@@ -1,4 +1,4 @@
-"""A mistake found in a text, before it is tied to that text, and how characters are shown in messages.
+"""A mistake found in a text, before it is tied to that text, and how messages show things and suggest words.
 
 The scanner, the builder and the regular expressions raise ``Mistake``; ``parse`` and ``normalise_name`` turn it into an
 EquationError with its place. So the shared parser holds no text, and two threads may parse at once.
@@ -13,7 +13,9 @@ from typing import Any
 
 from arcgrad.grammar.errors import EquationError, Place, Span
 
-__all__ = ["Mistake", "counted", "describe_character", "described", "kind_of", "nearest", "quoted"]
+__all__ = [
+    "Mistake", "counted", "describe_character", "described", "kind_of", "look_alike", "nearest", "quoted", "shown",
+]  # fmt: skip
 
 
 class Mistake(Exception):  # noqa: N818 — it never leaves this layer, and `Error` is for those that do
@@ -70,6 +72,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def shown(value: Any, limit: int = 60) -> str:
+    """A value as Python writes it, cut where that is long; messages must not fail, whatever they show."""
+    try:
+        text = repr(value)
+    except Exception as error:
+        if isinstance(value, int):  # Python spells out no whole number of thousands of digits
+            return f"a whole number of about {value.bit_length() * 3 // 10} digits"
+        return f"{kind_of(value)} whose repr raises {type(error).__name__}"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def kind_of(value: Any) -> str:
     """A value's type with its article: "an int", "a list"."""
     name = type(value).__name__
@@ -88,15 +101,19 @@ def _skeleton(text: str) -> str:
     return "".join(character for character in plain if unicodedata.category(character) not in ("Mn", "Cf"))
 
 
+def look_alike(given: str, known: Iterable[str]) -> str | None:
+    """The one of the known words that differs from the given one, but looks like it."""
+    look = _skeleton(given)
+    return next((word for word in known if word != given and _skeleton(word) == look), None)
+
+
 def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The one of the known words that was probably meant: one that looks alike, else one spelled alike."""
     words = list(known)
-    look = _skeleton(given)
-    for alike in (look, look.casefold()):
-        for word in words:
-            if alike in (_skeleton(word), _skeleton(word).casefold()):
-                return word
-    return next(iter(difflib.get_close_matches(given, words, 1, cutoff)), None)
+    found = look_alike(given, words)
+    if found is None:
+        found = next((word for word in words if word.casefold() == given.casefold()), None)
+    return found or next(iter(difflib.get_close_matches(given, words, 1, cutoff)), None)
 
 
 def described(meant: str, given: str, shown: str) -> str:

@@ -35,7 +35,7 @@ def test_a_geometric_series_is_summed_exactly(mode: str, p: float) -> None:
 def test_a_series_without_a_sum_names_its_cycle(mode: str, p: float) -> None:
     equation = ag.compile("LSE[A]", mode=mode)
     for call in (equation, equation.value_and_grad):
-        with pytest.raises(ag.DivergenceError, match=r"the cycle through state 0 along arc 0 \(weight") as caught:
+        with pytest.raises(ag.DivergenceError, match=r"through state 0 of A along arc 0, label 0 \(weight") as caught:
             call(A=loop(math.log(p)))
         assert caught.value.cycle == (0,)
         assert caught.value.place is not None
@@ -98,7 +98,7 @@ def test_a_cycle_of_weight_zero_is_left_out_of_a_best_path(mode: str) -> None:
     assert ag.compile("PATH[A]", mode=mode)(A=graph).ilabel.tolist() == [1, 3]
     assert ag.compile("MAX[A]", mode=mode)(A=graph.with_weight([0.0, 0.3, -0.3, 0.25])) == 0.55
     # Weights count as given: 0.1 + 0.2 is a little more than 0.3, so that one cycle improves and the other does not.
-    with pytest.raises(ag.DivergenceError, match="along arcs 1, 2"):
+    with pytest.raises(ag.DivergenceError, match="along arcs 1, 2, labels"):
         ag.compile("MAX[A]", mode=mode)(A=graph.with_weight([0.0, 0.1 + 0.2, -0.3, 0.25]))
     assert ag.compile("MAX[A]", mode=mode)(A=graph.with_weight([0.0, 0.3, -0.1 - 0.2, 0.25])) == 0.55
 
@@ -175,6 +175,39 @@ def test_large_cyclic_graphs_take_no_square_of_their_size(reduction: str, penalt
         assert value == pytest.approx(sign * best, rel=1e-12)
         np.testing.assert_array_equal(np.flatnonzero(gradient["A"]), np.arange(n // 2))
     weight[[n // 2 - 9, n + n // 2 - 8]] = 2.0  # there and back again
-    with pytest.raises(ag.DivergenceError, match=r"along arcs \d+, \d+ "):
+    with pytest.raises(ag.DivergenceError, match=r"along arcs \d+, \d+, labels 0, 0 "):
         equation(A=ring.with_weight(sign * weight))
     assert time.process_time() - began < 20  # of which the interpreter, which names the cycle, takes most
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("LSE[A]", "state 1 of A along arcs 1, 0, labels ε, 1:ε "),
+        ("MAX[rev[A]]", "state 0 of `rev[A]` along arc 1 of A (ε), arc 0 of A (label 1:ε) "),
+        ("LSE[B*]", "along an arc of `B*` (ε), an arc of `B*` (ε), arc 0 of B (label 1) "),
+        (
+            "PATH[B* ∘ C]",
+            "of `B* ∘ C` along arc 0 of B with arc 0 of C (label 1), an arc of `B*` (ε), an arc of `B*` (ε) ",
+        ),
+        ("LSE[(B⟨w⟩)*]", "the weight w (ε), arc 0 of B (label 1) "),
+        ("LSE[X*]", "column 0 of frame 0 of X (label 0), column 0 of frame 1 of X (label 0) "),
+        ("MAX[linear[7]* B*]", "of `linear[7]* B*` along arc 0 of B (label 1), an arc of `B*` (ε), "),
+    ],
+)
+def test_cycles_are_told_in_arcs_of_the_inputs(text: str, where: str, mode: str) -> None:
+    known = {
+        "A": ag.Graph([0, 1], [1, 0], [1, -1], [-1, -1], weight=[0.5, 0.5], accept=[1]),
+        "B": ag.linear([1], [0.5]),
+        "C": ag.Graph([0], [0], [1], weight=[0.25], accept=[0]),
+        "X": np.ones((2, 1)),
+        "w": 1.0,
+    }
+    equation = ag.compile(text, mode=mode)
+    for batch in (False, True):
+        inputs = {name: [known[name]] if batch and name in "ABC" else known[name] for name in equation.inputs}
+        with pytest.raises(ag.DivergenceError) as caught:
+            equation(inputs)
+        assert where in str(caught.value)
+        assert caught.value.cycle

@@ -184,10 +184,11 @@ def divergence_error(
     shown = ", ".join(map(str, arcs[:12])) + (", …" if len(arcs) > 12 else "")
     plural = "s" if len(arcs) > 1 else ""
     weight = path_weight([graph.weights[arc] * sign for arc in arcs])
+    where = f"state {state} along arc{plural} {shown}"
     return DivergenceError(
-        f"{reduction} diverges: the cycle through state {state} along arc{plural} {shown} "
-        f"(weight {weight!r}) can be repeated without end and {why}",
+        f"{reduction} diverges: the cycle through {where} (weight {weight!r}) can be repeated without end and {why}",
         cycle=tuple(arcs),
+        where=where,
         hint="make the cycle's weight smaller (below 0, so that its probability is below 1)"
         if reduction == "LSE"
         else None,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NoReturn
 
 import numpy as np
 
-from arcgrad.compiler.frontend.ir import INPUT, Node, topological
+from arcgrad.compiler.frontend.ir import INPUT, Node, describe, topological
 from arcgrad.compiler.graphs.mapping import LabelMapping
 from arcgrad.compiler.graphs.selection import Selection, compose_selections, join_selections
 from arcgrad.compiler.graphs.topology import IntArray, Topology
@@ -23,6 +24,7 @@ from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedError
 from arcgrad.runtime.build.built_graph import SHARED_CACHE, SymbolicGraph
 from arcgrad.runtime.build.operators import BUILDS
+from arcgrad.runtime.build.origins import arc_words, label_words
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph
 from arcgrad.runtime.jit.cache import cache
 
@@ -41,6 +43,7 @@ def build_node(
     mappings: Mapping[str, LabelMapping],
     limits: Limits,
     place: Place | None,
+    origin: Callable[[int, int], str],
 ) -> Built:
     """Apply a literal or structural operator to topologies, with its checks.
 
@@ -50,6 +53,7 @@ def build_node(
         mappings: label mappings by input name.
         limits: budget.
         place: where the node stands in the equation, for errors.
+        origin: words for an arc, by its number, of the operand at a position.
 
     Raises:
         InputError: a transducer where an acceptor is required.
@@ -62,7 +66,7 @@ def build_node(
     for position, topology in enumerate(topologies):
         if entry.needs_acceptor(position) and not topology.is_acceptor:
             side = ("left", "right")[position] if len(node.operands) == 2 else "only"
-            raise_transducer(entry, f"its {side}", topology, place)
+            raise_transducer(entry, f"its {side}", topology, place, partial(origin, position))
     parameters = node.parameters
     for operand in node.operands:
         if operand.type is Type.MAPPING:
@@ -77,19 +81,29 @@ def build_node(
 
 def not_there_yet(node: Node, place: Place | None) -> UnsupportedError:
     """The error for an operator that a later version evaluates."""
+    hint = None
+    if node.operator == "difference":
+        leaves = [leaf for leaf in topological(node) if leaf.operator not in ("difference", "union", "concatenate")]
+        if all(leaf.is_input for leaf in leaves):
+            sum_of = describe(node, limit=20)
+            hint = f"names alone stand for graphs; a sum that begins with 0, as `0 + {sum_of}`, has scores"
     return UnsupportedError(
         f"{node.definition.spelling} is not implemented yet: this version parses and type-checks it, "
         "but cannot evaluate it",
         place=place,
+        hint=hint,
     )
 
 
-def raise_transducer(entry: Operator, which: str, topology: Topology, place: Place | None) -> NoReturn:
+def raise_transducer(
+    entry: Operator, which: str, topology: Topology, place: Place | None, origin: Callable[[int], str]
+) -> NoReturn:
     """The error for a transducer where an acceptor is required; names the first arc that makes it one."""
     arc = int(np.flatnonzero(topology.ilabel != topology.olabel)[0])
+    labels = label_words(topology, arc).split(":")
     raise InputError(
         f"{entry.spelling} needs acceptors, but {which} operand is a transducer: "
-        f"arc {arc} has input label {topology.ilabel[arc]} and output label {topology.olabel[arc]}",
+        f"{origin(arc)} has input label {labels[0]} and output label {labels[-1]}",
         place=place,
         hint="compose transducers with ∘, or take one side with in[…] or out[…]",
     )
@@ -253,7 +267,7 @@ class SymbolicEvaluator:
 
     def _constant(self, node: Node, operands: list[SymbolicGraph], *, kept: bool) -> SymbolicGraph:
         """Build what no weight enters; of thousands of literals, only the whole that they make is remembered."""
-        built = self._apply(node, [graph.topology for graph in operands])
+        built = self._apply(node, operands)
         key = node.digest + self._budget
         made = SymbolicGraph(built.topology, built_key=key)
         cache.count("symbolic built")
@@ -261,11 +275,17 @@ class SymbolicEvaluator:
             SHARED_CACHE.put(key, made)
         return made
 
-    def _apply(self, node: Node, topologies: list[Topology]) -> Built | Joined:
+    def _apply(self, node: Node, entering: list[SymbolicGraph]) -> Built | Joined:
         """Apply an operator; where there are more operands than it has, the whole chain of it at once."""
         place = self._places.get(node)
+        topologies = [graph.topology for graph in entering]
         if len(topologies) <= len(node.operands):
-            return build_node(node, topologies, self._bound.mappings, self._limits, place)
+            operands = [operand for operand in node.operands if operand.type is not Type.MAPPING]
+
+            def origin(position: int, arc: int) -> str:
+                return self.origin(operands[position], entering[position], arc)
+
+            return build_node(node, topologies, self._bound.mappings, self._limits, place, origin)
         assert node.definition.join is not None
         try:
             return node.definition.join(topologies, self._limits)
@@ -284,7 +304,7 @@ class SymbolicEvaluator:
                 elif operand.type is Type.SCORE:
                     leaf = self._leaves[operand]
                     entering.append(SymbolicGraph(EMPTY_TOPOLOGY, Selection.identity(leaf, 1), leaf=leaf))
-        built = self._apply(node, [graph.topology for graph in entering])
+        built = self._apply(node, entering)
         n_arcs = built.topology.n_arcs
         if isinstance(built, Joined):
             selections = [graph.selection for graph in entering]
@@ -301,6 +321,15 @@ class SymbolicEvaluator:
         entries = sum(_entries(arcs, selection) for arcs, selection in parts)
         self._check_entries(node, entries, lambda: entries)
         return SymbolicGraph(built.topology, compose_selections(n_arcs, parts), built_key=key)
+
+    def origin(self, node: Node, graph: SymbolicGraph, arc: int) -> str:
+        """Words for an arc of the graph that was built for a node: the arcs of inputs that it takes its weight from."""
+        named, selection = {number: leaf for leaf, number in self._leaves.items()}, graph.make_selection()
+        taken = slice(*selection.offsets[arc : arc + 2].tolist())
+        parts = [
+            (named[n], k) for n, k in zip(selection.leaf[taken].tolist(), selection.arc[taken].tolist(), strict=True)
+        ]
+        return arc_words(parts or [(node, arc)], self._bound)
 
     def _check_entries(self, node: Node, at_most: int, exactly: Callable[[], int]) -> None:
         """A small graph may sum many weights on each arc: A ∘ A, composed with itself forty times over."""

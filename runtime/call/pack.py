@@ -108,11 +108,16 @@ class RegionPacker:
         region = self._region
         if region.graph is None:
             return pack_frames(region.semiring)
-        graph = self._symbolic.evaluate(region.graph, item)
+        built = region.graph
+        graph = self._symbolic.evaluate(built, item)
         meeting = region.meeting
         if meeting is not None and meeting.acceptors and not graph.topology.is_acceptor:
             place = self._places.get(region.node.operands[0])
-            raise_transducer(operator("intersect"), "one", graph.topology, place)
+
+            def origin(arc: int) -> str:
+                return self._symbolic.origin(built, graph, arc)
+
+            raise_transducer(operator("intersect"), "one", graph.topology, place, origin)
         offsets = self._layout.leaf_offsets(item)
         named = graph.selection_key
         memo = graph.topology.memo("packed")

@@ -32,6 +32,7 @@ from arcgrad.runtime.forks import when_forked
 from arcgrad.runtime.jit.cache import cache
 from arcgrad.runtime.kernels import FUNCTIONS, kernel_names
 from arcgrad.runtime.lru import Lru, caches
+from arcgrad.runtime.reference.columns import check_columns
 from arcgrad.runtime.reference.interpreter import name_item
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
@@ -53,8 +54,9 @@ class Preparer:
         self._plans = Lru[Plan]("plans", lambda plan: _BYTES_OF_A_STEP * (1 + len(plan.steps)), capacity=64)
         self._renew_lock()
         when_forked(self._renew_lock)
+        self._compositions = [node for node in program.nodes if node.is_input or node.operator in CHAINS]
         # Sizes decide nothing but the order of compositions: one alone has none.
-        self._orders = sum(n.operator in CHAINS for n in program.nodes if not n.is_input and not n.is_number) > 1
+        self._orders = sum(not node.is_input for node in self._compositions) > 1
         # Prepared calls by the topologies' identities. When a topology goes, nobody can ask for its calls any more, and
         # another may get its identity: so a call goes with the first of its topologies.
         self._prepared = Lru[Prepared]("prepared calls", lambda prepared: prepared.nbytes, capacity=32)
@@ -69,7 +71,8 @@ class Preparer:
         """Plan, build, pack and emit, or find again what was prepared for inputs of the same topologies.
 
         Raises:
-            InputError: a score input that weights a graph's paths is +inf, or a transducer for an acceptor.
+            InputError: a score input that weights a graph's paths is +inf, a transducer for an acceptor, or a label for
+                which a dense input has no column.
             LimitError: a graph or the workspace exceeds the budget.
         """
         topologies: list[Topology] = []
@@ -103,6 +106,7 @@ class Preparer:
             self._last = None
 
     def _prepare(self, bound: Bound) -> Prepared:
+        check_columns(self._compositions, self.program, bound, self.limits)
         built: frozenset[str] = frozenset()
         while True:
             preparation = _Preparation(self, self.plan(bound, built), bound)

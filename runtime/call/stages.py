@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,11 +20,12 @@ from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.graphs.transforms import Transformed
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import operator
-from arcgrad.compiler.plan.chains import CHAINS
+from arcgrad.compiler.plan.chains import CHAINS, Meeting
 from arcgrad.compiler.plan.stages import Composed, Stage, find_composition
 from arcgrad.compiler.types import Type
-from arcgrad.grammar.errors import ArcgradError
+from arcgrad.grammar.errors import ArcgradError, DivergenceError
 from arcgrad.runtime.build.builder import raise_transducer
+from arcgrad.runtime.build.origins import expression_words
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.outputs import add_gradients
 from arcgrad.runtime.call.pack import pack_out_arcs
@@ -32,7 +33,8 @@ from arcgrad.runtime.call.prepare import kinds_of, shapes_of
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundInput
 from arcgrad.runtime.forks import when_forked
-from arcgrad.runtime.reference.interpreter import name_item
+from arcgrad.runtime.reference.columns import check_columns
+from arcgrad.runtime.reference.interpreter import Interpretation, name_item
 from arcgrad.runtime.threads import run_slices
 from arcgrad.runtime.transforms import TWINS
 from arcgrad.runtime.transforms.composition import Chosen, Composition
@@ -67,16 +69,22 @@ class StageEngine:
         self._ways: dict[tuple[Any, ...], _ComposedEngines | None] = {}
         self._renew_lock()
         when_forked(self._renew_lock)
-        self._orders = sum(n.operator in CHAINS for n in stage.program.nodes if not n.is_input and not n.is_number) > 1
+        self._compositions = [n for n in stage.program.nodes if n.is_input or n.operator in CHAINS]
+        self._orders = sum(not n.is_input for n in self._compositions) > 1
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
 
     def composed(self, here: Bound) -> _ComposedEngines | None:
-        """How the operand of these inputs is composed with a dense one; None where it has to be built."""
+        """How the operand of these inputs is composed with a dense one; None where it has to be built.
+
+        Raises:
+            InputError: a label for which the dense input has no column.
+        """
         program = self.stage.program
         if self.stage.node.operator not in TWINS or not any(isinstance(i, BoundDense) for i in here.inputs.values()):
             return None
+        check_columns(self._compositions, program, here, self._limits)
         kinds = kinds_of(program, here, with_sizes=self._orders)
         with self._lock:  # finding one makes nodes with the program's interner
             if kinds not in self._ways:
@@ -206,7 +214,7 @@ class StagedCall:
             graph, topology = graphs[k], graphs[k].topology
             with self._naming(stage, item):
                 if meeting.acceptors and not topology.is_acceptor:
-                    raise_transducer(operator("intersect"), "one", topology, None)
+                    raise_transducer(operator("intersect"), "one", topology, None, partial(_arc_of, meeting))
                 arcs = pack_out_arcs(topology, meeting.side, dense.n_columns)
             compositions.append(
                 Composition(dense.scores(item), meeting.side, topology, labels[k].topology, graph.arc_weight, arcs)
@@ -231,8 +239,20 @@ class StagedCall:
         except ArcgradError as error:
             if error.place is None:
                 error.place = stage.program.places.get(stage.node)
-            name_item(error, self._bound, item)
-            raise
+            named = self._named(stage, item, error) if isinstance(error, DivergenceError) else error
+            name_item(named, self._bound, item)
+            raise named from None
+
+    def _named(self, stage: Stage, item: int, error: DivergenceError) -> ArcgradError:
+        """The same error by the interpreter, which names the cycle's arcs by the user's graphs, where it can."""
+        run = Interpretation(replace(stage.program, result=stage.node), self._bound, item, self._limits)
+        try:
+            run.forward(want_gradient=False)
+        except DivergenceError as named:
+            return named
+        except ArcgradError:  # it builds what is never built here
+            pass
+        return error
 
     def inputs_of(self, program: Program, *, may_be_shared: bool = False) -> Bound:
         """The inputs of a stage's program; without a batch where nothing of one enters it, if it may be so."""
@@ -267,3 +287,8 @@ class StagedCall:
 
     def _zero(self, name: str) -> Any:
         return self._bound.inputs[name].zero()
+
+
+def _arc_of(meeting: Meeting, arc: int) -> str:
+    assert meeting.graph is not None
+    return f"arc {arc} of {expression_words(meeting.graph)}"

@@ -20,8 +20,10 @@ from arcgrad.compiler.graphs.topology import LARGEST_WEIGHT, IntArray, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Built, Category
 from arcgrad.compiler.types import Type
-from arcgrad.grammar.errors import ArcgradError, InputError, LimitError, Place, UndefinedError
+from arcgrad.grammar.errors import ArcgradError, DivergenceError, InputError, LimitError, Place, UndefinedError
 from arcgrad.runtime.build.builder import EMPTY_TOPOLOGY, build_node, not_there_yet
+from arcgrad.runtime.build.columns import Meets, find_arc_without_column, find_meetings, without_column
+from arcgrad.runtime.build.origins import arc_parts, arc_words, cycle_words
 from arcgrad.runtime.build.weights import too_heavy
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundScore
@@ -155,11 +157,14 @@ class Interpretation:
     item: int
     limits: Limits
     values: dict[Node, _Value] = field(default_factory=dict)
+    _meetings: dict[Node, list[Meets]] = field(default_factory=dict)
 
     def forward(self, want_gradient: bool) -> _Value:
         """Evaluate every node, operands first; the result's value."""
-        held = 0
-        for node in self.program.nodes:
+        held, nodes = 0, self.program.nodes
+        for meeting in find_meetings(nodes, self.bound):
+            self._meetings.setdefault(meeting.node, []).append(meeting)
+        for node in nodes:
             if node.type is not Type.MAPPING:
                 value = self.values[node] = self._evaluate(node, want_gradient)
                 held += value.nbytes
@@ -209,7 +214,29 @@ class Interpretation:
         except ArcgradError as error:
             if error.place is None:
                 error.place = place
+            if isinstance(error, DivergenceError):
+                self._name_cycle(error, node.operands[0])
             raise
+
+    def check_columns(self, meeting: Meets) -> None:
+        """Raise InputError where the graph that meets a dense input has a label for which this has no column."""
+        if meeting.graph not in self.values:
+            self.forward(want_gradient=False)
+        topology = self.values[meeting.graph].topology
+        assert topology is not None
+        arc = find_arc_without_column(meeting, topology, self.bound)
+        if arc is not None:
+            place = self.program.places.get(meeting.node)
+            raise without_column(meeting, topology, arc, self._origin(meeting.graph, arc), self.bound, place)
+
+    def _name_cycle(self, error: DivergenceError, node: Node) -> None:
+        """Say in the error which arcs of the inputs the cycle in that node's graph takes."""
+        topology = self.values[node].topology
+        assert topology is not None
+        error.say_where(cycle_words(node, topology, error.cycle or (), self._origin, self.bound))
+
+    def _origin(self, node: Node, arc: int) -> str:
+        return arc_words(arc_parts(node, arc, lambda inner: self.values[inner].selections), self.bound)
 
     def _input(self, node: Node) -> _Value:
         bound = self.bound.inputs[str(node.parameters[0])]
@@ -222,7 +249,14 @@ class Interpretation:
     def _structural(self, node: Node, operands: list[_Value]) -> _Value:
         topologies = [EMPTY_TOPOLOGY if v.topology is None else v.topology for v in operands]
         place = self.program.places.get(node)
-        built = build_node(node, topologies, self.bound.mappings, self.limits, place)
+        for meeting in self._meetings.get(node, ()):
+            self.check_columns(meeting)
+        graphs = [operand for operand in node.operands if operand.type is not Type.MAPPING]
+
+        def origin(position: int, arc: int) -> str:
+            return self._origin(graphs[position], arc)
+
+        built = build_node(node, topologies, self.bound.mappings, self.limits, place, origin)
         weights = np.zeros(built.topology.n_arcs)
         large = False
         with np.errstate(over="ignore"):  # what is too small for a float is −inf
@@ -244,7 +278,8 @@ class Interpretation:
         assert operand.topology is not None
         made = transform(operand.topology, operand.weights, node.parameters, self.limits)
         exact = None if operand.exact is None or made.copies is None else operand.exact[made.copies]
-        return _Value(built=made.topology, held=made.weights, exact=exact, pull_back=made.pull_back)
+        copies = () if made.copies is None else (made.copies,)
+        return _Value(built=made.topology, held=made.weights, exact=exact, selections=copies, pull_back=made.pull_back)
 
     def _arithmetic(self, node: Node, operands: list[_Value]) -> _Value:
         entry = node.definition

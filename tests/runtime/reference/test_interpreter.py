@@ -48,7 +48,7 @@ def test_a_trace_of_a_graph_takes_a_cotangent_and_one_item() -> None:
 
 def test_errors_point_at_the_operator() -> None:
     transducer = ag.Graph([0], [1], [1], [2], start=[0], accept=[1])
-    with pytest.raises(ag.InputError, match="its right operand is a transducer: arc 0 has input label 1") as caught:
+    with pytest.raises(ag.InputError, match="its right operand is a transducer: arc 0 of C has input") as caught:
         ag.compile("LSE[A B ∩ C]", mode="interpret")(A=A, B=A, C=transducer)
     assert caught.value.place is not None
     assert caught.value.place.text[caught.value.place.span.start : caught.value.place.span.end] == "A B ∩ C"

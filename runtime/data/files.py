@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from arcgrad.grammar.errors import FormatError, InputError, UnsupportedError
+from arcgrad.grammar.mistakes import kind_of, shown
+from arcgrad.runtime.data.arguments import checked_path, decoded
 from arcgrad.runtime.data.formats import Format, format_named, formats
 from arcgrad.runtime.data.formats.text import checked_options
 from arcgrad.runtime.data.graph import Graph
@@ -23,13 +25,14 @@ def load(path: str | os.PathLike[str], format: str | None = None, **options: Any
     Args:
         path: the file.
         format: "gtn", "openfst" (its text form, costs negated), "k2", "json" or "npz". None goes by the file's
-            suffix: .gtn, .att (OpenFst's text), .k2, .json; any other is arcgrad's own lossless form (npz).
-        options: what ``Graph.from_text`` takes for that format: ``shift``, ``acceptor``.
+            suffix: .gtn and .txt, .att (OpenFst's text), .k2, .json, .npz; no suffix is arcgrad's own lossless form
+            (npz), too.
+        options: what ``Graph.from_text`` takes for that format: ``shift``, ``acceptor``, ``isymbols``, ``osymbols``.
 
     Raises:
-        FormatError: the file is malformed; it names file, line and column.
-        UnsupportedError: a form that cannot be read yet (.fst, OpenFst's binary one).
-        InputError: no such format or option.
+        FormatError: the file is malformed; it names file, line and column. Or its suffix is unknown.
+        UnsupportedError: a form that cannot be read yet (.fst, OpenFst's binary one, and .arpa).
+        InputError: no name of a file, no such format or option.
         OSError: the file cannot be read.
 
     Example:
@@ -40,11 +43,11 @@ def load(path: str | os.PathLike[str], format: str | None = None, **options: Any
         ...     ag.load(path)
         Graph(4 states, 3 arcs, acceptor, start 0, accept 3)
     """
-    file = os.fspath(path)
+    file = checked_path(path)
     chosen = _choose(file, format)
     checked = checked_options(chosen, options, chosen.options + chosen.read_options)
     data = Path(file).read_bytes()
-    read = chosen.read(data if chosen.binary else _decode(data, file), file, **checked)
+    read = chosen.read(data if chosen.binary else decoded(data, file, _OTHER_FORM), file, **checked)
     return Graph.from_topology(read.topology, read.weight, read.tie)
 
 
@@ -55,13 +58,14 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
         path: the file.
         graph: the graph.
         format: as for ``load``.
-        options: what ``Graph.to_text`` takes for that format: ``shift``.
+        options: what ``Graph.to_text`` takes for that format: ``shift``, ``isymbols``, ``osymbols``.
 
     Warns:
         UserWarning: the format cannot express this graph exactly and an equivalent one was written.
 
     Raises:
         InputError: no graph, no such format or option, or a label that the format cannot hold.
+        FormatError: an unknown suffix.
         UnsupportedError: a form that cannot be written yet (.fst).
         OSError: the file cannot be written.
 
@@ -75,8 +79,10 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
         1 2 1 1
         2
     """
-    file = os.fspath(path)
-    chosen = _choose(file, format)
+    if isinstance(path, Graph):
+        raise InputError("ag.save takes the path first", hint="write ag.save(path, graph)")
+    file = checked_path(path)
+    chosen = _choose(file, format, writing=True)
     data = _write(graph, chosen, options)
     _replace(file, data if isinstance(data, bytes) else data.encode())
 
@@ -84,34 +90,38 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
 def _write(graph: Graph, chosen: Format, options: dict[str, Any]) -> str | bytes:
     if not isinstance(graph, Graph):
         hint = "dense inputs are written by .to_graph()" if hasattr(graph, "to_graph") else None
-        raise InputError(f"graph is {type(graph).__name__}, but must be a Graph", hint=hint)
+        raise InputError(f"graph is {kind_of(graph)}, but must be a Graph", hint=hint)
     return chosen.write(graph, **checked_options(chosen, options, chosen.options))
 
 
-def _choose(file: str, format: str | None) -> Format:
+_OTHER_FORM = "a binary file of another form? name it with format="
+# Forms to come, and what does meanwhile.
+_LATER = {
+    ".fst": ("OpenFst's binary form", "fstprint x.fst > x.att, then ag.load('x.att'); and fstcompile x.att > x.fst"),
+    ".arpa": ("the ARPA form of language models", "convert it to OpenFst's text form, .att"),
+}
+_DRAWINGS = (".svg", ".dot", ".gv", ".png", ".pdf")
+
+
+def _choose(file: str, format: str | None, writing: bool = False) -> Format:
     if format is not None:
         return format_named(format)
     suffix = os.path.splitext(file)[1].lower()
-    if suffix == ".fst":
-        raise UnsupportedError(
-            f"{file}: OpenFst's binary form (.fst) cannot be read or written yet; its text form can",
-            hint="fstprint x.fst > x.att, then ag.load('x.att'); and fstcompile x.att > x.fst",
-        )
-    return next((entry for entry in formats().values() if suffix in entry.suffixes), formats()[_OWN])
-
-
-def _decode(data: bytes, file: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        raise FormatError(
-            f"not text: byte {data[error.start]:#04x} is not UTF-8",
-            file=file,
-            line=before.count(b"\n") + 1,
-            column=error.start - (before.rfind(b"\n") + 1) + 1,
-            hint="a binary file of another form? name it with format=",
-        ) from None
+    if suffix in _LATER:
+        form, hint = _LATER[suffix]
+        raise UnsupportedError(f"{file}: {form} ({suffix}) cannot be read or written yet", hint=hint)
+    for entry in formats().values():
+        if suffix in entry.suffixes:
+            return entry
+    if not suffix:
+        return formats()[_OWN]
+    known = ", ".join(f"{' and '.join(entry.suffixes)} ({entry.summary})" for entry in formats().values())
+    hint = "name the form: format=… in Python, --format … on the command line, a last word of :load"
+    if suffix in _DRAWINGS and writing:
+        hint = f"drawings will be made by graph.draw({shown(os.path.basename(file))}), which is not implemented yet"
+    raise FormatError(
+        f"the suffix {suffix} names no form of graphs; known are {known}; no suffix is {_OWN}", file=file, hint=hint
+    )
 
 
 def _replace(file: str, data: bytes) -> None:

@@ -6,15 +6,20 @@ constructor, nothing downstream checks states, labels or weights again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcgrad.compiler.graphs.topology import IntArray, Topology
+from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.checks import freeze, labels_array, weights_array
+
+if TYPE_CHECKING:
+    from arcgrad.runtime.data.symbols import SymbolTable
 
 __all__ = ["Graph", "linear"]
 
@@ -64,7 +69,8 @@ class Graph(BareGraph):
             text: the whole text.
             format: "gtn", "openfst" (AT&T text, costs negated), "k2" or "json".
             shift: added to every label but ε, as in ``shift=-1`` for files that number symbols from 1.
-            options: what the format offers beyond that; ``acceptor=True`` or ``False`` for "openfst".
+            options: what the format offers beyond that: for "openfst" ``acceptor=True`` or ``False``, and
+                ``isymbols`` and ``osymbols``, tables in which labels are looked up.
 
         Raises:
             FormatError: the text is malformed; it names line and column.
@@ -80,12 +86,13 @@ class Graph(BareGraph):
         read = read_text(text, format, shift=shift, **options)
         return cls.from_topology(read.topology, read.weight, read.tie)
 
-    def to_text(self, format: str = "gtn", shift: int = 0) -> str:
+    def to_text(self, format: str = "gtn", shift: int = 0, **options: Any) -> str:
         """Write the graph as text of another toolkit; numbers are written so that reading them gives the same value.
 
         Args:
             format: "gtn", "openfst", "k2" or "json".
             shift: subtracted from every label but ε, so that ``from_text`` with the same shift reads the graph back.
+            options: as for ``from_text``: ``isymbols`` and ``osymbols`` for "openfst".
 
         Warns:
             UserWarning: the format cannot express this graph exactly and an equivalent one was written.
@@ -102,7 +109,7 @@ class Graph(BareGraph):
         """
         from arcgrad.runtime.data.formats.text import write_text
 
-        return write_text(self, format, shift=shift)
+        return write_text(self, format, shift=shift, **options)
 
     def __copy__(self) -> Graph:
         return self
@@ -116,18 +123,25 @@ class Graph(BareGraph):
         return _restore, (t.n_states, t.src, t.dst, t.ilabel, outputs, t.start, t.accept, self._weight, self._tie)
 
 
-def linear(labels: str | ArrayLike | Iterable[int], weight: ArrayLike | None = None) -> Graph:
+def linear(
+    labels: str | ArrayLike | Iterable[int] | Iterable[str],
+    weight: ArrayLike | None = None,
+    *,
+    symbols: SymbolTable | Iterable[str] | Mapping[str, int] | None = None,
+) -> Graph:
     """The chain that accepts exactly one string of labels: state k to state k + 1 by label k.
 
     Args:
-        labels: (n,) integers, or a text, whose characters stand for their Unicode code points.
+        labels: (n,) integers; or a text, whose characters stand for their Unicode code points or, with a table, for
+            their labels there; or a list of symbols of the table.
         weight: (n,) real numbers in nats, one for each label; None means all 0.
+        symbols: an ``ag.SymbolTable`` or what makes one; None: labels are integers or a text's code points.
 
     Returns:
         An acceptor of n + 1 states; state 0 is the start and state n the accept.
 
     Raises:
-        InputError: labels or weights of a wrong shape, dtype or range.
+        InputError: labels or weights of a wrong shape, dtype or range, or a symbol that is not in the table.
 
     Example:
         >>> import arcgrad as ag
@@ -135,13 +149,33 @@ def linear(labels: str | ArrayLike | Iterable[int], weight: ArrayLike | None = N
         Graph(4 states, 3 arcs, acceptor, start 0, accept 3)
         >>> ag.linear("ab").ilabel
         array([97, 98], dtype=int32)
+        >>> ag.linear(["<s>", "b"], symbols=["a", "b", "<s>"]).ilabel
+        array([2, 1], dtype=int32)
     """
-    inputs = labels_array([ord(c) for c in labels] if isinstance(labels, str) else labels, "labels")
+    inputs = labels_array(_encoded(labels, symbols), "labels")
     n = len(inputs)
     states = freeze(np.arange(n + 1, dtype=np.int32))
     topology = Topology(n + 1, states[:-1], states[1:], inputs, inputs, states[:1], states[n:])
     weights = None if weight is None else weights_array(weight, "weight", n, "labels")
     return Graph.from_topology(topology, weights)
+
+
+def _encoded(labels: Any, symbols: Any) -> Any:
+    """Labels of a text or of a list of symbols; what is neither comes back as it is."""
+    is_text = isinstance(labels, str)
+    if symbols is None and not is_text:
+        if isinstance(labels, (list, tuple)) and labels and all(isinstance(label, str) for label in labels):
+            raise InputError(
+                f"labels is {shown(labels)}, but symbols are looked up in a table",
+                hint="give symbols=ag.SymbolTable([…])",
+            )
+        return labels
+    if symbols is None:
+        return list(map(ord, labels))
+    from arcgrad.runtime.data.symbols import SymbolTable
+
+    table = symbols if isinstance(symbols, SymbolTable) else SymbolTable(symbols)
+    return table.encode(labels)
 
 
 def _restore(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from arcgrad.compiler.graphs.topology import EPSILON
-from arcgrad.grammar.errors import FormatError, InputError
+from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import counted, described, kind_of, nearest, shown
+from arcgrad.runtime.data.arguments import checked_path, listed, read_utf8, whole_number
 from arcgrad.runtime.data.checks import LARGEST
 
-__all__ = ["CODE_POINTS", "SymbolTable"]
+__all__ = ["CODE_POINTS", "EPSILON_NAMES", "SymbolTable"]
 
 _EPSILON_SIGN = "ε"
-_EPSILON_NAMES = ("<eps>", "<epsilon>", "eps", "epsilon", _EPSILON_SIGN)
+EPSILON_NAMES = ("<eps>", "<epsilon>", "eps", "epsilon", _EPSILON_SIGN)
+_PARTS = re.compile(r"[ \t\n\r]")
 _MOST_COMPARED = 20_000  # difflib takes some 10 µs a symbol
 
 
@@ -48,12 +51,9 @@ class SymbolTable:
         names: dict[int, str] = {}
         for symbol, label in _pairs(symbols, first):
             if not isinstance(symbol, str) or not symbol:
-                raise InputError(f"symbol {symbol!r} ({type(symbol).__name__}) must be a non-empty str")
-            if isinstance(label, bool) or not hasattr(label, "__index__"):
-                raise InputError(f"the label of symbol {symbol!r} is {label!r}, but must be an integer")
-            number = label.__index__()
-            if not 0 <= number <= LARGEST:
-                raise InputError(f"the label of symbol {symbol!r} is {number}, but labels go from 0 to {LARGEST}")
+                raise InputError(f"symbol {shown(symbol)} ({type(symbol).__name__}) must be a non-empty str")
+            what = f"the label of symbol {shown(symbol)}"
+            number = whole_number(label, what, f"an integer: labels go from 0 to {LARGEST}", 0, LARGEST)
             if symbol in labels:
                 raise InputError(f"symbol {symbol!r} occurs twice, with labels {labels[symbol]} and {number}")
             if number in names:
@@ -65,7 +65,7 @@ class SymbolTable:
 
     @classmethod
     def from_text(cls, text: str, file: str = "<text>") -> SymbolTable:
-        """A table from OpenFst's symbols format: a symbol, spaces or tabs, and its label on each line.
+        """A table from OpenFst's symbols format: a symbol, ASCII spaces or tabs, and its label on each line.
 
         The label 0 of a symbol named ``<eps>``, ``<epsilon>``, ``eps``, ``epsilon`` or ``ε`` is OpenFst's ε: that line
         is skipped, since ε is −1 here and every table shows it as "ε". Any other symbol may have label 0.
@@ -85,6 +85,8 @@ class SymbolTable:
         # Not in the formats folder: that registry is of graphs.
         from arcgrad.runtime.data.formats.lines import split_lines
 
+        if not isinstance(text, str):
+            raise InputError(f"text is {kind_of(text)}, but must be a str", hint="SymbolTable.load reads files")
         labels: dict[str, int] = {}
         lines: dict[int, int] = {}
         for line in split_lines(text, file):
@@ -99,7 +101,7 @@ class SymbolTable:
             if label in lines:
                 line.fail(f"label {label} was given to another symbol on line {lines[label]}", 1)
             lines[label] = line.number
-            if label != 0 or symbol not in _EPSILON_NAMES:
+            if label != 0 or symbol not in EPSILON_NAMES:
                 labels[symbol] = label
         return cls(labels)
 
@@ -107,16 +109,19 @@ class SymbolTable:
         """The table in OpenFst's symbols format, by label; begins with ``<eps> 0`` where no symbol has label 0.
 
         Raises:
-            InputError: a symbol that holds white space, or one that would be read as ε.
+            InputError: a symbol that holds a space, a tab or a line break, or one that would be read as ε.
         """
         rows = []
         if 0 not in self._symbols:
-            epsilon = next((name for name in _EPSILON_NAMES if name not in self._labels), None)
+            epsilon = next((name for name in EPSILON_NAMES if name not in self._labels), None)
             rows += [] if epsilon is None else [f"{epsilon}\t0"]
         for label, symbol in sorted(self._symbols.items()):
-            if len(symbol.split()) != 1 or symbol.split()[0] != symbol or symbol.startswith("\ufeff"):
-                raise InputError(f"symbol {symbol!r} holds white space, which OpenFst's symbols format cannot express")
-            if label == 0 and symbol in _EPSILON_NAMES:
+            if _PARTS.search(symbol) or symbol.startswith("\ufeff"):
+                raise InputError(
+                    f"symbol {symbol!r} holds a space, a tab, a line break or a byte-order mark, "
+                    "which OpenFst's symbols format cannot express"
+                )
+            if label == 0 and symbol in EPSILON_NAMES:
                 raise InputError(f"symbol {symbol!r} with label {label} would be read as ε")
             rows.append(f"{symbol}\t{label}")
         return "".join(row + "\n" for row in rows)
@@ -129,11 +134,8 @@ class SymbolTable:
             FormatError: it is malformed.
             OSError: it cannot be read.
         """
-        file = os.fspath(path)
-        try:
-            text = Path(file).read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise FormatError(f"not text: byte {error.object[error.start]:#04x} is not UTF-8", file=file) from None
+        file = checked_path(path)
+        text = read_utf8(file)
         return cls.from_text(text, file)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -143,7 +145,7 @@ class SymbolTable:
             InputError: as ``to_text``.
             OSError: it cannot be written.
         """
-        Path(path).write_bytes(self.to_text().encode())
+        Path(checked_path(path)).write_bytes(self.to_text().encode())
 
     def __getitem__(self, symbol: str) -> int:
         """The label of a symbol.
@@ -154,7 +156,7 @@ class SymbolTable:
         label = self._find(symbol)
         if label is not None:
             return label
-        raise InputError(f"symbol {symbol!r} is not in the table ({self!r})", hint=self._nearest(symbol))
+        raise InputError(f"symbol {shown(symbol)} is not in the table ({self!r})", hint=self._nearest(symbol))
 
     def symbol(self, label: int) -> str:
         """The symbol of a label; that of ε (−1) is "ε".
@@ -165,12 +167,12 @@ class SymbolTable:
         try:
             number = operator.index(label)
         except TypeError:
-            raise InputError(f"label {label!r} ({type(label).__name__}) must be an integer") from None
+            raise InputError(f"label {shown(label)} ({type(label).__name__}) must be an integer") from None
         if number == EPSILON:
             return _EPSILON_SIGN
         found = self._name(number)
         if found is None:
-            raise InputError(f"label {label!r} is not in the table ({self!r})")
+            raise InputError(f"label {shown(label)} is not in the table ({self!r})")
         return found
 
     def encode(self, symbols: str | Iterable[str]) -> list[int]:
@@ -180,11 +182,12 @@ class SymbolTable:
             InputError: a symbol that the table does not have; the message says at which position.
         """
         labels = []
-        for position, symbol in enumerate(symbols):
+        words = symbols if isinstance(symbols, str) else listed(symbols, "symbols", "a text or a list of symbols")
+        for position, symbol in enumerate(words):
             label = self._find(symbol)
             if label is None:
                 raise InputError(
-                    f"symbol {symbol!r} at position {position} is not in the table ({self!r})",
+                    f"symbol {shown(symbol)} at position {position} is not in the table ({self!r})",
                     hint=self._nearest(symbol),
                 )
             labels.append(label)
@@ -196,7 +199,7 @@ class SymbolTable:
         Raises:
             InputError: a label that the table does not have.
         """
-        return [self.symbol(label) for label in labels]
+        return [self.symbol(label) for label in listed(labels, "labels", "a list of integers")]
 
     def _find(self, symbol: Any) -> int | None:
         return self._labels.get(symbol) if isinstance(symbol, str) else None
@@ -207,10 +210,8 @@ class SymbolTable:
     def _nearest(self, symbol: Any) -> str | None:
         if not isinstance(symbol, str):
             return "symbols are strings; label → symbol is table.symbol(label)"
-        near = difflib.get_close_matches(symbol, self._labels, n=1) if len(self._labels) <= _MOST_COMPARED else []
-        if not near and symbol.swapcase() in self._labels:
-            near = [symbol.swapcase()]
-        return f"did you mean {near[0]!r}?" if near else None
+        near = nearest(symbol, self._labels) if len(self._labels) <= _MOST_COMPARED else None
+        return None if near is None else f"did you mean {described(near, symbol, repr(near))}?"
 
     def __contains__(self, symbol: object) -> bool:
         return self._find(symbol) is not None
@@ -231,10 +232,10 @@ class SymbolTable:
         return hash((type(self), frozenset(self._labels.items())))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{symbol!r} {label}" for symbol, label in list(self._labels.items())[:4])
+        few = ", ".join(f"{symbol!r} {label}" for symbol, label in list(self._labels.items())[:4])
         more = ", …" if len(self) > 4 else ""
-        colon = ": " if shown else ""
-        return f"SymbolTable({len(self)} symbol{'s' * (len(self) != 1)}{colon}{shown}{more})"
+        colon = ": " if few else ""
+        return f"SymbolTable({counted(len(self), 'symbol')}{colon}{few}{more})"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return type(self), (self._labels,)
@@ -287,14 +288,9 @@ def _pairs(symbols: Any, first: Any) -> Iterable[tuple[Any, Any]]:
         if first != 0:
             raise InputError("first numbers an iterable of symbols; a mapping has its own labels")
         return symbols.items()
-    if isinstance(first, bool) or not isinstance(first, int):
-        raise InputError(f"first is {first!r}, but must be an integer")
-    try:
-        return ((symbol, number) for number, symbol in enumerate(symbols, first))
-    except TypeError:
-        raise InputError(
-            f"symbols is {symbols!r} ({type(symbols).__name__}), but must be an iterable of str or a mapping to labels"
-        ) from None
+    number = whole_number(first, "first", f"an integer from 0 to {LARGEST}", 0, LARGEST)
+    names = symbols if isinstance(symbols, str) else listed(symbols, "symbols", "an iterable of str or a mapping")
+    return ((symbol, at) for at, symbol in enumerate(names, number))
 
 
 CODE_POINTS = _CodePoints()

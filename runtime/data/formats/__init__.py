@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from functools import cache
 from types import MappingProxyType
 
 from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import described, nearest, shown
 from arcgrad.runtime.data.formats.base import Format
 
 __all__ = ["Format", "format_named", "formats"]
 
-_HELPERS = ("base", "lines", "rebuild", "text")
+_HELPERS = ("arrays", "base", "lines", "rebuild", "text")
 
 
 @cache
@@ -38,8 +38,7 @@ def format_named(name: str) -> Format:
     """
     if isinstance(name, str) and name in formats():
         return formats()[name]
-    near = difflib.get_close_matches(str(name), formats(), n=1)
+    near = nearest(str(name), formats()) if isinstance(name, str) else None
     known = ", ".join(repr(known) for known in formats())
-    raise InputError(
-        f"no graph format {name!r}; there are {known}", hint=f"did you mean {near[0]!r}?" if near else None
-    )
+    hint = None if near is None else f"did you mean {described(near, name, repr(near))}?"
+    raise InputError(f"no graph format {shown(name)}; there are {known}", hint=hint)

@@ -15,6 +15,7 @@ import math
 
 from arcgrad.compiler.graphs.topology import EPSILON
 from arcgrad.grammar.errors import FormatError
+from arcgrad.grammar.mistakes import counted
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.formats.base import Format, file_labels, warn_inexact
 from arcgrad.runtime.data.formats.lines import Line, split_lines
@@ -49,7 +50,7 @@ def read(text: str, file: str = "<text>", *, shift: int = 0) -> BareGraph:
         if not 3 <= count <= 5:
             line.fail(
                 f"expected an arc, 'src dst label', 'src dst ilabel olabel' or 'src dst ilabel olabel weight', "
-                f"but found {count} field{'s' * (count != 1)}",
+                f"but found {counted(count, 'field')}",
                 min(count, 5),
             )
         src.append(line.state(0, "source state"))
@@ -96,7 +97,7 @@ def write(graph: BareGraph, *, shift: int = 0) -> str:
 FORMAT = Format(
     name="gtn",
     summary="GTN's text format",
-    suffixes=(".gtn",),
+    suffixes=(".gtn", ".txt"),
     read=read,
     write=write,
     options=("shift",),

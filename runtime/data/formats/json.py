@@ -13,6 +13,7 @@ import math
 from typing import Any
 
 from arcgrad.grammar.errors import FormatError, InputError
+from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.formats.base import Format
 
@@ -39,23 +40,23 @@ def read(text: str, file: str = "<text>") -> BareGraph:
         raise FormatError(f'not a graph: expected a JSON object with "format": "{_MARK}"', file=file)
     if data.get("version") != _VERSION:
         raise FormatError(
-            f"version {data.get('version')!r} of the form; this arcgrad reads version {_VERSION}", file=file
+            f"version {shown(data.get('version'))} of the form; this arcgrad reads version {_VERSION}", file=file
         )
     for key in _KEYS:
         if key not in data:
             raise FormatError(f"the object has no {key!r}; it must have {', '.join(_KEYS)}", file=file)
     if type(data["n_states"]) is not int:
-        raise FormatError(f"n_states must be an integer, but is {_short(data['n_states'])}", file=file)
+        raise FormatError(f"n_states must be an integer, but is {shown(data['n_states'])}", file=file)
     arcs = data["arcs"]
     if not isinstance(arcs, list):
-        raise FormatError(f"arcs must be a list, but is {_short(arcs)}", file=file)
+        raise FormatError(f"arcs must be a list, but is {shown(arcs)}", file=file)
     for number, arc in enumerate(arcs):
         if not (isinstance(arc, list) and len(arc) == 4 and all(type(entry) is int for entry in arc)):
-            raise FormatError(f"arcs[{number}] must be [src, dst, ilabel, olabel], but is {_short(arc)}", file=file)
+            raise FormatError(f"arcs[{number}] must be [src, dst, ilabel, olabel], but is {shown(arc)}", file=file)
     for key in ("start", "accept") if data["tie"] is None else ("start", "accept", "tie"):
         values = data[key]
         if not (isinstance(values, list) and all(type(value) is int for value in values)):
-            raise FormatError(f"{key} must be a list of integers, but is {_short(values)}", file=file)
+            raise FormatError(f"{key} must be a list of integers, but is {shown(values)}", file=file)
     src, dst, ilabel, olabel = zip(*arcs, strict=True) if arcs else ((), (), (), ())
     try:
         return BareGraph(
@@ -81,7 +82,7 @@ def _refuse_constant(name: str) -> None:
 
 def _weights(values: Any, file: str) -> list[float]:
     if not isinstance(values, list):
-        raise FormatError(f"weight must be a list, but is {_short(values)}", file=file)
+        raise FormatError(f"weight must be a list, but is {shown(values)}", file=file)
     weights = []
     for number, value in enumerate(values):
         if value == "-inf":
@@ -91,16 +92,13 @@ def _weights(values: Any, file: str) -> list[float]:
             if type(value) not in (int, float):
                 raise TypeError
             weights.append(float(value))
+            if math.isinf(weights[-1]):  # what JSON has no number for, such as -1e999
+                raise OverflowError
         except (TypeError, OverflowError):
             raise FormatError(
-                f'weight[{number}] must be a number or "-inf", but is {_short(value)}', file=file
+                f'weight[{number}] must be a number within float64 or "-inf", but is {shown(value)}', file=file
             ) from None
     return weights
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def write(graph: BareGraph) -> str:

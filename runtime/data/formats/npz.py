@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.runtime.data.bare_graph import BareGraph
+from arcgrad.runtime.data.checks import LARGEST, states_count
+from arcgrad.runtime.data.formats.arrays import read_array
 from arcgrad.runtime.data.formats.base import Format
 
 __all__ = ["FORMAT", "read", "write"]
 
 _VERSION = 1
-_NEEDED = ("n_states", "src", "dst", "ilabel", "start", "accept", "weight")
-_BROKEN = (ValueError, OSError, EOFError, KeyError, NotImplementedError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def read(data: bytes, file: str = "<bytes>") -> BareGraph:
@@ -38,35 +38,56 @@ def read(data: bytes, file: str = "<bytes>") -> BareGraph:
             hint="name another form with format=, or by a suffix (.gtn, .att for OpenFst's text, .k2, .json)",
         )
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            if "arcgrad_graph" not in archive:
-                raise FormatError("an .npz archive, but not of an arcgrad graph", file=file)
-            version = archive["arcgrad_graph"]
-            if not isinstance(version, np.ndarray) or version.shape != () or version != _VERSION:
-                raise FormatError(f"version {version} of the form; this arcgrad reads version {_VERSION}", file=file)
-            arrays = {name: np.asarray(archive[name]) for name in archive.files}
-            missing = [name for name in _NEEDED if name not in arrays]
-            if missing:
-                raise FormatError(f"the archive has no array {missing[0]!r}", file=file)
-            if arrays["n_states"].shape != () or arrays["n_states"].dtype.kind not in "iu":
-                raise FormatError("n_states must be an integer", file=file)
-            return BareGraph(
-                arrays["src"],
-                arrays["dst"],
-                arrays["ilabel"],
-                arrays.get("olabel"),
-                arrays["weight"],
-                start=arrays["start"],
-                accept=arrays["accept"],
-                n_states=int(arrays["n_states"]),
-                tie=arrays.get("tie"),
-            )
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _graph(_Members(archive, file), file)
     except FormatError:
         raise
     except InputError as error:
         raise FormatError(error.message, file=file, hint=error.hint) from None
-    except _BROKEN as error:
-        raise FormatError(f"a damaged .npz archive: {error}", file=file) from None
+    except Exception as error:  # zipfile raises whatever a damaged archive makes of it
+        raise FormatError(f"a damaged .npz archive: {error or type(error).__name__}", file=file) from None
+
+
+class _Members:
+    """The arrays of an archive, each read when it is asked for."""
+
+    def __init__(self, archive: zipfile.ZipFile, file: str) -> None:
+        self._archive = archive
+        self._file = file
+        self._known = {info.filename: info for info in archive.infolist()}
+
+    def __contains__(self, name: str) -> bool:
+        return f"{name}.npy" in self._known
+
+    def read(self, name: str, kinds: str = "iu", n_axes: int = 1, most: int = LARGEST) -> NDArray[Any]:
+        if name not in self:
+            raise FormatError(f"the archive has no array {name!r}", file=self._file)
+        info = self._known[f"{name}.npy"]
+        with self._archive.open(info) as stream:
+            return read_array(stream, info.file_size, self._file, name, kinds, (n_axes,), most)
+
+
+def _graph(members: _Members, file: str) -> BareGraph:
+    if "arcgrad_graph" not in members:
+        raise FormatError("an .npz archive, but not of an arcgrad graph", file=file)
+    version = members.read("arcgrad_graph", n_axes=0)
+    if version != _VERSION:
+        raise FormatError(f"version {version} of the form; this arcgrad reads version {_VERSION}", file=file)
+    n_states = states_count(int(members.read("n_states", n_axes=0)))
+    src = members.read("src")
+    # What does not fit is not read to be refused: no array but the weights of tied arcs is longer than these.
+    dst, ilabel = members.read("dst", most=len(src)), members.read("ilabel", most=len(src))
+    return BareGraph(
+        src,
+        dst,
+        ilabel,
+        members.read("olabel", most=len(src)) if "olabel" in members else None,
+        members.read("weight", "fiu", most=LARGEST if "tie" in members else len(src)),
+        start=members.read("start", most=n_states),
+        accept=members.read("accept", most=n_states),
+        n_states=n_states,
+        tie=members.read("tie", most=len(src)) if "tie" in members else None,
+    )
 
 
 def write(graph: BareGraph) -> bytes:

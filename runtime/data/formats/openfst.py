@@ -2,6 +2,7 @@
 
     0 1 5 6 0.5  src dst ilabel olabel [cost]; as an acceptor: src dst label [cost]
     1 0.25       state [cost]: a final state
+    0 1 a b 0.5  with tables, isymbols= and osymbols=, labels are symbols; ε is <eps>
 
 The first line's source is the start. Label 0 is ε. A final state with a cost other than 0 becomes an ε arc of that
 weight to a new accept state, which has no other arcs; writing undoes this where the new accepts are the last states
@@ -16,15 +17,26 @@ from __future__ import annotations
 import math
 
 from arcgrad.compiler.graphs.topology import EPSILON
+from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.formats.base import Format, file_labels, warn_inexact
 from arcgrad.runtime.data.formats.lines import Line, split_lines
 from arcgrad.runtime.data.formats.rebuild import single_start
+from arcgrad.runtime.data.symbols import EPSILON_NAMES, SymbolTable
 
 __all__ = ["FORMAT", "read", "write"]
 
 
-def read(text: str, file: str = "<text>", *, shift: int = 0, acceptor: bool | None = None) -> BareGraph:
+def read(
+    text: str,
+    file: str = "<text>",
+    *,
+    shift: int = 0,
+    acceptor: bool | None = None,
+    isymbols: SymbolTable | None = None,
+    osymbols: SymbolTable | None = None,
+) -> BareGraph:
     """The graph that a text in OpenFst's format describes; an empty text is the graph without states.
 
     Args:
@@ -42,8 +54,8 @@ def read(text: str, file: str = "<text>", *, shift: int = 0, acceptor: bool | No
         if len(line.fields) > 5:
             line.fail(f"expected at most 5 fields, 'src dst ilabel olabel cost', but found {len(line.fields)}", 5)
     arcs = [line for line in lines if len(line.fields) > 2]
-    one_label = _is_acceptor(arcs) if acceptor is None else acceptor
-    row = _Rows(shift, one_label)
+    one_label = _is_acceptor(arcs, osymbols) if acceptor is None else acceptor
+    row = _Rows(shift, one_label, isymbols, osymbols)
     for line in lines:
         if len(line.fields) > 2:
             row.arc(line)
@@ -52,18 +64,23 @@ def read(text: str, file: str = "<text>", *, shift: int = 0, acceptor: bool | No
     return row.graph(None if not lines else lines[0].state(0, "start state"))
 
 
-def _is_acceptor(arcs: list[Line]) -> bool:
+def _is_acceptor(arcs: list[Line], osymbols: SymbolTable | None) -> bool:
     if any(len(line.fields) == 5 for line in arcs):
         return False
-    return any(len(line.fields) == 3 or not line.fields[3].isdigit() for line in arcs)
+
+    def is_label(word: str) -> bool:
+        return word.isdigit() if osymbols is None else word in osymbols or word in EPSILON_NAMES
+
+    return any(len(line.fields) == 3 or not is_label(line.fields[3]) for line in arcs)
 
 
 class _Rows:
     """Arcs and final states as they are collected, line by line."""
 
-    def __init__(self, shift: int, one_label: bool) -> None:
+    def __init__(self, shift: int, one_label: bool, isymbols: SymbolTable | None, osymbols: SymbolTable | None) -> None:
         self.shift = shift
         self.one_label = one_label
+        self.tables = {"isymbols": isymbols, "osymbols": osymbols}
         self.arcs: list[tuple[int, int, int, int, float]] = []
         self.mentioned = -1
         self.final_cost: dict[int, float] = {}
@@ -80,14 +97,25 @@ class _Rows:
                 hint="acceptor=True or acceptor=False says which form the text has",
             )
         src, dst = line.state(0, "source state"), line.state(1, "destination state")
-        hint = None
-        if line.fields[2][0].isalpha() or line.fields[2][0] == "<":
-            hint = "labels must be numbers here; print the file without symbol tables, or encode the symbols"
-        ilabel = line.label(2, "label" if self.one_label else "input label", epsilon=0, shift=self.shift, hint=hint)
-        olabel = ilabel if self.one_label else line.label(3, "output label", epsilon=0, shift=self.shift, hint=hint)
+        ilabel = self.label(line, 2, "label" if self.one_label else "input label", "isymbols")
+        olabel = ilabel if self.one_label else self.label(line, 3, "output label", "osymbols")
         weight = _weight(line, 2 + n_labels) if count > 2 + n_labels else 0.0
         self.arcs.append((src, dst, ilabel, olabel, weight))
         self.mentioned = max(self.mentioned, src, dst)
+
+    def label(self, line: Line, field: int, what: str, option: str) -> int:
+        table, word = self.tables[option], line.fields[field]
+        if table is None:
+            hint = None
+            if word[0].isalpha() or word[0] == "<":
+                hint = f"labels are numbers here; of symbols give the table, {option}=ag.SymbolTable.load(…)"
+            return line.label(field, what, epsilon=0, shift=self.shift, hint=hint)
+        if word not in table and word in EPSILON_NAMES:
+            return EPSILON
+        try:
+            return table[word]
+        except InputError as error:
+            line.fail(f"{what} {shown(word)} is not in the table {option}", field, hint=error.hint)
 
     def final(self, line: Line) -> None:
         state = line.state(0, "final state")
@@ -117,7 +145,13 @@ def _weight(line: Line, field: int) -> float:
     return 0.0 - cost  # not -cost, which would make −0.0 of the usual cost 0
 
 
-def write(graph: BareGraph, *, shift: int = 0) -> str:
+def write(
+    graph: BareGraph,
+    *,
+    shift: int = 0,
+    isymbols: SymbolTable | None = None,
+    osymbols: SymbolTable | None = None,
+) -> str:
     """The graph in OpenFst's format, tab-separated, always with both labels; costs of 0 are left out."""
     reasons = []
     if graph.tie is not None:
@@ -126,8 +160,8 @@ def write(graph: BareGraph, *, shift: int = 0) -> str:
         reasons.append(f"{len(graph.start) or 'no'} starts become one new start state, 0")
         graph = single_start(graph)
     warn_inexact("OpenFst", reasons)
-    inputs = file_labels(graph.ilabel.tolist(), "ilabel", format="OpenFst", epsilon=0, low=1, shift=shift)
-    outputs = file_labels(graph.olabel.tolist(), "olabel", format="OpenFst", epsilon=0, low=1, shift=shift)
+    inputs = _words(graph.ilabel.tolist(), "ilabel", shift, isymbols)
+    outputs = _words(graph.olabel.tolist(), "olabel", shift, osymbols)
     src, dst, weight = graph.src.tolist(), graph.dst.tolist(), graph.arc_weight.tolist()
     n_finals = _weighted_finals(graph)
     n_arcs, n_states = graph.n_arcs - n_finals, graph.n_states - n_finals
@@ -149,6 +183,18 @@ def write(graph: BareGraph, *, shift: int = 0) -> str:
     if mentioned < n_states - 1:
         rows.append(f"{n_states - 1}\tInfinity")
     return "".join(row + "\n" for row in rows)
+
+
+def _words(labels: list[int], side: str, shift: int, table: SymbolTable | None) -> list[int] | list[str]:
+    """Labels as the file has them: numbers, or symbols where there is a table."""
+    if table is None:
+        return file_labels(labels, side, format="OpenFst", epsilon=0, low=1, shift=shift)
+    epsilon = next(name for name in (*EPSILON_NAMES, "") if name not in table)
+    words = [epsilon if label < 0 else table.symbol(label) for label in labels]
+    for arc, word in enumerate(words):
+        if not word or any(character in word for character in " \t\n\r"):
+            raise InputError(f"{side}[{arc}]: the symbol {shown(word)} cannot be written as OpenFst text")
+    return words
 
 
 def _cost_column(weight: float) -> str:
@@ -192,6 +238,6 @@ FORMAT = Format(
     suffixes=(".att",),
     read=read,
     write=write,
-    options=("shift",),
+    options=("shift", "isymbols", "osymbols"),
     read_options=("acceptor",),
 )

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import kind_of, shown
+from arcgrad.runtime.data.arguments import whole_number
 from arcgrad.runtime.data.bare_graph import BareGraph
+from arcgrad.runtime.data.checks import LARGEST
 from arcgrad.runtime.data.formats import Format, format_named
+from arcgrad.runtime.data.symbols import SymbolTable
 
 __all__ = ["checked_options", "read_text", "write_text"]
 
@@ -15,7 +19,7 @@ def read_text(text: str, format: str, **options: Any) -> BareGraph:
     """Read a graph; ``Graph.from_text`` says what the arguments are and what raises."""
     chosen = _text_format(format)
     if not isinstance(text, str):
-        raise InputError(f"text is {type(text).__name__}, but must be a str", hint="ag.load reads files")
+        raise InputError(f"text is {kind_of(text)}, but must be a str", hint="ag.load reads files")
     return chosen.read(text, "<text>", **checked_options(chosen, options, chosen.options + chosen.read_options))
 
 
@@ -41,8 +45,10 @@ def checked_options(chosen: Format, options: dict[str, Any], known: tuple[str, .
         if name not in known:
             listed = f"takes {', '.join(known)}" if known else "takes none"
             raise InputError(f"format {chosen.name!r} has no option {name!r} here; it {listed}")
-        if name == "shift" and (isinstance(value, bool) or not isinstance(value, int)):
-            raise InputError(f"shift is {value!r}, but must be an integer")
+        if name == "shift":
+            checked[name] = whole_number(value, "shift", f"an integer within ±{LARGEST}", -LARGEST, LARGEST)
         if name == "acceptor" and value is not None and not isinstance(value, bool):
-            raise InputError(f"acceptor is {value!r}, but must be True, False or None")
+            raise InputError(f"acceptor is {shown(value)}, but must be True, False or None")
+        if name in ("isymbols", "osymbols") and value is not None and not isinstance(value, SymbolTable):
+            checked[name] = SymbolTable(value)
     return checked

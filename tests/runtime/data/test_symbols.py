@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcgrad.grammar.errors import FormatError, InputError
+from arcgrad.equation import compile_equation
+from arcgrad.grammar.errors import EquationError, FormatError, InputError
 from arcgrad.runtime.data.symbols import CODE_POINTS, SymbolTable
 
 
@@ -67,9 +68,9 @@ def test_unknown_symbols_get_a_hint() -> None:
         ([3], 0, ["symbol 3 (int)"]),
         ({"a": "1"}, 0, ["label of symbol 'a' is '1'"]),
         ({"a": True}, 0, ["label of symbol 'a' is True"]),
-        ({"a": -1}, 0, ["is -1, but labels go from 0"]),
+        ({"a": -1}, 0, ["is -1 (int), but must be an integer"]),
         ({"a": 2**31}, 0, ["2147483648"]),
-        (["a"], -1, ["is -1, but labels go from 0"]),
+        (["a"], -1, ["is -1 (int), but must be an integer"]),
         (["a"], 1.0, ["first is 1.0"]),
         ({"a": 0}, 1, ["first numbers an iterable"]),
         (7, 0, ["symbols is 7 (int)"]),
@@ -105,8 +106,43 @@ def test_epsilon_of_openfst_files() -> None:
 
 @pytest.mark.parametrize("symbol", ["a b", " ", "a\n", "\t", "\ufeff"])
 def test_white_space_cannot_be_written(symbol: str) -> None:
-    with refused("white space"):
+    with refused("cannot express"):
         SymbolTable([symbol]).to_text()
+
+
+@pytest.mark.parametrize("symbol", ["<s>", "</s>", "<unk>", "\u3000", "\u00a0", "a\u00a0b", "\x0b", "\u2028", "\x85"])
+def test_other_white_space_is_a_symbol_in_files_and_literals(symbol: str, tmp_path: Path) -> None:
+    table = SymbolTable({"a": 1, symbol: 5})
+    table.save(tmp_path / "t.txt")
+    assert SymbolTable.load(tmp_path / "t.txt") == table
+    literal = symbol if len(symbol) == 1 or symbol[0] == "<" else f"<{symbol}>"
+    for text in (f'"{literal}a"', f're"{literal}a"', f're"[{literal}][^{literal}]"'):
+        assert compile_equation(text, symbols=table)().ilabel.tolist() in ([5, 1], [5, -1, 1])
+
+
+def test_a_name_in_brackets_is_looked_up_without_them_first() -> None:
+    table = SymbolTable(["s", "<s>", "<unk>", "eps"])
+    for text, label in {'"s"': 0, '"<s>"': 0, r'"<\<s\>>"': 1, '"<unk>"': 2, '"<eps>"': 3}.items():
+        assert compile_equation(text, symbols=table)().ilabel.tolist() == [label]
+    with pytest.raises(EquationError, match="no symbol 'u' and no '<u>'"):
+        compile_equation('"<u>"', symbols=table)
+    with pytest.raises(EquationError, match=r"no symbol 'x'\n(?s:.*)its symbol <x> is written <x>"):
+        compile_equation('"x"', symbols=["<x>"])
+
+
+@pytest.mark.parametrize(
+    ("given", "meant", "hint"),
+    [
+        ("\u00e9", "e\u0301", "U+0065 U+0301, where yours has U+00E9"),
+        ("c\u0430t", "cat", "U+0061, where yours has U+0430"),
+        ("cat\u200b", "cat", "nothing, where yours has U+200B"),
+        ("A", "a", "did you mean 'a'?"),
+    ],
+)
+def test_what_looks_alike_is_told_apart(given: str, meant: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        SymbolTable([meant, "zzz"])[given]
+    assert hint in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.runtime.data.formats.openfst import read, write
-from arcgrad.runtime.data.graph import Graph
+from arcgrad.runtime.data.graph import Graph, linear
 from arcgrad.runtime.data.isomorphism import equal, isomorphic
+from arcgrad.runtime.data.symbols import SymbolTable
 
 
 def test_costs_are_negated_and_label_0_is_epsilon() -> None:
@@ -121,8 +122,34 @@ def test_malformed(text: str, line: int, column: int, message: str) -> None:
 
 
 def test_symbols_in_place_of_labels_get_a_hint() -> None:
-    with pytest.raises(FormatError, match="without symbol tables"):
+    with pytest.raises(FormatError, match=r"isymbols=ag\.SymbolTable"):
         read("0 1 a b 0.5\n1")
+
+
+TABLE = SymbolTable({"<s>": 1, "a": 2, "\u3000": 3, "0.5": 4})
+
+
+def test_symbols_are_looked_up_in_tables() -> None:
+    for text, tables in [
+        ("0 1 <s> 7 0.5\n1", {"isymbols": TABLE}),
+        ("0 1 1 \u3000 0.5\n1", {"osymbols": TABLE}),
+        ("0 1 <s> <eps>\n1 2 \u3000 0.5\n2", {"isymbols": TABLE, "osymbols": TABLE}),
+        ("0 1 a 0.25\n1", {"isymbols": TABLE}),
+        ("0 1 a 0.5\n1", {"isymbols": TABLE, "osymbols": TABLE, "acceptor": True}),
+    ]:
+        g = read(text, **tables)
+        again = {name: table for name, table in tables.items() if name != "acceptor"}
+        assert equal(read(write(g, **again), **again), g), text
+    g = read("0 1 <s> <eps>\n1 2 \u3000 0.5\n2", isymbols=TABLE, osymbols=TABLE)
+    assert (g.ilabel.tolist(), g.olabel.tolist()) == ([1, 3], [-1, 4])
+    with pytest.raises(FormatError, match=r"text>:1:5: label 'A' is not in the table isymbols\nhint: did you mean 'a'"):
+        read("0 1 A\n1", isymbols=TABLE)
+    with pytest.raises(InputError, match="label 9 is not in the table"):
+        write(linear([9]), isymbols=TABLE)
+    with pytest.raises(InputError, match=r"ilabel\[0\]: the symbol 'a b' cannot"):
+        write(linear([0]), isymbols=SymbolTable(["a b"]))
+    g = Graph.from_text("0 1 b\n1", "openfst", isymbols=["a", "b"])
+    assert g.to_text("openfst", isymbols="ab").split()[2:4] == ["b", "1"]
 
 
 def test_states_and_starts_that_no_arc_mentions_first_are_kept() -> None:

@@ -14,19 +14,27 @@ from arcgrad.runtime.data.files import load, save
 from arcgrad.runtime.data.formats import format_named, formats
 from arcgrad.runtime.data.graph import Graph, linear
 from arcgrad.runtime.data.isomorphism import equal
+from arcgrad.runtime.data.symbols import SymbolTable
 
 GRAPH = Graph.from_arcs([(0, 1, 5, 6, 0.1), (1, 2, -1, -1, -2.5)], [0], [2])
-BEGINNINGS = {".gtn": b"0\n2\n", ".att": b"0\t1\t5\t6\t-0.1\n", ".k2": b"0 1 5 6 0.1\n", ".json": b"{\n", ".npz": b"PK"}
+BEGINNINGS = {
+    ".gtn": b"0\n2\n",
+    ".txt": b"0\n2\n",
+    ".att": b"0\t1\t5\t6\t-0.1\n",
+    ".k2": b"0 1 5 6 0.1\n",
+    ".json": b"{\n",
+    ".npz": b"PK",
+}
 
 
 def test_every_format_has_its_own_name_and_suffixes() -> None:
     suffixes = [suffix for entry in formats().values() for suffix in entry.suffixes]
     assert len(set(suffixes)) == len(suffixes)
-    assert set(suffixes) == {".att", ".gtn", ".k2", ".json", ".npz"}
+    assert set(suffixes) == {".att", ".gtn", ".txt", ".k2", ".json", ".npz"}
     assert all(entry.summary for entry in formats().values())
 
 
-@pytest.mark.parametrize("suffix", [".gtn", ".att", ".k2", ".json", ".npz", ".GTN", ".txt", ".graph", ""])
+@pytest.mark.parametrize("suffix", [".gtn", ".att", ".k2", ".json", ".npz", ".GTN", ".txt", ""])
 def test_the_suffix_decides(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"g{suffix}"
     save(path, GRAPH)
@@ -60,7 +68,7 @@ def test_unknown_formats_and_options_are_named(tmp_path: Path) -> None:
         Graph.from_text("", "openfst", acceptor=1)
     with pytest.raises(InputError, match="'npz' is not text"):
         GRAPH.to_text("npz")
-    with pytest.raises(InputError, match="text is bytes"):
+    with pytest.raises(InputError, match="text is a bytes"):
         Graph.from_text(b"0\n1\n")
     with pytest.raises(InputError, match="'openfst' has no option 'acceptor'"):
         save(tmp_path / "g.att", GRAPH, acceptor=True)
@@ -75,6 +83,29 @@ def test_options_of_a_format(tmp_path: Path) -> None:
     assert (tmp_path / "h.att").read_bytes() == b"0\t1\t1\t1\t2.0\n1\n"
 
 
+def test_unknown_suffixes_name_the_known_ones(tmp_path: Path) -> None:
+    for name in ("x.graph", "x.gtn.bak", "x.svg", "x.npy"):
+        for action in (lambda name=name: load(tmp_path / name), lambda name=name: save(tmp_path / name, GRAPH)):
+            with pytest.raises(FormatError, match=r"\.gtn and \.txt \(GTN.*\.npz .*no suffix is npz(?s:.*)hint"):
+                action()
+        with pytest.raises(FileNotFoundError):
+            load(tmp_path / name, format="gtn")
+    for name in ("x.svg", "x.dot"):
+        with pytest.raises(FormatError, match=rf"graph\.draw\('{name}'\), which is not implemented yet"):
+            save(tmp_path / name, GRAPH)
+    with pytest.raises(UnsupportedError, match="ARPA"):
+        load(tmp_path / "x.arpa")
+
+
+def test_names_of_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"ag\.save\(path, graph\)"):
+        save(GRAPH, tmp_path / "x.gtn")
+    for wrong in (None, 3, b"x.gtn", ["x.gtn"], "x\0.gtn", 10**5000):
+        for action in (load, lambda path: save(path, GRAPH), SymbolTable.load):
+            with pytest.raises(InputError, match="must be the name of a file"):
+                action(wrong)
+
+
 def test_openfst_binaries_are_not_there_yet(tmp_path: Path) -> None:
     for action in (lambda: load(tmp_path / "x.fst"), lambda: save(tmp_path / "x.fst", GRAPH)):
         with pytest.raises(UnsupportedError, match=r"x\.fst: OpenFst's binary form(?s:.*)fstprint"):
@@ -82,9 +113,9 @@ def test_openfst_binaries_are_not_there_yet(tmp_path: Path) -> None:
 
 
 def test_only_graphs_are_saved(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"graph is Dense(?s:.*)to_graph"):
+    with pytest.raises(InputError, match=r"graph is a Dense(?s:.*)to_graph"):
         save(tmp_path / "x.gtn", dense([[1.0]]))
-    with pytest.raises(InputError, match="graph is list"):
+    with pytest.raises(InputError, match="graph is a list"):
         save(tmp_path / "x.gtn", [GRAPH])
 
 
@@ -93,9 +124,9 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="0xff is not UTF-8") as caught:
         load(tmp_path / "x.gtn")
     assert (caught.value.file, caught.value.line, caught.value.column) == (str(tmp_path / "x.gtn"), 3, 3)
-    (tmp_path / "x.txt").write_text("0\n1\n0 1 5\n")
+    (tmp_path / "x.npz").write_text("0\n1\n0 1 5\n")
     with pytest.raises(FormatError, match="format="):
-        load(tmp_path / "x.txt")
+        load(tmp_path / "x.npz")
 
 
 def test_a_byte_order_mark_in_a_file(tmp_path: Path) -> None:

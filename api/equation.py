@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from arcgrad.grammar.errors import EquationError, InputError
+from arcgrad.grammar.mistakes import described, kind_of, nearest, shown
 from arcgrad.runtime.lru import Lru
 
 if TYPE_CHECKING:
@@ -320,7 +321,7 @@ class Equation:
             return resolve_names(self._program.inputs, named, self.text)
         if not isinstance(inputs, Mapping):
             raise InputError(
-                f"the one positional argument is a mapping from names to inputs, not a {type(inputs).__name__}",
+                f"the one positional argument is a mapping from names to inputs, not {kind_of(inputs)}",
                 hint=f"write equation({', '.join(f'{n}=…' for n in self.inputs)})",
             )
         both = [name for name in named if name in inputs]
@@ -335,20 +336,21 @@ class Equation:
             return (wrt,)
         from arcgrad.compiler.types import Type
         from arcgrad.grammar import normalise_name
+        from arcgrad.runtime.data.arguments import listed
 
         names = []
-        if not isinstance(wrt, Iterable):
-            raise InputError(f"wrt is {wrt!r}, but must be a name of an input, or several")
-        for given in [wrt] if isinstance(wrt, str) else wrt:
+        for given in [wrt] if isinstance(wrt, str) else listed(wrt, "wrt", "a name of an input, or several"):
             if not isinstance(given, str):
-                raise InputError(f"wrt names inputs, but {given!r} is a {type(given).__name__}")
+                raise InputError(f"wrt names inputs, but {shown(given)} is {kind_of(given)}")
             try:
                 name = given if given in self._program.inputs else normalise_name(given)
             except EquationError:
                 name = given
             if name not in self._program.inputs:
+                near = nearest(name, self.inputs)
                 raise InputError(
-                    f"wrt={given!r} is not an input of the equation; its inputs are {', '.join(self.inputs) or 'none'}"
+                    f"wrt={given!r} is not an input of the equation; its inputs are {', '.join(self.inputs) or 'none'}",
+                    hint=None if near is None else f"did you mean {described(near, name, near)}?",
                 )
             if self._program.inputs[name] is Type.MAPPING:
                 raise InputError(f"wrt={given!r} is a label mapping, by which there is no derivative")
@@ -392,14 +394,14 @@ def compile_equation(
     """
     from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
 
-    if mode not in _MODES:
-        raise InputError(f"mode={mode!r} is none of {', '.join(_MODES)}")
+    if not isinstance(mode, str) or mode not in _MODES:
+        raise InputError(f"mode={shown(mode)} is none of {', '.join(_MODES)}")
     if not isinstance(text, str):
-        raise InputError(f"an equation is a str, not a {type(text).__name__}")
+        raise InputError(f"an equation is a str, not {kind_of(text)}")
     if not isinstance(definitions, (str, type(None))):
-        raise InputError(f"definitions are a text of them, not a {type(definitions).__name__}")
+        raise InputError(f"definitions are a text of them, not {kind_of(definitions)}")
     if not isinstance(limits, (Limits, type(None))):
-        raise InputError(f"limits are ag.Limits(…), not {limits!r}")
+        raise InputError(f"limits are ag.Limits(…), not {shown(limits)}")
     if symbols is not None:
         from arcgrad.runtime.data.symbols import SymbolTable
 
@@ -456,17 +458,17 @@ def warmup(
         >>> ag.warmup("LSE[A]", A=ag.linear([1, 2]))
     """
     if not isinstance(inputs, (Mapping, type(None))):
-        raise InputError(f"inputs are a mapping from names to inputs, not a {type(inputs).__name__}")
-    if not isinstance(equations, Iterable) and not isinstance(equations, Equation):
-        raise InputError(f"warmup takes equations or their texts, not a {type(equations).__name__}")
+        raise InputError(f"inputs are a mapping from names to inputs, not {kind_of(inputs)}")
     from arcgrad.runtime.call.warmup import Sharing
+    from arcgrad.runtime.data.arguments import listed
     from arcgrad.runtime.jit.background.waiting import progress
 
     given = {**(inputs or {}), **named}
     runs: list[tuple[Equation, dict[str, Any]]] = []
     kernels: list[Any] = []
+    several = [equations] if isinstance(equations, (str, Equation)) else None
     with progress:
-        for each in [equations] if isinstance(equations, (str, Equation)) else equations:
+        for each in several or listed(equations, "equations", "an equation or a text of one, or several"):
             text: Any = each
             symbols, definitions, limits = None, None, None
             if isinstance(each, Equation):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arcgrad.grammar.errors import InputError, LimitError
+from arcgrad.grammar.mistakes import shown
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "generous"]
 
@@ -37,11 +38,11 @@ class Limits:
         for name in ("states", "arcs", "bytes", "nodes"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise InputError(f"limits: {name} is {value!r}, but must be a whole number, 0 or more")
+                raise InputError(f"limits: {name} is {shown(value)}, but must be a whole number, 0 or more")
         for name in ("states", "arcs"):
             if getattr(self, name) > _LARGEST_INT32:
                 raise InputError(
-                    f"limits: {name} is {getattr(self, name)}, but states and arcs are numbered with 32 bits",
+                    f"limits: {name} is {shown(getattr(self, name))}, but states and arcs are numbered with 32 bits",
                     hint=f"give at most {_LARGEST_INT32}",
                 )
 

@@ -15,6 +15,7 @@ import numpy as np
 from arcgrad.compiler.cached import cached_property
 from arcgrad.compiler.graphs.topology import EPSILON, IntArray
 from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import shown
 
 __all__ = ["LabelMapping", "label_array"]
 
@@ -120,7 +121,7 @@ def _label(value: object, name: str, verb: str) -> int:
         label = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise InputError(
-            f"{name} {verb} {value!r} of type {type(value).__name__}, but labels are whole numbers"
+            f"{name} {verb} {shown(value)} of type {type(value).__name__}, but labels are whole numbers"
         ) from None
     if not EPSILON <= label <= _LARGEST_LABEL:
         raise _out_of_range(name, verb, label)
@@ -128,7 +129,7 @@ def _label(value: object, name: str, verb: str) -> int:
 
 
 def _out_of_range(name: str, verb: str, label: int) -> InputError:
-    return InputError(f"{name} {verb} {label}, but labels are whole numbers from 0 to 2³¹ − 1, or −1 for ε")
+    return InputError(f"{name} {verb} {shown(label)}, but labels are whole numbers from 0 to 2³¹ − 1, or −1 for ε")
 
 
 def _wrong_kind(name: str, found: str) -> InputError:

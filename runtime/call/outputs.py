@@ -15,6 +15,7 @@ from arcgrad.compiler.frontend.ir import Node
 from arcgrad.compiler.graphs.score_values import WHOLE
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.checks import as_array, describe, to_floats
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
 
@@ -52,13 +53,13 @@ def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[A
             shape and dtype, or cannot be written in place, or shares memory with an input.
     """
     if not isinstance(out, Mapping):
-        raise InputError(f"out is a mapping from names of inputs to arrays, not a {type(out).__name__}")
+        raise InputError(f"out is a mapping from names of inputs to arrays, not {kind_of(out)}")
     found: dict[str, NDArray[Any]] = {}
     for key, array in out.items():
         name = key if key in bound.inputs or not isinstance(key, str) else _plain_name(key)
         if name not in wrt:
             raise InputError(
-                f"out has an array for {key!r}, but the gradient is taken by {', '.join(wrt) or 'nothing'}"
+                f"out has an array for {shown(key)}, but the gradient is taken by {', '.join(wrt) or 'nothing'}"
             )
         if name in found:
             raise InputError(f"out has two spellings of one input, {name}", hint="give one array")
@@ -73,8 +74,8 @@ def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[A
                 hint="give a dense batch as one array (B, T, C)",
             )
         if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
-            shown = describe(array) if isinstance(array, np.ndarray) else f"type {type(array).__name__}"
-            raise InputError(f"out for {name} has {shown}, but must be an array of shape {shape}, dtype {dtype}")
+            has = describe(array) if isinstance(array, np.ndarray) else f"type {type(array).__name__}"
+            raise InputError(f"out for {name} has {has}, but must be an array of shape {shape}, dtype {dtype}")
         if not array.flags.c_contiguous or not array.flags.writeable:
             raise InputError(f"out for {name} must be C-contiguous and writable")
         for other, value in bound.inputs.items():

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.graphs.topology import EPSILON, LARGEST_WEIGHT, IntArray
 from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.buffers import empty_floats
+from arcgrad.runtime.data.arguments import NO_NUMBERS, TEXTS, listed, whole_number
 
 __all__ = [
     "LARGEST",
@@ -57,27 +59,33 @@ def as_array(value: Any, name: str, expected: str) -> NDArray[Any]:
             f"{name} is a masked array, but must be {expected}",
             hint="say what the masked entries are: array.filled(-numpy.inf)",
         )
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype.kind != "V":
         return value
+    value = _from_bfloat16(value)
     if isinstance(value, (set, frozenset)):
         value = list(value)
     elif value is None or isinstance(value, (str, bytes, dict)):
-        raise InputError(f"{name} is {_short(value)} ({type(value).__name__}), but must be {expected}")
+        raise InputError(f"{name} is {shown(value)} ({type(value).__name__}), but must be {expected}")
     elif not hasattr(value, "__array__") and hasattr(value, "__iter__") and not hasattr(value, "__len__"):
         value = list(value)
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         # Ragged lists, tensors that require a gradient or live on another device, and the like.
-        raise InputError(f"{name} must be {expected}; numpy cannot make an array of it: {error}") from None
+        hint = None
+        if getattr(value, "requires_grad", False) is True:
+            hint = (
+                "give its .detach(), and take the gradient from value_and_grad; ag.torch, which will hand gradients on "
+                "to torch, is not implemented yet"
+            )
+        raise InputError(f"{name} must be {expected}; numpy cannot make an array of it: {error}", hint=hint) from None
 
 
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python spells out no whole number of thousands of digits
-        return f"a whole number of about {int(value).bit_length() * 3 // 10} digits"
-    return text if len(text) <= 60 else text[:57] + "..."
+def _from_bfloat16(value: Any) -> Any:
+    """Brain floats, which numpy does not know, as float32."""
+    if str(getattr(value, "dtype", "")).endswith("bfloat16"):
+        return value.float() if hasattr(value, "float") else value.astype(np.float32)
+    return value
 
 
 def _vector(value: Any, name: str, expected: str, kinds: str, length: int | None) -> NDArray[Any]:
@@ -88,7 +96,7 @@ def _vector(value: Any, name: str, expected: str, kinds: str, length: int | None
         hint = None
         if array.dtype.kind == "O":
             odd = next((i for i, entry in enumerate(array) if not _is_small_integer(entry)), 0)
-            hint = f"{name}[{odd}] is {_short(array[odd])} ({type(array[odd]).__name__})"
+            hint = f"{name}[{odd}] is {shown(array[odd])} ({type(array[odd]).__name__})"
         elif array.dtype.kind == "f":
             hint = "whole numbers held as floats are not converted silently: use array.astype(int)"
         raise InputError(f"{name} has {describe(array)}, but must be {expected}", hint=hint)
@@ -136,7 +144,7 @@ def arc_arrays(src: Any, dst: Any, ilabel: Any, n_states: int | None) -> tuple[I
 def _plain_arcs(src: Any, dst: Any, ilabel: Any, bound: int) -> tuple[IntArray, IntArray, IntArray, int] | None:
     """The same for arrays of whole numbers in which nothing is wrong, in one pass; None for any others."""
     given = (src, dst, ilabel)
-    shape: Any = getattr(src, "shape", ())
+    shape: Any = src.shape if type(src) is np.ndarray else ()
     wide = False
     for array in given:
         if type(array) is not np.ndarray or array.dtype.kind != "i" or array.shape != shape:
@@ -285,15 +293,7 @@ def states_count(n_states: Any) -> int:
     Raises:
         InputError: it is no integer from 0 to 2³¹ − 1.
     """
-    try:
-        count = -1 if isinstance(n_states, bool) else operator.index(n_states)
-    except TypeError:
-        count = -1
-    if not 0 <= count <= LARGEST:
-        raise InputError(
-            f"n_states is {_short(n_states)} ({type(n_states).__name__}), but must be an integer from 0 to {LARGEST}"
-        )
-    return count
+    return whole_number(n_states, "n_states", f"an integer from 0 to {LARGEST}", 0, LARGEST)
 
 
 def arc_columns(arcs: Any) -> tuple[list[Any], Sequence[float] | NDArray[np.float64] | None]:
@@ -304,10 +304,7 @@ def arc_columns(arcs: Any) -> tuple[list[Any], Sequence[float] | NDArray[np.floa
     Raises:
         InputError: an entry that is no tuple of three to five numbers; the message shows it and says which it is.
     """
-    try:
-        rows = list(arcs)
-    except TypeError:
-        raise InputError(f"arcs is {_short(arcs)} ({type(arcs).__name__}), but must be a list of tuples") from None
+    rows = listed(arcs, "arcs", "a list of tuples")
     return _plain_columns(rows) or _parsed_columns(rows)
 
 
@@ -349,11 +346,11 @@ def _parse_arc(number: int, arc: Any) -> tuple[tuple[int, int, int, int], float]
     """State, state, input label, output label; and the weight. Ranges are the constructor's to check."""
     forms = "(src, dst, label), (src, dst, label, weight) or (src, dst, ilabel, olabel, weight)"
     try:
-        entries = () if isinstance(arc, (str, bytes)) else tuple(arc)
-    except TypeError:
+        entries = () if isinstance(arc, TEXTS) else tuple(arc)
+    except (TypeError, ValueError):
         entries = ()
     if not 3 <= len(entries) <= 5:
-        raise InputError(f"arcs[{number}] is {arc!r}, but must be {forms}")
+        raise InputError(f"arcs[{number}] is {shown(arc)}, but must be {forms}")
     n_labels = 2 if len(entries) == 5 else 1
     numbers = []
     for value in entries[: 2 + n_labels]:
@@ -363,17 +360,17 @@ def _parse_arc(number: int, arc: Any) -> tuple[tuple[int, int, int, int], float]
             numbers.append(operator.index(value))
         except TypeError:
             raise InputError(
-                f"arcs[{number}] is {arc!r}, whose states and labels must be integers, but {value!r} is not; "
+                f"arcs[{number}] is {shown(arc)}, whose states and labels must be integers, but {shown(value)} is not; "
                 f"an arc is {forms}"
             ) from None
     weight = entries[-1] if len(entries) > 3 else 0.0
     try:
-        if isinstance(weight, (bool, np.bool_, str, bytes)):
+        if isinstance(weight, NO_NUMBERS):
             raise TypeError
         real = float(weight)
     except (TypeError, ValueError, OverflowError):
         raise InputError(
-            f"arcs[{number}] is {arc!r}, whose weight {weight!r} is no real number; an arc is {forms}"
+            f"arcs[{number}] is {shown(arc)}, whose weight {shown(weight)} is no real number; an arc is {forms}"
         ) from None
     src, dst, ilabel, olabel = (*numbers, numbers[-1])[:4]
     return (src, dst, ilabel, olabel), real

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.data.arguments import whole_number
 from arcgrad.runtime.data.checks import as_array, describe, freeze, to_floats
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.score_checks import check_scores
@@ -123,14 +124,10 @@ class Dense:
             >>> ag.dense([[[1.0], [2.0]], [[3.0], [4.0]]], lengths=[2, 1]).item(1).scores
             array([[3.]])
         """
-        if not self.is_batch:
-            if index not in (0, -1):
-                raise InputError(f"item {index} of a dense input without a batch (shape {self.scores.shape})")
-            rows = self.scores
-        elif not -len(self.scores) <= index < len(self.scores):
-            raise InputError(f"item {index} of a batch of {len(self.scores)} (scores of shape {self.scores.shape})")
-        else:
-            rows = self.scores[index]
+        n_items = len(self.lengths)
+        expected = f"an integer from {-n_items} to {n_items - 1}, of a batch of {n_items} (scores {self.scores.shape})"
+        index = whole_number(index, "item", expected, -n_items, n_items - 1)
+        rows = self.scores[index] if self.is_batch else self.scores
         length = int(self.lengths[index])
         return self._make(rows[:length], freeze(np.array([length], dtype=np.int64)))
 

@@ -5,6 +5,7 @@ First step of a call: inputs → bound inputs → symbolic part → numeric part
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from arcgrad.compiler.graphs.mapping import LabelMapping
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators import named_operators
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import described, kind_of, look_alike, nearest, shown
 from arcgrad.runtime.data.checks import as_array, describe, to_floats
 from arcgrad.runtime.data.dense import Dense, limited_topology
 from arcgrad.runtime.data.graph import Graph
@@ -167,7 +170,7 @@ def resolve_names(known: Mapping[str, Type], given: Mapping[str, Any], text: str
     spellings: dict[str, str] = {}
     for key, value in given.items():
         if not isinstance(key, str):
-            raise InputError(f"inputs are given by name, but {key!r} is a {type(key).__name__}")
+            raise InputError(f"inputs are given by name, but {shown(key)} is {kind_of(key)}")
         try:
             name = key if key in known else normalise_name(key)
         except EquationError:
@@ -182,10 +185,18 @@ def resolve_names(known: Mapping[str, Type], given: Mapping[str, Any], text: str
         found[name], spellings[name] = value, key
     missing = [name for name in known if name not in found]
     if missing:
+        hint = None
+        for name in missing:
+            near = look_alike(name, [*known, *given])
+            if near is not None:
+                hint = f"the equation's {name} is not {described(near, name, near)}"
+            elif name in named_operators():
+                hint = f"with brackets, {name}[…], it would be the operator"
         raise InputError(
             f"missing input{'s' * (len(missing) > 1)}: "
             + ", ".join(f"{n} (a {known[n]})" for n in missing)
             + f"; the equation {text.strip()[:80]!r} takes {', '.join(known)}",
+            hint=hint,
         )
     return {name: found[name] for name in known}
 
@@ -195,10 +206,8 @@ def _shown(key: str) -> str:
 
 
 def _near(name: str, known: Mapping[str, Type]) -> str | None:
-    import difflib
-
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]}?" if near else None
+    near = nearest(name, known)
+    return None if near is None else f"did you mean {described(near, name, near)}?"
 
 
 def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = False) -> Bound:
@@ -255,8 +264,7 @@ def _bind_graph(name: str, value: Any) -> BoundInput:
         return _bind_list(name, value)
     if isinstance(value, (int, float)) or _dimensions(value) < 2:
         raise InputError(
-            f"input {name} is a graph in this equation, but a {_kind(value)} was given",
-            hint=f"give ag.Graph(…), ag.linear(…) or ag.dense(…); `0 + {name}` in the equation would make it a score",
+            f"input {name} is a graph in this equation, but {_kind(value)} was given", hint=_graph_hint(name, value)
         )
     return _from_dense(Dense.wrap(value, name=f"input {name}", check=False), is_checked=False)
 
@@ -269,10 +277,23 @@ def _dimensions(value: Any) -> int:
         return 2
 
 
+def _graph_hint(name: str, value: Any) -> str:
+    """How to make a graph of what was given."""
+    if isinstance(value, str):
+        if os.path.splitext(value)[1]:
+            return f"ag.load({shown(value)}) reads a file, ag.linear({shown(value)}) is the chain of these characters"
+        return f"ag.linear({shown(value)}) is the chain of its characters; with symbols=table, of their labels there"
+    hint = f"give ag.Graph(…), ag.linear(…) or ag.dense(…); `0 + {name}` in the equation would make it a score"
+    if isinstance(value, int):
+        hint += ", and a repetition count is a literal, as in A{3}"
+    return hint
+
+
 def _kind(value: Any) -> str:
-    if hasattr(value, "shape"):
-        return f"{type(value).__name__} of shape {tuple(value.shape)}"
-    return type(value).__name__
+    try:
+        return f"{kind_of(value)} of shape {tuple(value.shape)}"
+    except (AttributeError, TypeError, ValueError):
+        return kind_of(value)
 
 
 def _from_dense(value: Dense, is_checked: bool = True) -> BoundDense:
@@ -302,8 +323,8 @@ def _bind_list(name: str, values: Sequence[Any]) -> BoundInput:
             items.append(Dense.wrap(value, name=f"item {index} of input {name}"))
         else:
             raise InputError(
-                f"item {index} of input {name} is a {_kind(value)}, but a batch is a list of graphs or of dense inputs",
-                hint="make graphs with ag.Graph(…), ag.linear(…) or ag.dense(…)",
+                f"item {index} of input {name} is {_kind(value)}, but a batch is a list of graphs or of dense inputs",
+                hint=_list_hint(values),
             )
     if all(isinstance(item, Graph) for item in items):
         return BoundGraph(tuple(items), shared=False)
@@ -326,10 +347,18 @@ def _bind_list(name: str, values: Sequence[Any]) -> BoundInput:
     return BoundDense(frames, starts, counts, shared=False, as_list=True, shape=frames.shape)
 
 
+def _list_hint(values: Sequence[Any]) -> str:
+    if all(isinstance(value, str) for value in values):
+        return f"ag.linear({shown(list(values))}, symbols=table) is the chain of these symbols' labels in a table"
+    if all(isinstance(value, int) for value in values):
+        return f"ag.linear({shown(list(values))}) is the chain of these labels"
+    return "make graphs with ag.Graph(…), ag.linear(…) or ag.dense(…)"
+
+
 def _bind_score(name: str, value: Any) -> BoundScore:
     if isinstance(value, (Graph, Dense)):
         raise InputError(
-            f"input {name} is a score in this equation, but a {type(value).__name__} was given",
+            f"input {name} is a score in this equation, but {kind_of(value)} was given",
             hint=f"LSE[{name}] or MAX[{name}] makes a score of a graph",
         )
     expected = "a real number, or an array of them of shape (B,)"
@@ -341,8 +370,7 @@ def _bind_score(name: str, value: Any) -> BoundScore:
     array = as_array(value, f"input {name}, a score in this equation,", expected)
     if array.ndim > 1 or (array.size and array.dtype.kind not in "fiu"):
         raise InputError(
-            f"input {name}, a score in this equation, is a {type(value).__name__} ({describe(array)}), "
-            f"but must be {expected}"
+            f"input {name}, a score in this equation, is {kind_of(value)} ({describe(array)}), but must be {expected}"
         )
     values = np.atleast_1d(to_floats(array, np.float64))
     bad = np.flatnonzero(np.isnan(values))

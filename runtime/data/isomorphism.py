@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import kind_of
+from arcgrad.runtime.data.arguments import real_number
 from arcgrad.runtime.data.bare_graph import BareGraph
 
 __all__ = ["equal", "isomorphic"]
@@ -41,7 +43,7 @@ def equal(a: BareGraph, b: BareGraph, tolerance: float = 0.0) -> bool:
         >>> ag.equal(ag.linear([1, 2]), ag.linear([1, 2], weight=[0.0, 1e-12]), tolerance=1e-9)
         True
     """
-    _check(a, b, tolerance)
+    tolerance = _check(a, b, tolerance)
     return _same_topology(a, b) and bool(np.all(_close(a.arc_weight, b.arc_weight, tolerance)))
 
 
@@ -66,7 +68,7 @@ def isomorphic(a: BareGraph, b: BareGraph, tolerance: float = 1e-9) -> bool:
         >>> ag.isomorphic(a, b), ag.equal(a, b)
         (True, False)
     """
-    _check(a, b, tolerance)
+    tolerance = _check(a, b, tolerance)
     counts = [(g.n_states, g.n_arcs, len(g.start), len(g.accept)) for g in (a, b)]
     if counts[0] != counts[1]:
         return False
@@ -79,13 +81,12 @@ def isomorphic(a: BareGraph, b: BareGraph, tolerance: float = 1e-9) -> bool:
     return _run(_match(partition)) if transitive else _match_within_tolerance(partition, a, b, tolerance)
 
 
-def _check(a: Any, b: Any, tolerance: Any) -> None:
+def _check(a: Any, b: Any, tolerance: Any) -> float:
     for name, graph in (("a", a), ("b", b)):
         if not isinstance(graph, BareGraph):
             hint = "compare a dense input as its .to_graph()" if hasattr(graph, "to_graph") else None
-            raise InputError(f"{name} is {type(graph).__name__}, but must be a Graph", hint=hint)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float, np.floating)) or not tolerance >= 0:
-        raise InputError(f"tolerance is {tolerance!r}, but must be a number ≥ 0")
+            raise InputError(f"{name} is {kind_of(graph)}, but must be a Graph", hint=hint)
+    return real_number(tolerance, "tolerance", "a number ≥ 0", lambda number: number >= 0)
 
 
 def _same_topology(a: BareGraph, b: BareGraph) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.data.arguments import real_number
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
 
@@ -94,9 +94,10 @@ def check_gradient(
     Raises:
         InputError: step or tolerance is not a positive number; and what the equation itself raises.
     """
-    for what, number in (("step", step), ("tolerance", tolerance)):
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number < np.inf:
-            raise InputError(f"{what} is {number!r}, but must be a positive number")
+    step, tolerance = (
+        real_number(number, what, "a positive number", lambda found: 0 < found < np.inf)
+        for what, number in (("step", step), ("tolerance", tolerance))
+    )
     _, gradients = evaluator.value_and_grad(given, wrt, None)
     checked, worst = 0, 0.0
     found: list[tuple[float, Difference]] = []

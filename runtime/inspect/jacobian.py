@@ -17,6 +17,7 @@ from arcgrad.compiler.graphs.transforms import Transformed
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.call.evaluator import Evaluator
 from arcgrad.runtime.call.stages import StagedCall
 from arcgrad.runtime.data.graph import Graph
@@ -106,9 +107,9 @@ class Jacobian:
     def _check(self, index: int, axis: int, name: str) -> int:
         size = self.shape[axis]
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
-            raise InputError(f"a {name} is chosen by a whole number, not by {index!r}")
+            raise InputError(f"a {name} is chosen by a whole number, not by {shown(index)}")
         if not -size <= index < size:
-            raise InputError(f"{name} {index} of a Jacobian of shape {self.shape}")
+            raise InputError(f"{name} {shown(index)} of a Jacobian of shape {self.shape}")
         return int(index) % size
 
     def __repr__(self) -> str:

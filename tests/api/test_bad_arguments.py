@@ -42,10 +42,10 @@ def refused(call: Any, *fragments: str, error: type[ag.ArcgradError] = ag.InputE
         ("m", "wrt='m' is a label mapping"),
         (["A", "m"], "label mapping"),
         (3, "wrt is 3"),
-        ([1], "1 is a int"),
+        ([1], "1 is an int"),
         ([None], "None is a NoneType"),
         (["A", ["s"]], "['s'] is a list"),
-        (b"A", "65 is a int"),
+        (b"A", "wrt is b'A' (bytes)"),
         (object(), "wrt is <object"),
     ],
 )
@@ -131,11 +131,11 @@ def test_jacobians_are_of_single_graphs() -> None:
 
 def test_gradient_checks_and_warm_ups() -> None:
     equation = ag.compile("LSE[A]")
-    for step in (0, -1.0, np.nan, np.inf, "x", None, True):
+    for step in (0, -1.0, np.nan, np.inf, "x", None, True, 10**400, 10**5000, [1.0], memoryview(b"1")):
         refused(lambda step=step: equation.check_grad(A=A, step=step), "step is")
         refused(lambda step=step: equation.check_grad(A=A, tolerance=step), "tolerance is")
-    refused(lambda: ag.warmup(3), "not a int")
-    refused(lambda: ag.warmup([3], A=A), "an equation is a str, not a int")
+    refused(lambda: ag.warmup(3), "equations is 3 (int)")
+    refused(lambda: ag.warmup([3], A=A), "an equation is a str, not an int")
     refused(lambda: ag.warmup("LSE[A]", [1]), "not a list")
     refused(lambda: ag.warmup("LSE[A]"), "missing input")
     refused(lambda: ag.warmup("LSE[", A=A), "never closed", error=ag.EquationError)
@@ -238,6 +238,9 @@ def test_errors_in_definitions_point_into_the_definitions() -> None:
         ("g[A] = A\nf[A] = LSE[A] + A", "LSE[A] + A", ag.EquationError, None),
         ("f[A] = A ∘ LSE[A]", "LSE[A]", ag.EquationError, None),
         ("LSE[A]", "LSE[A]", ag.EquationError, None),
+        ("LSE[A] = A; f[A] = A", "LSE", ag.EquationError, None),
+        ("f[A] = log LSE[A]", "log", ag.EquationError, None),
+        ("f[A] = LSE[A] (4)", "(4)", ag.EquationError, None),
         ('f[A] = A "<cat>"', '"<cat>"', ag.EquationError, None),
         ("# the star\nf[A] = 2 LSE[A*]", "LSE[A*]", ag.DivergenceError, ag.linear([1], [1.0])),
         ("f[A] = 1 + log[LSE[A]]", "log[LSE[A]]", ag.UndefinedError, ag.linear([1], [-1.0])),

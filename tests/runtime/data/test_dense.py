@@ -45,9 +45,9 @@ def test_a_batch() -> None:
     with refused("batch of 2", ".item(b)"):
         x.to_graph()
     for index in (2, -3):
-        with refused(f"item {index}", "batch of 2"):
+        with refused(f"item is {index}", "batch of 2"):
             x.item(index)
-    with refused("item 1"):
+    with refused("item is 1"):
         dense(scores[0]).item(1)
 
 

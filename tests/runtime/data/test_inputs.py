@@ -40,7 +40,7 @@ def test_names_are_found_in_any_spelling() -> None:
         ({"A1": LINE}, "missing input: w (a score)"),
         ({"A1": LINE, "w": 1, "B": 2}, "B is not an input of the equation; its inputs are: A1, w"),
         ({"A1": LINE, "A₁": LINE, "w": 1}, "A1 and A₁ are two spellings of one input, A1"),
-        ({"A1": LINE, "w": 1, 3: 1}, "inputs are given by name, but 3 is a int"),
+        ({"A1": LINE, "w": 1, 3: 1}, "inputs are given by name, but 3 is an int"),
         ({"A1": 2.0, "w": 1}, "input A1 is a graph in this equation, but a float was given"),
         ({"A1": np.zeros(3), "w": 1}, "ndarray of shape (3,)"),
         ({"A1": "A", "w": 1}, "input A1 is a graph"),

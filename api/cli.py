@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from arcgrad.terminal import describe_error, read_input, show_gradient, show_val
 
 if TYPE_CHECKING:
     from arcgrad.equation import Equation
+    from arcgrad.runtime.data.symbols import SymbolTable
 
 __all__ = ["main"]
 
@@ -20,7 +22,7 @@ _INPUTS = """\
 inputs are NAME=VALUE, where VALUE is
   a number                  for a score
   FILE.npy                  an array (T, C) or (B, T, C): a dense input; () or (B,): scores
-  FILE                      a graph: .att OpenFst text, .gtn or .txt GTN text, .k2, .json, .npz
+  FILE                      a graph: .att OpenFst text, .gtn or .txt GTN text, .k2, .json; .npz or no suffix
   1:2,3:4                   a mapping of labels
 a name given several times makes a batch of its values.
 
@@ -39,6 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, or 1 where the equation or an input is wrong (the error goes to stderr). Wrong usage of the
         command exits with 2, as argparse does.
     """
+    if sys.stdout is None:  # it was closed before the process began
+        print("arcgrad: the standard output is closed", file=sys.stderr)
+        return 1
+    # Terminals that know neither ∘ nor ε show escapes; what they send and cannot be read is an error in its equation.
+    for stream, errors in ((sys.stdout, "backslashreplace"), (sys.stdin, "replace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
     # argparse takes no positional arguments after an option that follows positional ones: `eval EQUATION --grad A=…`
@@ -51,11 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings_to(sys.stderr):
             status: int = arguments.run(arguments)
             sys.stdout.flush()
-    except BrokenPipeError:  # as in `arcgrad eval … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except (ArcgradError, OSError) as error:
-        print(f"arcgrad: {describe_error(error)}", file=sys.stderr)
+        if not isinstance(error, BrokenPipeError):  # as in `arcgrad eval … | head`
+            print(f"arcgrad: {describe_error(error)}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # nor must Python try again as it exits
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 130
@@ -90,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("inputs", metavar="NAME=VALUE", nargs="*", help="the inputs; see below")
         added.add_argument("--format", metavar="FORMAT", help="of graph files, whatever their suffix: gtn, openfst, …")
         added.add_argument("--symbols", metavar="FILE", help='symbol table (OpenFst\'s text) of literals such as "abc"')
+        added.add_argument("--isymbols", metavar="FILE", help="symbol table of the input labels in OpenFst text")
+        added.add_argument("--osymbols", metavar="FILE", help="symbol table of the output labels in OpenFst text")
         added.add_argument("--definitions", metavar="FILE", help="definitions that the equation may use")
         added.add_argument("--mode", default="auto", choices=("auto", "interpret", "kernels", "fused"))
     evaluate.add_argument("--grad", action="store_true", help="print the gradient, too")
@@ -103,26 +116,32 @@ def _parser() -> argparse.ArgumentParser:
 
 def _compile(arguments: argparse.Namespace) -> Equation:
     from arcgrad.equation import compile_equation
+    from arcgrad.runtime.data.arguments import decoded, read_utf8
+
+    definitions = None if arguments.definitions is None else read_utf8(arguments.definitions)
+    text = arguments.equation
+    if text == "-":
+        text = decoded(sys.stdin.buffer.read(), "<stdin>") if hasattr(sys.stdin, "buffer") else sys.stdin.read()
+    return compile_equation(text, _table(arguments.symbols), definitions, arguments.mode)
+
+
+def _table(file: str | None) -> SymbolTable | None:
     from arcgrad.runtime.data.symbols import SymbolTable
 
-    definitions = None
-    if arguments.definitions is not None:
-        with open(arguments.definitions, encoding="utf-8") as file:
-            definitions = file.read()
-    text = sys.stdin.read() if arguments.equation == "-" else arguments.equation
-    symbols = None if arguments.symbols is None else SymbolTable.load(arguments.symbols)
-    return compile_equation(text, symbols, definitions, arguments.mode)
+    return None if file is None else SymbolTable.load(file)
 
 
 def _read_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
     from arcgrad.grammar import normalise_name
 
     values: dict[str, list[Any]] = {}
+    given = {"isymbols": _table(arguments.isymbols), "osymbols": _table(arguments.osymbols)}
+    tables = {option: table for option, table in given.items() if table is not None}
     for word in arguments.inputs:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise InputError(f"{word!r} is not an input", hint="write NAME=VALUE, such as A=a.txt or α=0.5")
-        values.setdefault(normalise_name(name), []).append(read_input(value, arguments.format))
+        values.setdefault(normalise_name(name), []).append(read_input(value, arguments.format, **tables))
     return {name: _batch(name, given) for name, given in values.items()}
 
 

@@ -6,11 +6,14 @@ A Session holds what was loaded and defined and answers one entry at a time; ``r
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from arcgrad.grammar.errors import ArcgradError, EquationError, InputError, Place, Span
+from arcgrad.grammar.mistakes import described, look_alike, nearest
 from arcgrad.terminal import describe_error, read_input, show_gradient, show_value, warnings_to
 
 if TYPE_CHECKING:
@@ -21,12 +24,16 @@ __all__ = ["PROMPT", "Session", "run_repl"]
 
 PROMPT = "arcgrad> "
 
+_WORD = re.compile(r'"([^"]+)"|(\S+)')  # not shlex: names in LaTeX have backslashes
+
 HELP = """\
 EQUATION               its value, such as  LSE[(A1 + A2) ∘ X*]
 NAME = EXPRESSION      define a name; NAME[P, Q] = EXPRESSION defines an operator
-:load NAME VALUE       give an input: a number, a graph file (.att .gtn .txt .k2 .json .npz),
-                       an array (.npy) for a dense input, or a mapping of labels 1:2,3:4
+:load NAME VALUE       give an input: a number, a graph file (.att .gtn .txt .k2 .json .npz, or of
+                       any name and a FORMAT as third word), an array (.npy) for a dense input,
+                       or a mapping of labels 1:2,3:4
 :names                 what is loaded and defined
+:delete NAME …         forget what was loaded or defined
 :grad [NAME …]         the gradient of the latest equation
 :trace                 every intermediate result of the latest equation
 :explain [EQUATION]    how it is evaluated
@@ -70,15 +77,19 @@ class Session:
     def _answer(self, entry: str) -> str | None:
         if not entry or entry.startswith("#"):
             return None
+        if entry in _BARE and entry not in self.definitions and entry not in self.inputs:
+            entry = f":{_BARE[entry]}"
         if entry.startswith(":"):
             name, _, rest = entry[1:].partition(" ")
             if name not in _COMMANDS:
-                raise InputError(f"there is no command :{name}", hint=":help lists them")
+                near = nearest(name, _COMMANDS)
+                hint = ":help lists them" if near is None else f"did you mean :{near}? :help lists them all"
+                raise InputError(f"there is no command :{name}", hint=hint)
             return _COMMANDS[name](self, rest.strip())
+        _refuse_file(entry)
         program = _parse(entry)
         if program.result is None:
-            self._define(program)
-            return None
+            return self._define(program)
         equation, inputs = self._equation(entry)
         value = equation(inputs)
         self._latest = entry
@@ -90,15 +101,30 @@ class Session:
     def _quit(self, rest: str) -> None:
         raise EOFError
 
-    def _load(self, rest: str) -> None:
-        from arcgrad.grammar import normalise_name
-
-        words = rest.split()
+    def _load(self, rest: str) -> str | None:
+        words = [quoted or word for quoted, word in _WORD.findall(rest)]
         if len(words) not in (2, 3):
             raise InputError(f":load takes a name and a value, but got {rest!r}", hint=":load A a.txt")
-        name = normalise_name(words[0])
+        name = _new_name(words[0])
         self.inputs[name] = read_input(*words[1:])
-        self.definitions.pop(name, None)
+        replaced = self.definitions.pop(name, None)
+        return None if replaced is None else f"{name} is an input now, in place of the definition {replaced.text}"
+
+    def _delete(self, rest: str) -> None:
+        from arcgrad.grammar import normalise_name
+
+        names = [normalise_name(word) for word in rest.replace(",", " ").split()]
+        for name in names:
+            if name not in self.inputs and name not in self.definitions:
+                known = [*self.inputs, *self.definitions]
+                near = nearest(name, known)
+                hint = None if near is None else f"did you mean {described(near, name, near)}?"
+                raise InputError(f"{name} is neither loaded nor defined", hint=hint)
+        if not names:
+            raise InputError(":delete takes names", hint=":names lists what is loaded and defined")
+        for name in names:
+            self.inputs.pop(name, None)
+            self.definitions.pop(name, None)
 
     def _names(self, rest: str) -> str:
         lines = [definition.text for definition in self.definitions.values()]
@@ -127,9 +153,11 @@ class Session:
         equation = self._compile(entry)
         missing = [name for name in equation.inputs if name not in self.inputs]
         if missing:
+            near = look_alike(missing[0], [*self.inputs, *self.definitions])
+            told = "" if near is None else f"it is not {described(near, missing[0], near)}; "
             raise InputError(
                 f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no value",
-                hint=f":load {missing[0]} FILE reads one; {missing[0]} = EXPRESSION defines one",
+                hint=f"{told}:load {missing[0]} FILE reads one; {missing[0]} = EXPRESSION defines one",
             )
         return equation, {name: self.inputs[name] for name in equation.inputs}
 
@@ -144,8 +172,8 @@ class Session:
         needed = _needed(_names_in(program) - own, self.definitions)
         return compile_equation("\n".join([*(self.definitions[name].text for name in needed), entry]))
 
-    def _define(self, program: Program) -> None:
-        """Remember statements, once they are known to make sense together with those before."""
+    def _define(self, program: Program) -> str | None:
+        """Remember statements, once they are known to make sense together with those before; what they replace."""
         from arcgrad.grammar.syntax import Assignment
 
         changed = dict(self.definitions)
@@ -160,17 +188,22 @@ class Session:
             for statement in program.statements:
                 if isinstance(statement, Assignment):
                     self._compile(statement.name)
+                else:  # called with names that mean nothing else
+                    arguments = ", ".join(f"_argument{n}" for n in range(len(statement.parameters)))
+                    self._compile(f"{statement.name}[{arguments}]")
         except ArcgradError:
             self.definitions = before
             raise
-        for statement in program.statements:
-            self.inputs.pop(statement.name, None)
+        lost = [s.name for s in program.statements if self.inputs.pop(s.name, None) is not None]
+        verb = "was an input and is a definition" if len(lost) == 1 else "were inputs and are definitions"
+        return f"{', '.join(dict.fromkeys(lost))} {verb} now" if lost else None
 
 
 _COMMANDS: dict[str, Callable[[Session, str], str | None]] = {
     "help": Session._help,
     "load": Session._load,
     "names": Session._names,
+    "delete": Session._delete,
     "grad": Session._gradient,
     "trace": Session._trace,
     "explain": Session._explain,
@@ -179,12 +212,36 @@ _COMMANDS: dict[str, Callable[[Session, str], str | None]] = {
 }
 
 
+# What people type who look for a way out, and the command that they mean.
+_BARE = {"quit": "quit", "exit": "quit", "quit()": "quit", "exit()": "quit", "help": "help", "?": "help"}
+
+
 @dataclasses.dataclass(frozen=True)
 class _Definition:
     """A statement as typed, and the names that its right side uses."""
 
     text: str
     names: frozenset[str]
+
+
+def _new_name(word: str) -> str:
+    """The plain spelling of a name that is to be given a value."""
+    from arcgrad.compiler.frontend.elaborate import operator_names
+    from arcgrad.grammar import normalise_name
+
+    name = normalise_name(word)
+    if len(name) > 1 and name in operator_names():
+        raise InputError(
+            f"{name} is an operator of the language and cannot be given a value", hint="choose another name"
+        )
+    return name
+
+
+def _refuse_file(entry: str) -> None:
+    """An equation does not read files, though `A = a.txt` looks as if."""
+    name, equals, word = map(str.strip, entry.partition("="))
+    if equals and os.path.splitext(word)[1] and os.path.isfile(word):
+        raise InputError(f"{word} is a file, and equations read none", hint=f":load {name} {word}")
 
 
 def _parse(entry: str) -> Program:

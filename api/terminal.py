@@ -9,21 +9,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from arcgrad.grammar.errors import FormatError, InputError
-
 __all__ = ["describe_error", "read_input", "show_gradient", "show_value", "warnings_to"]
 
 _MAPPING = re.compile(r"-?\d+:-?\d+(,-?\d+:-?\d+)*")
 _MOST_LINES = 200
 
 
-def read_input(word: str, format: str | None = None) -> Any:
+def read_input(word: str, format: str | None = None, **tables: Any) -> Any:
     """The input of an equation that a word stands for.
 
     Args:
         word: a number; a label mapping ``1:2,3:4``; or the name of a file. ``.npy`` holds an array: scores (T, C) or
             (B, T, C) of a dense input, or a number, or (B,) numbers. Any other file holds a graph.
-        format: of graph files; None goes by the suffix, as ``ag.load`` does, and takes ``.txt`` for GTN's text.
+        format: of graph files; None goes by the suffix, as ``ag.load`` does.
+        tables: ``isymbols`` and ``osymbols`` of files in OpenFst's text form.
 
     Raises:
         InputError: the file does not hold what was expected.
@@ -40,23 +39,18 @@ def read_input(word: str, format: str | None = None) -> Any:
         return _read_array(word)
     from arcgrad.runtime.data.files import load
 
-    return load(word, format or ("gtn" if suffix == ".txt" else None))
+    return load(word, format, **(tables if (format or suffix) in ("openfst", ".att") else {}))
 
 
 def _read_array(file: str) -> Any:
     import numpy as np
 
     from arcgrad.runtime.data.dense import dense
+    from arcgrad.runtime.data.formats.arrays import read_array
 
-    try:
-        array = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise FormatError(f"no array of numbers in NumPy's .npy form: {error}", file=file) from None
-    if array.dtype.kind not in "fiu" or array.ndim > 3:
-        raise InputError(
-            f"{file} has shape {array.shape} and dtype {array.dtype}, but must hold real numbers: scores (T, C) or "
-            "(B, T, C), or score inputs () or (B,)"
-        )
+    with open(file, "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        array = read_array(stream, size, file, "the array", n_axes=(0, 1, 2, 3))
     return dense(array) if array.ndim >= 2 else array.astype(np.float64)
 
 
@@ -119,6 +113,8 @@ def describe_error(error: Exception) -> str:
     """An error in words for people: without Python's class names, with carets where it has a place in an equation."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ag.save("a.gtn", A)
     (tmp_path / "a.txt").write_text(A.to_text("gtn"))
     ag.save("b.att", B)
-    ag.save("b.other", B)
+    ag.save("b", B)
     return tmp_path
 
 
@@ -34,7 +36,7 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("a", ["a.gtn", "a.txt"])
-@pytest.mark.parametrize("b", ["b.att", "b.other"])
+@pytest.mark.parametrize("b", ["b.att", "b"])
 def test_eval_prints_the_value(folder: Path, capsys: pytest.CaptureFixture[str], a: str, b: str) -> None:
     assert run(capsys, "eval", "LSE[A ∘ B]", f"A={a}", f"B={b}") == (0, "1.5\n", "")
 
@@ -124,7 +126,7 @@ def test_program_from_stdin(folder: Path, capsys: pytest.CaptureFixture[str], mo
         (["LSE[A]", "A=nofile.txt"], "nofile.txt: No such file or directory"),
         (["LSE[A]", "A=broken.txt"], "broken.txt:3"),
         (["LSE[A]", "A=words.npy"], "words.npy"),
-        (["LSE[A]", "A=text.npy"], "text.npy: no array"),
+        (["LSE[A]", "A=text.npy"], "text.npy: the array is none in NumPy's .npy form"),
         (["LSE[A]", "a.txt"], "'a.txt' is not an input"),
         (["LSE[A]", "A=a.txt", "Q=a.txt"], "Q"),
         (["LSE[A]", "A=a.txt", "--format", "pdf"], "'pdf'"),
@@ -189,3 +191,57 @@ def test_module_and_closed_pipe(folder: Path) -> None:
 def test_command_line_needs_no_numba_to_complain(folder: Path) -> None:
     code = "import sys; from arcgrad.cli import main; main(['eval', 'LSE[A']); print('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_symbolic_openfst_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "s.txt").write_text("<eps> 0\n<s> 5\nb 7\n", encoding="utf-8")
+    (folder / "s.att").write_text("0 1 <s>\n1 2 <eps>\n2 3 b\n3\n", encoding="utf-8")
+    for option in ("--isymbols", "--osymbols"):
+        status, out, err = run(capsys, "eval", "LSE[A ∘ B]", "A=a.gtn", "B=s.att", option, "s.txt")
+        assert (status, out) == ((0, "0.5\n") if option == "--isymbols" else (1, ""))
+    assert "give the table, isymbols=" in err
+
+
+def command(*argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    program = "import sys; from arcgrad.cli import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.run([sys.executable, "-c", program, *argv], capture_output=True, timeout=100, **options)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_terminals_that_know_no_signs(folder: Path, encoding: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    entries = 'D = "a" + ε\nCOUNT[D]\n:names\nLSE[A ○ B]\nx = é\n'.encode()
+    done = command("repl", input=entries, env=environment)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
+    assert done.stdout.endswith(b"arcgrad> \n")
+    if encoding == "utf-8":
+        assert b"arcgrad> 2\n" in done.stdout
+    for words in (("eval", "--help"), ("eval", "LSE[A ○ B]")):
+        done = command(*words, env=environment)
+        assert b"Traceback" not in done.stderr
+        assert done.returncode == (words[1] != "--help")
+
+
+def test_what_is_not_utf_8(folder: Path) -> None:
+    (folder / "d.txt").write_bytes(b"# caf\xe9\nf[P] = P")
+    (folder / "s.txt").write_bytes(b"\xff 1\n")
+    for words, message in [
+        (("eval", "COUNT[f[A]]", "A=a.txt", "--definitions", "d.txt"), b"d.txt:1:6: not text: byte 0xe9 is not UTF-8"),
+        (("eval", '"a"', "--symbols", "s.txt"), b"s.txt:1:1: not text"),
+        (("eval", "-"), b"<stdin>:1:5: not text"),
+    ]:
+        done = command(*words, input=b"LSE[\xff]")
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr.startswith(b"arcgrad: " + message)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device")
+def test_an_output_that_takes_nothing(folder: Path) -> None:
+    for shell, message in ((">&-", "the standard output is closed"), ("> /dev/full", "No space left on device")):
+        script = f"{sys.executable} -m arcgrad eval 'COUNT[A]' A=a.txt {shell}"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=100)
+        assert (done.returncode, done.stderr) == (1, f"arcgrad: {message}\n")
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m arcgrad eval '\"a\"' | true"], capture_output=True, timeout=100
+    )
+    assert done.stderr == b""

@@ -58,10 +58,43 @@ def test_definitions_are_put_together_when_used(session: Session) -> None:
 
 
 def test_a_definition_and_an_input_replace_each_other(session: Session) -> None:
-    session.answer('A = "xyz"')
+    assert session.answer('A = "xyz"') == "A was an input and is a definition now"
     assert session.answer("COUNT[A]") == "1"
-    session.answer(":load A a.att")
+    assert session.answer(":load A a.att") == 'A is an input now, in place of the definition A = "xyz"'
     assert session.answer("COUNT[A]") == "2"
+    assert session.answer("A[X] = X X") == "A was an input and is a definition now"
+    assert session.answer('COUNT[A["a" + "b"]]') == "4"
+
+
+def test_what_was_loaded_or_defined_can_be_deleted(session: Session) -> None:
+    session.answer("B = A A; f[P] = LSE[P]")
+    assert session.answer(":delete B, f") is None
+    assert session.answer(":names") == "A: Graph(3 states, 3 arcs, acceptor, start 0, accept 2)"
+    session.answer(":delete A")
+    assert session.answer(":names") == "nothing is loaded or defined"
+    session.answer('A = "a"')
+    for entry, message in [
+        (":delete", ":delete takes names"),
+        (":delete B", "B is neither loaded nor defined"),
+        (":delete A B", "B is neither loaded nor defined"),
+        (":delete a", "did you mean A?"),
+    ]:
+        with pytest.raises(ag.InputError) as caught:
+            session.answer(entry)
+        assert message in str(caught.value)
+        assert session.answer("COUNT[A]") == "1"
+
+
+def test_words_that_people_try(session: Session, tmp_path: Path) -> None:
+    assert ":load NAME VALUE" in str(session.answer("help"))
+    for word in ("quit", "exit", "exit()"):
+        with pytest.raises(EOFError):
+            session.answer(word)
+    session.answer("exit = 2")
+    assert session.answer("exit") == "2.0"
+    ag.save(tmp_path / "my graph.gtn", A)
+    session.answer(':load B "my graph.gtn"')
+    assert session.answer("COUNT[B]") == "2"
 
 
 def test_spellings_of_a_name_are_one(session: Session) -> None:
@@ -94,11 +127,20 @@ def test_commands_on_the_latest_equation(session: Session) -> None:
         ("LSE[A", "`[` is never closed\nat line 1, column 4:\n  LSE[A\n     ^"),
         ("LSE[Q]", "Q has no value\nhint: :load Q FILE reads one"),
         ("P + Q", "P, Q have no value"),
+        ("LSE[А]", "А has no value\nhint: it is not A (with U+0041, where yours has U+0410); :load"),
         ("A = B", "A would be defined by itself\nat line 1, column 1:\n  A = B\n  ^"),
         ("x = ", "at line 1, column 4"),
         ("x = LSE[A] + A", "takes two"),
         ("B + LSE[A]", "at line 1, column 1:\n  B + LSE[A]"),
         (":load A", ":load takes a name and a value"),
+        (":load LSE a.att", "LSE is an operator of the language"),
+        (":lod A a.att", "did you mean :load?"),
+        ("Q = a.att", "hint: :load Q a.att"),
+        ("LSE[A1] = 3", "`LSE` is an operator of the language and cannot be given another meaning"),
+        ("log = 3", "`log` is an operator"),
+        ("f[P] = P ∘ LSE[P]", "is a score\nat line 1, column 12:\n  f[P] = P ∘ LSE[P]"),
+        ("f[P] = logg[P]", "did you mean log[…]?"),
+        ("LSE[A] (4)", "`LSE[A] × 4`, or `LSE[A]. (4)`"),
         (":load A nofile", "nofile"),
         (":what", "there is no command :what"),
         (":grad Z", "'Z' is not an input"),

@@ -36,8 +36,8 @@ __all__ = ["Background", "background"]
 
 # Seconds of silence with work to do after which the process counts as hanging.
 _HANGS = 300.0
-# How often it is started again where it had ended for want of work just when it was sent some.
-_STARTS = 100
+# How often it is started until it has done anything: it may end for want of work just when it is sent some.
+_STARTS = 5
 
 _BOOT = (
     "import sys; sys.path[:] = sys.argv[2:]; "
@@ -174,6 +174,8 @@ class Background:
                     self._take(line)
         except BlockingIOError:
             pass
+        except OSError as error:  # somebody closed the pipes
+            self._give_up(f"cannot be heard any more ({error})")
         if "waiting" in self._states.values() and time.monotonic() - self._heard > _HANGS:
             self._give_up(f"has said nothing for {_HANGS:.0f} s")
 
@@ -188,10 +190,11 @@ class Background:
                 self._now = unit
             elif said["error"] is None:
                 self._states[unit] = "done"
+                self._starts = 0
             else:
                 self._states[unit] = "failed"
-                self._warn(f"could not compile {unit[2]} {unit[3]}: {said['error']}" if unit[1] == "kernel" else
-                           f"could not compile a routine: {said['error']}")  # fmt: skip
+                what = f"{unit[2]} {unit[3]}" if unit[1] == "kernel" else "a routine"
+                self._warn(f"could not compile {what}: {said['error']}")
 
     def _ended(self, process: subprocess.Popen[bytes]) -> None:
         self._process = None

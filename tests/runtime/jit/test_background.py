@@ -68,6 +68,7 @@ def gone(pid: int, seconds: float = 30.0) -> bool:
     [
         ("import os; os.kill(os.getpid(), 9)", "ended with status -9"),
         ("import sys; sys.exit(3)", "ended with status 3"),
+        ("import sys; sys.exit(0)", "ended with status 0"),
         ("import time; time.sleep(60)", "has said nothing for 0 s"),
         ('print(\'{"number": 0, "error": "Odd: x"}\', flush=True); input()', "could not compile a module a name: Odd"),
         ('print(\'What?\\n[]\\n{"number": 7}\\n{"number": 0, "error": null}\', flush=True); input()', "left no code"),
@@ -89,6 +90,15 @@ def test_what_becomes_of_it_is_told_once_and_then_this_process_compiles(
     with pytest.warns(UserWarning, match=why) as warned:
         ask_again()
     assert len(warned) == 1
+
+
+def test_pipes_that_somebody_closed_break_no_call(other: Background) -> None:
+    assert other.takes(trim_ints) or trim_ints.is_loaded
+    if other._process is not None and other._process.stdout is not None:
+        other._process.stdout.close()
+        other._process.stdout = open(os.devnull, "wb")  # noqa: SIM115 - which cannot be read
+        with pytest.warns(UserWarning, match="cannot be heard"):
+            assert not other.takes(trim_ints)
 
 
 def test_it_is_off_where_it_cannot_be_started(other: Background, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.case import Case, Setting
+from benchmarks.cases.best_paths import path_lexicon, path_long, path_symbols
 from benchmarks.cases.composition import lexicon_composition, random_composition
 from benchmarks.cases.crf import linear_chain
 from benchmarks.cases.ctc import LARGE, LONG, MEDIUM, MEDIUM_300, SMALL, composed_ctc, ctc
@@ -42,6 +43,9 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
     "best-path": ("best path of that lattice", best_path),
     "cyclic-chain": ("sparse Markov chain, 3,000 states 18,000 arcs, score and gradient", sparse_chain),
     "cyclic-band": ("cyclic band, 20,000 states 120,000 arcs, score and gradient", band),
+    "path-symbols": ("best alignment, T=3,000 C=500, 200 labels: PATH beside MAX", path_symbols),
+    "path-lexicon": ("best words, T=150, a lexicon of 2,000: PATH beside MAX", path_lexicon),
+    "path-long": ("best alignment, T=100,000 C=201, 200 labels: PATH beside MAX", path_long),
     "compose-random": ("two random transducers, 1,000 states each", random_composition),
     "compose-lexicon": ("cmudict lexicon with a bigram graph over 1,000 words", lexicon_composition),
     "tiny-value": ("10 arcs, value", tiny_value),

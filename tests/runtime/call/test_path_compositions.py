@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -223,3 +226,28 @@ def test_explain_says_that_nothing_is_built() -> None:
     assert "trellis region over X: time-synchronous, the composition is never built; G = Y ∘ Z" in shown
     assert "frames region over X" in str(ag.compile("LSE[PATH[X]]").explain(X=np.zeros((4, 3))))
     assert "its operand is built" in str(ag.compile("LSE[PATH[X + Y]]").explain(X=np.zeros((4, 3)), Y=Y))
+
+
+MEMORY = """
+import resource
+import numpy as np, arcgrad as ag
+from benchmarks.graphs import ctc_target
+
+rng = np.random.default_rng(0)
+x = rng.standard_normal((100_000, 201), dtype=np.float32)
+y = ctc_target(rng.integers(1, 201, 200))
+value, gradient = ag.compile("LSE[PATH[X ∘ Y]]", mode="kernels").value_and_grad(X=x, Y=y)
+best = ag.compile("MAX[X ∘ Y]", mode="kernels", limits=ag.Limits(bytes=1 << 40))(X=x, Y=y)
+assert abs(value - best) <= 1e-9 * abs(best), (value, best)
+assert abs(gradient["X"].sum() - 100_000) + abs(gradient["Y"].sum() - 100_000) <= 1e-6
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in other units elsewhere")
+def test_a_hundred_thousand_frames_take_less_than_a_gigabyte() -> None:
+    root = Path(__file__).parents[3]
+    found = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False, cwd=root)
+    assert found.returncode == 0, found.stderr[-2000:]
+    assert int(found.stdout) < 1_000_000  # kilobytes

@@ -58,8 +58,8 @@ def _names(file: str, prefix: str, *, gradient: bool = True, path: bool = False)
 
 _GRAPH_MAX = _names("lattice.graph_max", "graph_max", path=True)
 _GRAPH_COUNT = _names("lattice.graph_count", "graph_count", gradient=False)
-_TRELLIS_MAX = _names("trellis.trellis_max", "trellis_max", path=True)
-_FRAMES_MAX = _names("frames.frames_max", "frames_max", path=True)
+_TRELLIS_MAX = _names("trellis.trellis_max", "trellis_max")
+_FRAMES_MAX = _names("frames.frames_max", "frames_max")
 
 KERNELS: dict[tuple[str, str], KernelNames] = {
     ("lattice", "log"): _names("lattice.lattice_log", "lattice_log"),

@@ -12,7 +12,6 @@ __all__ = [
     "frames_max_backward_float32",
     "frames_max_forward",
     "frames_max_forward_float32",
-    "frames_max_path",
 ]
 
 _LENGTH, _CHOICES = 0, 1
@@ -45,14 +44,6 @@ def _backward(
     if want_frames:
         for frame in range(iwork[_LENGTH]):
             frames_gradient[frame, iwork[_CHOICES + frame]] += cotangent
-
-
-@kernel("int64(int32[::1], int64, int32[::1])")
-def frames_max_path(iwork, n_columns, arcs):
-    """Write the chain's arc numbers (frame × columns + column) of the best path after forward; their number."""
-    for frame in range(min(iwork[_LENGTH], len(arcs))):
-        arcs[frame] = frame * n_columns + iwork[_CHOICES + frame]
-    return iwork[_LENGTH]
 
 
 frames_max_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

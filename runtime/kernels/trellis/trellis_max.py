@@ -1,4 +1,4 @@
-"""Best path of a dense composition, its gradients and its arcs. MIN is this with the sign −1.
+"""Best path of a dense composition, and its gradients. MIN is this with the sign −1.
 
 Time-synchronous dynamic programming with one back pointer for each frame and state: the arc by which the best path
 came, an ε arc within the frame or an emitting one from the frame before; −1 at a start. Among equals the arc packed
@@ -18,7 +18,6 @@ __all__ = [
     "trellis_max_backward_float32",
     "trellis_max_forward",
     "trellis_max_forward_float32",
-    "trellis_max_path",
 ]
 
 _END, _CHOICES = 0, 1
@@ -97,36 +96,6 @@ def _backward(
                 frames_gradient[frame, column] += cotangent
         state = region[region[T.ARC_SOURCES] + arc]
         arc = iwork[_CHOICES + frame * region[T.N_STATES] + state]
-
-
-@kernel("int64(const int32[::1], int32[::1], int64, int32[::1], int32[::1])")
-def trellis_max_path(region, iwork, n_frames, arcs, arc_frames):
-    """Write the best path after forward: the graph's arc numbers, and for each its frame (from 0), −1 for ε arcs.
-
-    Returns the number of arcs; where the arrays are shorter than that, nothing is written.
-    """
-    length = 0
-    for turn in range(2):
-        state = iwork[_END]
-        if state < 0:
-            return 0
-        frame = n_frames
-        arc = iwork[_CHOICES + frame * region[T.N_STATES] + state]
-        step = 0
-        while arc >= 0:
-            emits = arc < region[T.N_EMITTING]
-            if emits:
-                frame -= 1
-            step += 1
-            if turn == 1:
-                arcs[length - step] = region[region[T.ARC_NUMBERS] + arc]
-                arc_frames[length - step] = frame if emits else -1
-            state = region[region[T.ARC_SOURCES] + arc]
-            arc = iwork[_CHOICES + frame * region[T.N_STATES] + state]
-        length = step
-        if length > len(arcs) or length > len(arc_frames):
-            return length
-    return length
 
 
 trellis_max_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)

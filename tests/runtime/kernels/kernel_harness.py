@@ -28,7 +28,6 @@ class Result:
     gradient: np.ndarray
     frames_gradient: np.ndarray | None
     path: list[int] | None
-    path_frames: list[int] | None = None
 
 
 def function(region: Region, role: str, dtype: Any = np.float64) -> Callable[..., Any] | None:
@@ -81,18 +80,12 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, cot
         assert not frames_gradient[0].any()
         assert not frames_gradient[n_frames + 1].any()
         frames_gradient = frames_gradient[1 : 1 + n_frames]
-    path = path_frames = None
+    path = None
     walk = function(region, "path", dtype)
-    if walk is not None and region.kind != "frames":
+    if walk is not None:
         arcs = np.full(200, -9, dtype=np.int32)
-        if region.kind == "trellis":
-            arc_frames = arcs.copy()
-            length = walk(ints[BASE:], iwork[IWORK0:], n_frames, arcs, arc_frames)
-            path_frames = arc_frames[:length].tolist()
-        else:
-            length = walk(ints[BASE:], iwork[IWORK0:], arcs)
-        path = arcs[:length].tolist()
-    return Result(value, local_gradient, frames_gradient, path, path_frames)
+        path = arcs[: walk(ints[BASE:], iwork[IWORK0:], arcs)].tolist()
+    return Result(value, local_gradient, frames_gradient, path)
 
 
 def random_graph(

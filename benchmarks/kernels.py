@@ -53,7 +53,7 @@ def runner(region: Region, local: np.ndarray, frames: np.ndarray | None, want_we
     forward, backward = getattr(module, names.forward + suffix), getattr(module, str(names.backward) + suffix)
     n_frames = 0 if frames is None else len(frames)
     floats, integers = region.work(n_frames)
-    work, iwork = np.empty(floats), np.empty(integers, dtype=np.int32)
+    work, iwork = np.empty(floats), np.zeros(integers, dtype=np.int32)
     gradient = np.zeros(max(len(local), 1))
     frames_gradient = np.zeros_like(frames) if frames is not None else None
 

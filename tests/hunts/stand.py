@@ -107,6 +107,7 @@ class _Room:
         """Fill memory with what shows if it is read."""
         self.work.fill(np.nan)
         self.iwork.fill(-777_777)
+        self.iwork[IWORK0 + blocks.STOPPED] = 0
 
     def is_spoilt(self) -> bool:
         """Whether anything was written outside."""

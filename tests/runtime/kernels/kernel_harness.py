@@ -15,6 +15,7 @@ from support.random_graphs import draw_topology
 from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.kernels import KERNELS
+from arcgrad.runtime.kernels.trellis.blocks import STOPPED
 from arcgrad.runtime.regions import Region
 
 N_SHARED = 3
@@ -47,6 +48,8 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, cot
     floats, integers = region.work(n_frames)
     work = np.full(WORK0 + floats + 2, np.nan)  # whatever a kernel reads before it writes shows
     iwork = np.full(IWORK0 + integers + 2, 777, dtype=np.int32)
+    if (region.kind, region.semiring) == ("trellis", "log"):
+        iwork[IWORK0 + STOPPED] = 0
     ints = np.concatenate([rng.integers(0, 9, BASE).astype(np.int32), region.ints])
     weights = np.full(len(local) + SHIFT, np.nan)
     weights[:n_shared] = local[:n_shared]

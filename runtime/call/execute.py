@@ -21,7 +21,6 @@ from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.buffers import Kept, aligned_floats, empty_array, zero_array, zero_floats
 from arcgrad.runtime.call.prepared import Prepared
-from arcgrad.runtime.call.tier import MAX_COMPILED_STEPS
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
 from arcgrad.runtime.jit.background.waiting import compiling, may_compile
@@ -84,7 +83,7 @@ class Execution:
         self._limits = limits
         self._prepared = prepared
         self._bound = bound
-        self._tier = tier if len(prepared.plan.steps) <= MAX_COMPILED_STEPS else "kernels"
+        self._tier = tier if prepared.may_be_fused else "kernels"
         self._out = out
         self._n_items = bound.n_items
         self._n_slices = len(prepared.slices) - 1

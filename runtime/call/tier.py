@@ -14,14 +14,11 @@ from arcgrad.runtime.call.warmup import symbolic_kernels
 from arcgrad.runtime.jit.declare import Code, Kernel
 from arcgrad.runtime.jit.patience import Patience
 
-__all__ = ["MAX_COMPILED_STEPS", "choose_tier", "seconds_interpreted"]
+__all__ = ["choose_tier", "seconds_interpreted"]
 
 # The interpreter's seconds an arc-frame, and the most that one call may take before kernels are worth loading.
 _INTERPRETED = 4e-6
 _AT_ONCE = 0.1
-# Steps beyond which a routine runs as plain Python over compiled kernels, in mode "fused", too: numba's time grows
-# faster than a routine does (74 steps 7 s, 149 steps 14 s, 199 steps 70 s and 1.6 GB, 299 steps a RecursionError).
-MAX_COMPILED_STEPS = 100
 
 
 def choose_tier(prepared: Prepared, patience: Patience) -> str:
@@ -35,7 +32,7 @@ def choose_tier(prepared: Prepared, patience: Patience) -> str:
         return "kernels"  # no routine: weights are gathered and that is all
     if prepared.loaded("fused") is not None:
         return "fused"
-    small_enough = len(prepared.plan.steps) <= MAX_COMPILED_STEPS
+    small_enough = prepared.may_be_fused
     code = [prepared.routine] if small_enough else _kernels(prepared)
     costs = seconds_interpreted(prepared)
     if patience.ends_for(*code, expected=costs, also=lambda: symbolic_kernels(prepared)):

@@ -14,7 +14,7 @@ from arcgrad.runtime.build.builder import depends_on_shared_inputs
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.call.stages import StagedCall, StageRun
-from arcgrad.runtime.call.tier import MAX_COMPILED_STEPS, choose_tier
+from arcgrad.runtime.call.tier import choose_tier
 from arcgrad.runtime.data.inputs import Bound
 from arcgrad.runtime.jit.cache import cache
 
@@ -89,7 +89,7 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
             plan = prepared.plan
             costs.extend(_costs(prepared, here))
             tier = mode if mode != "auto" else choose_tier(prepared, engine.patience)
-            if tier == "fused" and len(plan.steps) > MAX_COMPILED_STEPS:
+            if tier == "fused" and not prepared.may_be_fused:
                 tier = "kernels"
         passes.extend(plan.notes)
         regions.extend(_plan_lines(engine.program, plan, prepared, here))

@@ -126,6 +126,16 @@ class Plan:
         found: Building = self.memo[key]
         return found
 
+    @property
+    def chained(self) -> int:
+        """The sum of the squares of the chains' lengths: so many operands are copied where each link is built."""
+        if "chained" not in self.memo:
+            graphs = [self.graph, *(region.graph for region in self.regions)]
+            chains = [c for graph in graphs if graph is not None for c in self.building(graph).chains.values()]
+            self.memo["chained"] = sum(len(operands) ** 2 for operands in chains)
+        found: int = self.memo["chained"]
+        return found
+
 
 def fold_constants(draft: Draft) -> Draft:
     """Evaluate score arithmetic between numbers, where the result is defined."""

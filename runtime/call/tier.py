@@ -44,7 +44,7 @@ def choose_tier(prepared: Prepared, patience: Patience) -> str:
 
 def seconds_interpreted(prepared: Prepared) -> float:
     """About what the interpreter takes for a call."""
-    return prepared.work * _INTERPRETED
+    return (prepared.work + prepared.plan.chained / 10) * _INTERPRETED
 
 
 def _kernels(prepared: Prepared) -> list[Code]:

@@ -124,12 +124,12 @@ class Evaluator:
 
     def kernels_beside(self, given: dict[str, Any]) -> list[Kernel[..., Any]]:
         """The kernels by which calls of such inputs are prepared."""
-        from arcgrad.runtime.call.warmup import symbolic_kernels, transform_kernels
+        from arcgrad.runtime.call.warmup import transform_kernels
 
         runs, engines = self.planned.engines(self.bind(given))
         found: list[Kernel[..., Any]] = []
         for engine, bound in engines:
-            found += symbolic_kernels(engine.preparer.prepare(bound))
+            found += engine.preparer.prepare(bound).symbolic_kernels
         for run in runs:
             found += transform_kernels(run)
         return found

@@ -218,7 +218,7 @@ class Execution:
         if fused and self._may_run_at_once():
             call(0, self._n_slices)
         else:
-            calls = [partial(call_anywhere, k) for k in range(self._n_slices)]
+            calls: list[Callable[[], Any]] = [partial(call_anywhere, k) for k in range(self._n_slices)]
             run_slices(calls, prepared.work, stop=stop, in_order=not fused)
         if waiting.inputs:
             waiting.settle(failed=bool(self._status.any()))

@@ -15,13 +15,19 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.cached import cached_property
 from arcgrad.compiler.emit import Emitted, signature
+from arcgrad.compiler.frontend.ir import topological
 from arcgrad.compiler.plan.plan import Plan
 from arcgrad.compiler.semirings import semiring
+from arcgrad.compiler.types import Type
 from arcgrad.runtime.build.built_graph import SymbolicGraph
+from arcgrad.runtime.build.operators import KERNELS
 from arcgrad.runtime.build.weights import Layout
 from arcgrad.runtime.jit.cache import cache
+from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.jit.routine import Routine
 from arcgrad.runtime.kernels import KernelNames, kernel_names
+from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
+from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
 from arcgrad.runtime.kernels.trellis.blocks import STOPPED
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
@@ -102,6 +108,20 @@ class Prepared:
             self.memo["routine"] = Routine(self.emitted.source, self.signature)
         found: Routine = self.memo["routine"]
         return found
+
+    @property
+    def symbolic_kernels(self) -> list[Kernel[..., object]]:
+        """The kernels that preparing a call of this kind may use, whether or not this one did."""
+        plan = self.plan
+        found: list[Kernel[..., object]] = []
+        graphs = [region.graph for region in plan.regions] + [plan.graph]
+        for node in {node: None for graph in graphs if graph is not None for node in topological(graph)}:
+            found += KERNELS.get(node.operator, ())
+            if sum(operand.type is Type.GRAPH for operand in node.operands) == 2:
+                found += join_arcs, sum_weights
+        if any(region.meeting is not None and region.graph is not None for region in plan.regions):
+            found.append(pack_trellis_ints)
+        return list(dict.fromkeys(found))
 
     def loaded(self, tier: str) -> Callable[..., Any] | None:
         """The routine of that tier, where a call had it loaded since the cache was cleared last."""

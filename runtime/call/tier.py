@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 
 from arcgrad.runtime.call.prepared import Prepared
-from arcgrad.runtime.call.warmup import symbolic_kernels
 from arcgrad.runtime.jit.declare import Code, Kernel
 from arcgrad.runtime.jit.patience import Patience
 
@@ -35,7 +34,7 @@ def choose_tier(prepared: Prepared, patience: Patience) -> str:
     small_enough = prepared.may_be_fused
     code = [prepared.routine] if small_enough else _kernels(prepared)
     costs = seconds_interpreted(prepared)
-    if patience.ends_for(*code, expected=costs, also=lambda: symbolic_kernels(prepared)):
+    if patience.ends_for(*code, expected=costs, also=lambda: prepared.symbolic_kernels):
         return "fused" if small_enough else "kernels"
     if costs > _AT_ONCE and all(kernel.is_ready for kernel in _kernels(prepared)):
         return "kernels"

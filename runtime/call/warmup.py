@@ -8,34 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from arcgrad.compiler.frontend.ir import topological
-from arcgrad.compiler.types import Type
-from arcgrad.runtime.build.operators import KERNELS
-from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.call.stages import StageRun
 from arcgrad.runtime.data.inputs import BoundDense
 from arcgrad.runtime.jit.background.process import background
 from arcgrad.runtime.jit.declare import Kernel
-from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
 from arcgrad.runtime.threads import n_cores
 from arcgrad.runtime.transforms import TWINS
 
-__all__ = ["Sharing", "symbolic_kernels", "transform_kernels"]
-
-
-def symbolic_kernels(prepared: Prepared) -> list[Kernel[..., object]]:
-    """The kernels that preparing a call of this kind may use, whether or not this one did."""
-    plan = prepared.plan
-    found: list[Kernel[..., object]] = []
-    graphs = [region.graph for region in plan.regions] + [plan.graph]
-    for node in {node: None for graph in graphs if graph is not None for node in topological(graph)}:
-        found += KERNELS.get(node.operator, ())
-        if sum(operand.type is Type.GRAPH for operand in node.operands) == 2:
-            found += join_arcs, sum_weights
-    if any(region.meeting is not None and region.graph is not None for region in plan.regions):
-        found.append(pack_trellis_ints)
-    return list(dict.fromkeys(found))
+__all__ = ["Sharing", "transform_kernels"]
 
 
 def transform_kernels(run: StageRun) -> tuple[Kernel[..., object], ...]:

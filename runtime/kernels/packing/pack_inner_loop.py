@@ -143,10 +143,9 @@ def group_states(n_states, n_arcs, n_columns, heads, labels, position, label_of,
     return n_sharing
 
 
-@helper
+@kernel(f"int64(int64, int64, int64, int64, int64, {_INTS}, {_INTS}, int64)", internal=True)
 def _write_triples(diagonals, n_diagonals, n_long, n_groups, side, found, out, at):
-    """Write long diagonals by three for each group of destinations or of sources; where they end, and how many."""
-    count = 0
+    """Write long diagonals by three for each group of destinations or of sources; where they end."""
     for number in range(n_groups):
         taken = 0
         for k in range(1, n_diagonals):
@@ -156,7 +155,6 @@ def _write_triples(diagonals, n_diagonals, n_long, n_groups, side, found, out, a
                     out[at + T.TRIPLE_GROUP] = number
                     out[at + T.IS_FIRST] = taken == 0
                     at += 2
-                    count += 1
                 out[at] = out[diagonals + T.DIAGONAL * place + T.DIAGONAL_OFFSET]
                 out[at + 1] = out[diagonals + T.DIAGONAL * place + T.DIAGONAL_FACTOR]
                 at += 2
@@ -165,13 +163,12 @@ def _write_triples(diagonals, n_diagonals, n_long, n_groups, side, found, out, a
             out[at + T.TRIPLE_GROUP] = number
             out[at + T.IS_FIRST] = 1
             at += 2
-            count += 1
         while taken == 0 or taken % 3:
             out[at] = 0
             out[at + 1] = 0
             at += 2
             taken += 1
-    return at, count
+    return at
 
 
 @kernel(f"int64(int64, int64, int64, int64, int64, int64, {', '.join([_INTS] * 6)})")
@@ -280,13 +277,14 @@ def write_diagonals(n_states, n_arcs, n_sharing, src_at, dst_at, at, out, bounds
     for arc in range(n_arcs):
         diagonal_of[arc] = found[_EACH * diagonal_of[arc] + _NUMBER]
     at = diagonals + T.DIAGONAL * n_diagonals
-    at, forward = _write_triples(diagonals, n_diagonals, n_long, n_groups, _HEAD, found, out, at)
-    at, back = _write_triples(diagonals, n_diagonals, n_long, n_groups, _TAIL, found, out, at)
+    begin = at
+    middle = _write_triples(diagonals, n_diagonals, n_long, n_groups, _HEAD, found, out, begin)
+    at = _write_triples(diagonals, n_diagonals, n_long, n_groups, _TAIL, found, out, middle)
     out[table + T.N_DIAGONALS] = n_diagonals
     out[table + T.N_LEFTOVER] = n_leftover
     out[table + T.N_GROUPS] = n_groups
-    out[table + T.N_TRIPLES_FORWARD] = forward
-    out[table + T.N_TRIPLES_BACK] = back
+    out[table + T.N_TRIPLES_FORWARD] = (middle - begin) // T.TRIPLE
+    out[table + T.N_TRIPLES_BACK] = (at - middle) // T.TRIPLE
     out[table + T.N_LONG] = n_long
     n_own = bounds[n_sharing + 1] - bounds[n_sharing]
     for number in range(n_groups):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arcgrad.runtime.jit.declare import helper
+from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.graphs.order import FORWARD, mark_reached
 
 __all__ = ["mark_from"]
@@ -27,7 +27,7 @@ def _sweep(tails, heads, labels, n_columns, bit, marks):
     return False
 
 
-@helper
+@kernel(f"void({', '.join(['const int32[::1]'] * 4)}, int64, int64, {', '.join(['int32[::1]'] * 4)})", internal=True)
 def mark_from(begin, tails, heads, labels, n_columns, bit, marks, pointers, ends, stack):
     """Set ``bit`` in the mark of each state that can be reached from ``begin`` by arcs with a column or ε."""
     for state in begin:

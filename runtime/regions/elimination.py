@@ -60,7 +60,8 @@ def eliminate(begins: IntArray, src: IntArray, dst: IntArray, limits: Limits) ->
     """
     n_states = int(begins[-1])
     room = 8 * len(src) + 64
-    usual = _BLOCK * (int(np.diff(begins).max(initial=0)) / 2) ** 2  # of random graphs less than half the states get a block
+    largest = int(np.diff(begins).max(initial=0))
+    usual = _BLOCK * (largest / 2) ** 2  # of random graphs less than half the states get a block
     while True:
         limits.check(_WHAT, bytes=_ENTRY * room // 8, usual={"bytes": usual}, smaller=_SMALLER)
         table = 1 << (2 * room - 1).bit_length()

@@ -72,7 +72,7 @@ def run_slices(
             only between Python's instructions, leaves it to others and waits.
         in_order: one after the other, all the same.
     """
-    threads = 1 if in_order else min(threads_for(work), len(calls))
+    threads = 1 if in_order else min(threads_for(work), max(len(calls), 1))
     waits = stop is not None and work >= _LONG and threading.current_thread() is threading.main_thread()
     if threads == 1 and not waits:
         for call in calls:

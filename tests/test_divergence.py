@@ -185,7 +185,7 @@ def test_large_cyclic_graphs_take_no_square_of_their_size(reduction: str, penalt
     ("text", "where"),
     [
         ("LSE[A]", "state 1 of A along arcs 1, 0, labels ε, 1:ε "),
-        ("MAX[rev[A]]", "state 0 of `rev[A]` along arc 1 of A (ε), arc 0 of A (label 1:ε) "),
+        ("MAX[rev[A]]", "state 1 of `rev[A]` along arc 0 of A (label 1:ε), arc 1 of A (ε) "),
         ("LSE[B*]", "along an arc of `B*` (ε), an arc of `B*` (ε), arc 0 of B (label 1) "),
         (
             "PATH[B* ∘ C]",

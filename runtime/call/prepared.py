@@ -26,6 +26,7 @@ from arcgrad.runtime.jit.cache import cache
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.jit.routine import Routine
 from arcgrad.runtime.kernels import KernelNames, kernel_names
+from arcgrad.runtime.kernels.cyclic.elimination_order import order_elimination
 from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
 from arcgrad.runtime.kernels.trellis.blocks import STOPPED
@@ -121,6 +122,8 @@ class Prepared:
                 found += join_arcs, sum_weights
         if any(region.meeting is not None and region.graph is not None for region in plan.regions):
             found.append(pack_trellis_ints)
+        if any(region.kind == "cyclic" and region.semiring == "log" for packed in self.regions for region in packed):
+            found.append(order_elimination)
         return list(dict.fromkeys(found))
 
     def loaded(self, tier: str) -> Callable[..., Any] | None:

@@ -26,8 +26,8 @@ from arcgrad.runtime.regions.region import Packing, Region
 __all__ = ["Elimination", "eliminate", "pack_elimination", "patience"]
 
 patience = Patience(0.5)
-# Seconds that an arc takes where the order is found in plain Python.
-_PLAIN = 1e-5
+# Seconds that an arc takes where the order is found in plain Python, and arcs beyond which fill-in may take more.
+_PLAIN, _FILLS = 1e-5, 3000
 # Bytes of workspace that a slot and an entry of a block (and of its mirror) take, and of an entry while it is searched.
 _SLOT, _BLOCK, _ENTRY = 24, 16, 32
 
@@ -63,13 +63,13 @@ def eliminate(begins: IntArray, src: IntArray, dst: IntArray, limits: Limits) ->
     largest = int(np.diff(begins).max(initial=0))
     usual = _BLOCK * (largest / 2) ** 2  # of random graphs less than half the states get a block
     while True:
-        limits.check(_WHAT, bytes=_ENTRY * room // 8, usual={"bytes": usual}, smaller=_SMALLER)
+        limits.check(_WHAT, bytes=_ENTRY * room // 8, at_least=True, usual={"bytes": usual}, smaller=_SMALLER)
         table = 1 << (2 * room - 1).bit_length()
         arrays = [np.empty(room, dtype=np.int32) for _ in range(4)] + [np.zeros(table, dtype=np.int32)]
         arrays += [np.full(n_states, fill, dtype=np.int32) for fill in (-1, -1, 0, 0)]
         arrays += [np.full(n_buckets(n_states), -1, dtype=np.int32), *np.empty((5, n_states), dtype=np.int32)]
         arrays += [*np.full((3, n_states), -1, dtype=np.int32), np.empty(len(begins) - 1, dtype=np.int32)]
-        if patience.ends_for(order_elimination, expected=_PLAIN * len(src)):
+        if patience.ends_for(order_elimination, expected=_PLAIN * len(src) * (1 + len(src) / _FILLS)):
             count = order_elimination(begins, src, dst, *arrays)
         else:
             with patience.tried():

@@ -133,6 +133,13 @@ def test_a_block_too_wide_for_linear_numbers(in_blocks: None, height: float) -> 
     np.testing.assert_allclose(result.gradient, gradient, rtol=1e-9, atol=1e-12)
 
 
+def test_what_fills_counts_as_work() -> None:
+    """So that mode "auto" does not have Python eliminate it."""
+    graph, _ = sparse_chain(600, 3600, 0)
+    assert pack(graph).operations > 50 * graph.n_arcs
+    assert pack(band(600, 2, 0)[0]).operations < 10 * graph.n_arcs
+
+
 def test_what_fills_counts_against_the_limits() -> None:
     graph, _ = sparse_chain(600, 3600, 0)
     needed = 8 * pack(graph).fixed_work[0]

@@ -222,6 +222,13 @@ def test_frames_without_columns_that_no_memory_can_hold(text: str, n_frames: int
         equation({name: given[name] for name in equation.inputs})
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("n_frames", [2**31, 2**40])
+def test_frames_without_columns_have_no_path_to_count(n_frames: int, mode: str) -> None:
+    """The kernel went through all of them."""
+    assert ag.compile("COUNT[X]", mode=mode)(X=np.empty((n_frames, 0))) == 0
+
+
 def test_queries_against_five_thousand_words() -> None:
     """Kernels compiled: 0.1 to 0.5 s a query, 1.0 s for a process' first one with all that it loads."""
     letters = range(97, 123)

@@ -19,10 +19,12 @@ __all__ = [
 
 def _frames(region, leaves, frames, work, iwork, sign):
     """Columns to the power of frames; NaN above 2^53."""
-    n_frames = len(frames)
+    n_columns = frames.shape[1]
     count = 1.0
-    for _ in range(n_frames):
-        count *= frames.shape[1]
+    for _ in range(len(frames)):
+        count *= n_columns
+        if n_columns <= 1 or count > EXACT:  # no further frame changes anything: there may be 2^40, without columns
+            break
     return count if count <= EXACT else nan
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 __all__ = ["when_forked"]
 
-# Each gives what to call, or None where that is gone; in order of registration.
-_callbacks: dict[Any, None] = {}
+_functions: dict[Callable[[], None], None] = {}
+# Methods by the object whose they are, which may go. `weakref.WeakMethod` complains when the interpreter ends.
+_methods: weakref.WeakKeyDictionary[object, list[Callable[[Any], None]]] = weakref.WeakKeyDictionary()
 
 
 def when_forked(callback: Callable[[], None]) -> None:
-    """Have a forked child call this, in the order in which callbacks were given; once each, whoever gives it again.
+    """Have a forked child call this; once each, functions first, in the order in which they were given.
 
     An object whose method it is may go before.
 
@@ -34,23 +35,17 @@ def when_forked(callback: Callable[[], None]) -> None:
         >>> counter = Counter()
     """
     if isinstance(callback, MethodType):
-        _callbacks[weakref.WeakMethod(callback, lambda gone: _callbacks.pop(gone, None))] = None
+        _methods.setdefault(callback.__self__, []).append(callback.__func__)
     else:
-        _callbacks[_Always((callback,))] = None
-
-
-class _Always(tuple[Callable[[], None]]):
-    """A reference to what never goes."""
-
-    def __call__(self) -> Callable[[], None]:
-        return self[0]
+        _functions[callback] = None
 
 
 def _call_back() -> None:
-    for each in list(_callbacks):
-        callback = each()
-        if callback is not None:
-            callback()
+    for function in _functions:
+        function()
+    for instance, methods in list(_methods.items()):
+        for method in methods:
+            method(instance)
 
 
 if hasattr(os, "register_at_fork"):

@@ -175,3 +175,12 @@ def test_threads_that_compile_one_text_get_one_equation() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert len({id(equation) for equation in pool.map(compile_it, range(4))}) == 1
+
+
+@pytest.mark.parametrize(
+    "use", ["ag.linear([1])", "ag.graphs.string_map([('a', 'b')])", "ag.compile('LSE[A]')(A=ag.linear([1]))"]
+)
+def test_a_process_that_registered_locks_ends_without_a_word(use: str) -> None:
+    """Python's weak references to methods complained at its end."""
+    ran = subprocess.run([sys.executable, "-c", f"import arcgrad as ag; {use}"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")

@@ -132,7 +132,7 @@ def compile_seconds() -> None:
     total = 0.0
     for names in sorted(set(KERNELS.values())):
         module = importlib.import_module(names.module)
-        for role in (names.forward, names.backward, names.path):
+        for role in (names.forward, names.backward):
             if role is None:
                 continue
             kernel = getattr(module, role)

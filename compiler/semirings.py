@@ -26,7 +26,6 @@ class Semiring:
         sign: what kernels multiply weights with: −1 where the least weight is wanted from a kernel of the greatest.
         has_gradient: whether the score depends on weights, so that there are kernels for its gradient.
         is_whole: whether scores are whole numbers, exact below 2^53.
-        chooses_path: whether the score is the weight of one path, on whose arcs the gradient is 1.
         minus_infinity_is_absent: whether an arc of weight −inf is as good as none.
         cyclic_apart: whether cyclic graphs have a packed format and kernels of their own. One routine serves a batch,
             so a batch with lattices and cyclic graphs is then packed as cyclic throughout.
@@ -39,7 +38,6 @@ class Semiring:
     sign: float = 1.0
     has_gradient: bool = True
     is_whole: bool = False
-    chooses_path: bool = False
     minus_infinity_is_absent: bool = False
     cyclic_apart: bool = False
     shows_nan: bool = False
@@ -55,8 +53,8 @@ SEMIRINGS: dict[str, Semiring] = {
             cyclic_apart=True,
             shows_nan=True,
         ),
-        Semiring(name="max", summary="the greatest weight of a path", chooses_path=True, minus_infinity_is_absent=True),
-        Semiring(name="min", summary="the least weight of a path", sign=-1.0, chooses_path=True),
+        Semiring(name="max", summary="the greatest weight of a path", minus_infinity_is_absent=True),
+        Semiring(name="min", summary="the least weight of a path", sign=-1.0),
         Semiring(name="count", summary="the number of paths", has_gradient=False, is_whole=True),
     )
 }

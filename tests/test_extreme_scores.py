@@ -214,7 +214,11 @@ def slices(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Into how many slices batches were cut."""
     seen: list[int] = []
     original = executor.run_slices
-    monkeypatch.setattr(executor, "run_slices", lambda calls, work: (seen.append(len(calls)), original(calls, work)))
+    monkeypatch.setattr(
+        executor,
+        "run_slices",
+        lambda calls, work, **options: (seen.append(len(calls)), original(calls, work, **options)),
+    )
     return seen
 
 

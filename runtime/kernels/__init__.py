@@ -28,7 +28,6 @@ class KernelNames(NamedTuple):
         module: module that holds them.
         forward: name of the value's function.
         backward: name of the gradient's function, None where there is none.
-        path: name of the function that writes the best path, None where there is none.
         seeded: name of the function that gives the value and writes the gradient at once, where the value's cotangent
             is known beforehand; None where there is none.
 
@@ -38,7 +37,6 @@ class KernelNames(NamedTuple):
     module: str
     forward: str
     backward: str | None = None
-    path: str | None = None
     seeded: str | None = None
 
     def kernel(self, role: str) -> tuple[str, str] | None:
@@ -47,16 +45,15 @@ class KernelNames(NamedTuple):
         return None if name is None else (self.module, name)
 
 
-def _names(file: str, prefix: str, *, gradient: bool = True, path: bool = False) -> KernelNames:
+def _names(file: str, prefix: str, *, gradient: bool = True) -> KernelNames:
     return KernelNames(
         f"arcgrad.runtime.kernels.{file}",
         f"{prefix}_forward",
         f"{prefix}_backward" if gradient else None,
-        f"{prefix}_path" if path else None,
     )
 
 
-_GRAPH_MAX = _names("lattice.graph_max", "graph_max", path=True)
+_GRAPH_MAX = _names("lattice.graph_max", "graph_max")
 _GRAPH_COUNT = _names("lattice.graph_count", "graph_count", gradient=False)
 _TRELLIS_MAX = _names("trellis.trellis_max", "trellis_max")
 _FRAMES_MAX = _names("frames.frames_max", "frames_max")

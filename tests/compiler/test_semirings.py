@@ -24,7 +24,6 @@ def test_a_record_lists_the_shapes_that_have_kernels(record: Semiring) -> None:
     for shape in record.shapes:
         names = kernel_names(shape, record.name)
         assert (names.backward is not None) == record.has_gradient
-        assert (names.path is not None) == record.chooses_path
 
 
 def test_all_kernels_are_of_known_shapes_and_semirings() -> None:

@@ -15,6 +15,7 @@ from support.random_graphs import draw_topology
 from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.kernels import KERNELS
+from arcgrad.runtime.kernels.lattice.graph_max import graph_max_path
 from arcgrad.runtime.kernels.trellis.blocks import STOPPED
 from arcgrad.runtime.regions import Region
 
@@ -36,7 +37,7 @@ def function(region: Region, role: str, dtype: Any = np.float64) -> Callable[...
     name = getattr(names, role)
     if name is None:
         return None
-    suffix = "_float32" if dtype == np.float32 and role != "path" else ""
+    suffix = "_float32" if dtype == np.float32 else ""
     return getattr(importlib.import_module(names.module), name + suffix)
 
 
@@ -84,10 +85,9 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, cot
         assert not frames_gradient[n_frames + 1].any()
         frames_gradient = frames_gradient[1 : 1 + n_frames]
     path = None
-    walk = function(region, "path", dtype)
-    if walk is not None:
+    if region.kind in ("lattice", "cyclic") and region.semiring in ("max", "min"):
         arcs = np.full(200, -9, dtype=np.int32)
-        path = arcs[: walk(ints[BASE:], iwork[IWORK0:], arcs)].tolist()
+        path = arcs[: graph_max_path(ints[BASE:], iwork[IWORK0:], arcs)].tolist()
     return Result(value, local_gradient, frames_gradient, path)
 
 

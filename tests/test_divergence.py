@@ -151,6 +151,7 @@ def test_rounding_neither_diverges_nor_hides_a_path(mode: str) -> None:
     assert finite > 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["LSE", "MAX", "MIN"])
 @pytest.mark.parametrize("penalty", [0.0, -2000.0])
 def test_large_cyclic_graphs_take_no_square_of_their_size(reduction: str, penalty: float) -> None:

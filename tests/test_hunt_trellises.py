@@ -17,6 +17,7 @@ from hunts.draws import CROSSED, MOODS, draw_shape
 from hunts.reference import Reference
 from hunts.stand import CALLS, FORMATS, Found, Stand
 from hunts.trellises import Case, hunt, problems
+from support.seeds import for_seeds
 
 from arcgrad.compiler.graphs.topology import Topology
 
@@ -41,7 +42,7 @@ def paths(graph: Topology, n_frames: int, n_columns: int) -> Iterator[list[tuple
                 left.append((int(graph.dst[arc]), t + 1, [*path, (arc, t)]))
 
 
-@pytest.mark.parametrize("seed", range(150))
+@for_seeds(150)
 def test_the_reference_is_the_sum_over_paths(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n_columns, n_frames = int(rng.integers(1, 4)), int(rng.integers(0, 4))

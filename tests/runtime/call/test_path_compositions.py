@@ -47,7 +47,7 @@ TEXTS = (
 OF_ACCEPTORS = ("PATH[X ∩ A]", "PATH[A ∩ X]", "PATH[A ∩ X ∩ B]")
 
 
-@pytest.fixture(params=["kernels", "segments", "built"], scope="module")
+@pytest.fixture(params=["kernels", "segments", pytest.param("built", marks=pytest.mark.slow)], scope="module")
 def how(request: pytest.FixtureRequest) -> Iterator[str]:
     """By the kernels, with few choices kept at a time, or by the building that stands in until they are compiled."""
     for kernel in itertools.chain(*TWINS["path"].kernels.values()):

@@ -10,6 +10,7 @@ import pytest
 from kernel_harness import run
 from support.cyclic_graphs import band, sparse_chain
 from support.magnitudes import with_penalties
+from support.seeds import for_seeds
 
 from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import Topology
@@ -51,7 +52,7 @@ def scaled_to(radius: float, graph: Topology, weight: np.ndarray) -> np.ndarray:
     return weight + math.log(radius / max(abs(np.linalg.eigvals(matrix))))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@for_seeds(40)
 def test_the_order_fills_what_elimination_fills(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Compiled and as plain Python; entries against sets that grow."""
     rng = np.random.default_rng(seed)
@@ -74,7 +75,7 @@ def test_the_order_fills_what_elimination_fills(monkeypatch: pytest.MonkeyPatch,
     assert set(entries) == {(i, j) for i, j in filled if min(i, j) < found.dense[0]}
 
 
-@pytest.mark.parametrize("seed", range(150))
+@for_seeds(150)
 def test_blocks_of_weights_of_any_size(in_blocks: None, seed: int) -> None:
     """Against the reference: linear arithmetic, and the log domain where numbers differ too much for it."""
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ import pytest
 from kernel_harness import all_paths, lse, random_graph, random_selection, run, unroll
 from support.ctc_graphs import alignment_graph as ctc
 from support.magnitudes import with_penalties
+from support.seeds import for_seeds
 
 from arcgrad.compiler.graphs.orders import topological_order
 from arcgrad.compiler.graphs.selection import Selection
@@ -67,7 +68,7 @@ def sided(graph: Topology, side: str) -> Topology:
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("seed", range(120))
+@for_seeds(120)
 def test_trellis_log_is_the_sum_over_paths(seed: int, dtype) -> None:
     graph, selection, local, frames, paths, weight, arcs, cells, counts = trellis_case(seed, dtype)
     side = ("input", "output")[seed % 2]
@@ -85,7 +86,7 @@ def test_trellis_log_is_the_sum_over_paths(seed: int, dtype) -> None:
 
 
 @pytest.mark.parametrize("semiring", ["max", "min"])
-@pytest.mark.parametrize("seed", range(120))
+@for_seeds(120)
 def test_trellis_max_is_the_best_path(seed: int, semiring: str) -> None:
     dtype = (np.float64, np.float32)[seed % 2]
     graph, selection, local, frames, paths, weight, arcs, cells, counts = trellis_case(seed, dtype)
@@ -103,7 +104,7 @@ def test_trellis_max_is_the_best_path(seed: int, semiring: str) -> None:
     assert any((result.gradient == one).all() and (result.frames_gradient == other).all() for one, other in found)
 
 
-@pytest.mark.parametrize("seed", range(100))
+@for_seeds(100)
 def test_trellis_count_is_the_number_of_paths(seed: int) -> None:
     graph, selection, local, frames, paths, *_ = trellis_case(seed)
     region = pack_trellis(graph, selection, OFFSETS, "input", N_COLUMNS, "count")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from kernel_harness import all_paths, lse, random_graph, random_selection, run
 from support.magnitudes import with_penalties
+from support.seeds import for_seeds
 
 from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import Topology
@@ -43,7 +44,7 @@ def path_gradient(paths, posteriors, counts):
     return gradient
 
 
-@pytest.mark.parametrize("seed", range(120))
+@for_seeds(120)
 def test_lattice_log_is_the_sum_over_paths(seed: int) -> None:
     graph, selection, local, counts, weight = case(seed)
     region = pack_graph(graph, selection, OFFSETS, "log")
@@ -57,7 +58,7 @@ def test_lattice_log_is_the_sum_over_paths(seed: int) -> None:
     np.testing.assert_allclose(result.gradient, path_gradient(paths, posteriors, counts), rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("seed", range(80))
+@for_seeds(80)
 def test_count_is_the_number_of_paths(seed: int) -> None:
     graph, selection, local, _, _ = case(seed)
     region = pack_graph(graph, selection, OFFSETS, "count")
@@ -72,7 +73,7 @@ def best_paths(graph, weight, sign, longest):
 
 
 @pytest.mark.parametrize("semiring", ["max", "min"])
-@pytest.mark.parametrize("seed", range(120))
+@for_seeds(120)
 def test_lattice_max_is_the_best_path(seed: int, semiring: str) -> None:
     graph, selection, local, counts, weight = case(seed)
     sign = 1.0 if semiring == "max" else -1.0
@@ -116,7 +117,7 @@ def useful(graph, weight):
     return finite & forward[graph.src] & backward[graph.dst]
 
 
-@pytest.mark.parametrize("seed", range(150))
+@for_seeds(150)
 def test_cyclic_log_solves_the_linear_equations(seed: int) -> None:
     graph, selection, local, counts, weight = cyclic_case(seed)
     region = pack_graph(graph, selection, OFFSETS, "log")
@@ -186,7 +187,7 @@ def test_a_long_closure_stays_sparse() -> None:
 
 
 @pytest.mark.parametrize("semiring", ["max", "min"])
-@pytest.mark.parametrize("seed", range(120))
+@for_seeds(120)
 def test_cyclic_max_is_the_best_path(seed: int, semiring: str) -> None:
     graph, selection, _, counts, _ = case(seed, acyclic=False)
     rng = np.random.default_rng(seed)

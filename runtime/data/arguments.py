@@ -15,12 +15,17 @@ from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.grammar.mistakes import shown
 
 __all__ = [
-    "NO_NUMBERS", "TEXTS", "checked_path", "decoded", "listed", "read_utf8", "real_number", "whole_number",
+    "TEXTS", "checked_path", "decoded", "is_no_number", "listed", "read_utf8", "real_number", "whole_number",
 ]  # fmt: skip
 
 # What Python reads as a number, and nobody means as one.
 TEXTS = (str, bytes, bytearray, memoryview)
-NO_NUMBERS = (bool, np.bool_, np.ma.MaskedArray, *TEXTS)
+_NO_NUMBERS = (bool, np.bool_, np.ma.MaskedArray, *TEXTS)
+
+
+def is_no_number(value: Any) -> bool:
+    """Whether a value is of a kind that is never meant as a number, though Python or some numpy converts it to one."""
+    return isinstance(value, _NO_NUMBERS) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def real_number(value: Any, name: str, expected: str, accepts: Callable[[float], bool]) -> float:
@@ -30,7 +35,7 @@ def real_number(value: Any, name: str, expected: str, accepts: Callable[[float],
         InputError: it is none; ``expected`` says what would do.
     """
     try:
-        number = math.nan if isinstance(value, NO_NUMBERS) else float(value)
+        number = math.nan if is_no_number(value) else float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         number = math.nan
     if number != number or not accepts(number):

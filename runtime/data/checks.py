@@ -17,7 +17,7 @@ from arcgrad.compiler.graphs.topology import EPSILON, LARGEST_WEIGHT, IntArray
 from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.buffers import empty_floats
-from arcgrad.runtime.data.arguments import NO_NUMBERS, TEXTS, listed, whole_number
+from arcgrad.runtime.data.arguments import TEXTS, is_no_number, listed, whole_number
 
 __all__ = [
     "LARGEST",
@@ -365,7 +365,7 @@ def _parse_arc(number: int, arc: Any) -> tuple[tuple[int, int, int, int], float]
             ) from None
     weight = entries[-1] if len(entries) > 3 else 0.0
     try:
-        if isinstance(weight, NO_NUMBERS):
+        if is_no_number(weight):
             raise TypeError
         real = float(weight)
     except (TypeError, ValueError, OverflowError):

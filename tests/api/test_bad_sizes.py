@@ -216,7 +216,7 @@ def test_long_sums_of_scores(mode: str, n: int) -> None:
 @pytest.mark.parametrize("text", ["LSE[X]", "MAX[X]", "LSE[A ∘ X]", "LSE[X*]", "X"])
 def test_frames_without_columns_that_no_memory_can_hold(text: str, n_frames: int, mode: str) -> None:
     """As a file of a hundred bytes may say; they were endless, a MemoryError or an OverflowError."""
-    given = {"X": np.empty((n_frames, 0)), "A": A}
+    given = {"X": np.empty((n_frames, 0)), "A": ag.Graph([0], [1], [-1], start=[0], accept=[1])}
     equation = ag.compile(text, mode=mode)
     with pytest.raises(ag.LimitError, match=r"would have (at least )?\d+ \w+, but the limit is"):
         equation({name: given[name] for name in equation.inputs})

@@ -29,6 +29,8 @@ _LEAST_BUDGET, _MOST_BUDGET = ONCE, 2 << 30
 _AGAIN = 2
 # Values that were not kept are recognised, so many of them.
 _REMEMBERED = 4096
+# Values that weigh less than the mean by this factor are spared while there are others.
+_FAR_SMALLER = 8
 # Values used since they were weighed, which what hangs on them may have made heavier; beyond, they are weighed again.
 _UNWEIGHED = 4
 
@@ -64,8 +66,15 @@ class _Segment:
         self.bytes += entry.size
 
     def next_to_go(self) -> _Entry[Any]:
-        """The least recently used of those that weigh the mean or more: a few large values do not cost all small."""
-        return next(entry for entry in self.entries if entry.size * len(self.entries) >= self.bytes)
+        """The least recently used value, except those far smaller than the mean, which one large value would push out.
+
+        These go to the end, so that nobody looks at them again and again.
+        """
+        while True:
+            entry = next(iter(self.entries))
+            if _FAR_SMALLER * entry.size * len(self.entries) >= self.bytes:
+                return entry
+            self.entries.move_to_end(entry)
 
     def remove(self, entry: _Entry[Any]) -> None:
         del self.entries[entry]
@@ -84,7 +93,7 @@ class Registry:
         self._lock = threading.RLock()
         self._once, self._again = _Segment(), _Segment()
         self._members: weakref.WeakSet[Lru[Any]] = weakref.WeakSet()
-        self._gone: deque[weakref.ref[Lru[Any]]] = deque()
+        self._gone: deque[OrderedDict[Hashable, _Entry[Any]]] = deque()
         self._not_kept: OrderedDict[int, None] = OrderedDict()
         self._when_cleared: list[Callable[[], None]] = []
         self._budget = _budget_of_machine()
@@ -154,10 +163,9 @@ class Registry:
     def _settle(self) -> None:
         """Drop what caches held that are gone. Not when they go: that may be in the middle of anything."""
         while self._gone:
-            gone = self._gone.popleft()
-            for segment in (self._once, self._again):
-                for entry in [entry for entry in segment.entries if entry.cache is gone]:
-                    segment.remove(entry)
+            for entry in self._gone.popleft().values():
+                if entry in self._segment(entry).entries:
+                    self._segment(entry).remove(entry)
 
     def _segment(self, entry: _Entry[Any]) -> _Segment:
         return self._again if entry.again else self._once
@@ -243,7 +251,8 @@ class Lru(Generic[T]):
         self._unweighed: dict[_Entry[T], None] = {}
         self._building: dict[Hashable, threading.Event] = {}
         self._lock = registry._lock
-        self._self = weakref.ref(self, registry._gone.append)
+        self._self = weakref.ref(self)
+        weakref.finalize(self, registry._gone.append, self._entries).atexit = False
         registry._members.add(self)
 
     def __len__(self) -> int:

@@ -185,7 +185,6 @@ class Execution:
         wants, with_gradient = prepared.wants(wrt), int(bool(wrt))
 
         waiting, shown = self._bound.waiting, prepared.shown
-        may_wait = may_compile()  # this thread, for which others run slices
 
         running: list[NDArray[np.int32]] = []  # workspaces of slices that have begun
 
@@ -203,22 +202,23 @@ class Execution:
             if floats <= _MOST_KEPT:
                 _kept.keep(work)
 
-        def stop() -> None:
-            for iwork in running:
-                for place in prepared.stops:
-                    iwork[place] = 1
-
         fused = self._tier == "fused"
-
-        def call_anywhere(k: int) -> None:
-            # As plain Python a routine's scalars are numpy's, which warn of 0 × inf.
-            with compiling(may_wait), nullcontext() if fused else np.errstate(all="ignore"):
-                call(k, k + 1)
-
         if fused and self._may_run_at_once():
             call(0, self._n_slices)
         else:
-            calls: list[Callable[[], Any]] = [partial(call_anywhere, k) for k in range(self._n_slices)]
+            may_wait = may_compile()  # this thread, for which others run slices
+
+            def call_anywhere(k: int) -> None:
+                # As plain Python a routine's scalars are numpy's, which warn of 0 × inf.
+                with compiling(may_wait), nullcontext() if fused else np.errstate(all="ignore"):
+                    call(k, k + 1)
+
+            def stop() -> None:
+                for iwork in running:
+                    for place in prepared.stops:
+                        iwork[place] = 1
+
+            calls = [partial(call_anywhere, k) for k in range(self._n_slices)]
             run_slices(calls, prepared.work, stop=stop, in_order=not fused)
         if waiting.inputs:
             waiting.settle(failed=bool(self._status.any()))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ from arcgrad.runtime.data.score_checks import Waiting
 __all__ = ["Bound", "BoundDense", "BoundGraph", "BoundInput", "BoundScore", "bind", "resolve_names"]
 
 FloatArray = NDArray[np.float64]
+
+_NOTHING_WAITS = Waiting()
 
 
 @dataclass(eq=False, slots=True)
@@ -147,7 +149,7 @@ class Bound:
     batch: int | None
     inputs: dict[str, BoundInput]
     mappings: dict[str, LabelMapping]
-    waiting: Waiting = field(default_factory=Waiting)
+    waiting: Waiting = _NOTHING_WAITS
 
     @property
     def n_items(self) -> int:
@@ -224,7 +226,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = 
     inputs: dict[str, BoundInput] = {}
     mappings: dict[str, LabelMapping] = {}
     sizes: dict[str, int] = {}  # of the batches
-    waiting = Waiting()
+    waiting = _NOTHING_WAITS
     for name, type_ in types.items():
         value = values[name]
         if type_ is Type.MAPPING:
@@ -233,6 +235,7 @@ def bind(types: Mapping[str, Type], values: Mapping[str, Any], *, defer: bool = 
         bound = _BINDERS[type_](name, value)
         inputs[name] = bound
         if isinstance(bound, BoundDense) and not bound.is_checked:
+            waiting = Waiting() if waiting is _NOTHING_WAITS else waiting
             waiting.add(name, bound, defer)
         if not bound.shared:
             sizes[name] = _size(bound)

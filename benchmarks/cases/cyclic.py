@@ -1,4 +1,4 @@
-"""Cyclic graphs: the score of all their paths, infinitely many, with the gradient by the arcs."""
+"""Cyclic graphs: the score of all their paths, infinitely many, with the gradient with respect to arcs."""
 
 from __future__ import annotations
 

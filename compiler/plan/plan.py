@@ -128,7 +128,7 @@ class Plan:
 
     @property
     def chained(self) -> int:
-        """The sum of the squares of the chains' lengths: so many operands are copied where each link is built."""
+        """Sum the squares of the chains' lengths: the number of operands that are copied where every link is built."""
         if "chained" not in self.memo:
             graphs = [self.graph, *(region.graph for region in self.regions)]
             chains = [c for graph in graphs if graph is not None for c in self.building(graph).chains.values()]

@@ -44,7 +44,7 @@ def real_number(value: Any, name: str, expected: str, accepts: Callable[[float],
 
 
 def listed(values: Any, name: str, expected: str) -> list[Any]:
-    """The entries of what can be iterated over, and is no text.
+    """List the entries of an iterable that is not a text.
 
     Raises:
         InputError: it cannot.

@@ -49,7 +49,7 @@ class Waiting:
         self.inputs: dict[str, _Bound] = {}
 
     def add(self, name: str, found: _Bound, may_wait: bool) -> None:
-        """Look at an input's scores now, or have a large batch of them wait.
+        """Check an input's scores now, or have a large batch of them wait.
 
         Raises:
             InputError: NaN, +inf or a score beyond the largest; so do the methods that follow.
@@ -60,13 +60,13 @@ class Waiting:
             _check(name, found)
 
     def check(self, but: Collection[str] = ()) -> None:
-        """Look at all that wait, but for inputs that only the regions of a routine read."""
+        """Check all inputs that wait, except those that only the regions of a routine read."""
         for name in [name for name in self.inputs if name not in but]:
             _check(name, self.inputs[name])
             del self.inputs[name]
 
     def check_items(self, first: int, end: int, shown: Collection[str]) -> None:
-        """Look at items of what waits before a routine reads them, but for inputs whose bad scores show in a value."""
+        """Check items before a routine reads them, except of inputs whose bad scores show in a value."""
         for name, found in self.inputs.items():
             if name not in shown:
                 for item in range(first, end):
@@ -74,7 +74,7 @@ class Waiting:
                         self._name_first()
 
     def settle(self, failed: bool) -> None:
-        """After the routine: nothing waits any more; where an item failed, a bad score may be why."""
+        """Forget what waits, after the routine; where an item failed, check first, since a bad score may be why."""
         if failed:
             self._name_first()
         self.inputs.clear()

@@ -99,6 +99,14 @@ infer_global = _private("numba.core.typing.templates", "infer_global")
 
 if global_compiler_lock is None:
     global_compiler_lock = threading.RLock()
+
+
+def holds_compiler_lock() -> bool:
+    """Whether this thread compiles: no other one can, for which it waits."""
+    owned = getattr(getattr(global_compiler_lock, "_lock", global_compiler_lock), "_is_owned", None)
+    return owned is None or bool(owned())
+
+
 if hasattr(os, "register_at_fork"):
     # A child forked while another thread compiles would inherit locks (numba's, LLVM's) that nobody releases: the fork
     # waits for the compilation.

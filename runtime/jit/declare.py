@@ -44,7 +44,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
 from arcgrad.runtime.jit.cache import Tier, cache
-from arcgrad.runtime.jit.interrupts import interrupts_held_back
+from arcgrad.runtime.jit.interrupts import apart, interrupts_held_back
 from arcgrad.runtime.lru import caches
 
 __all__ = [
@@ -207,6 +207,10 @@ class Kernel(Code, Generic[P, R]):
         Raises:
             InputError: the cache directory can be written by, or belongs to, other users.
         """
+        _compiler()
+        return self._compiled or apart(self._load)
+
+    def _load(self) -> Any:
         compiler = _compiler()
         with compiler.global_compiler_lock:
             if self._compiled is None:

@@ -1,18 +1,60 @@
-"""Ctrl-C during a compilation, or while numba is imported: held back until that is done.
+"""Ctrl-C during a compilation, which goes on in another thread, or while numba is imported, which is waited for.
 
 An exception that breaks into llvmlite at the wrong moment leaves its lock taken, and every other thread that compiles
-would wait for ever. A compilation takes a few seconds at most.
+would wait for ever. Only the main thread hears of Ctrl-C, and only between Python's instructions: so another one
+compiles, which takes ten seconds at times, and the main thread waits, which ends at once. What was being compiled is
+kept; a later call that needs it waits for it.
 """
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["interrupts_held_back"]
+from arcgrad.runtime.jit.background.waiting import may_compile, progress
+
+__all__ = ["apart", "interrupts_held_back"]
+
+T = TypeVar("T")
+
+
+def apart(compile_or_load: Callable[[], T]) -> T:
+    """Have another thread compile, where this is the main one and may: Ctrl-C ends the wait, not the compilation."""
+    compat = sys.modules.get("arcgrad.runtime.jit.compat")
+    if not (may_compile() and _hears_interrupts()) or (compat is not None and compat.holds_compiler_lock()):
+        return compile_or_load()
+    done = threading.Event()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(compile_or_load())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            done.set()
+
+    try:
+        threading.Thread(target=work, name="arcgrad-compiler").start()
+    except RuntimeError:  # the interpreter shuts down, or the system gives no more threads
+        return compile_or_load()
+    try:
+        done.wait()
+    except BaseException:
+        progress.hush()
+        raise
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _hears_interrupts() -> bool:
+    return threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT))
 
 
 @contextmanager
@@ -22,7 +64,7 @@ def interrupts_held_back() -> Iterator[None]:
     Only the main thread receives signals: in others nothing is done.
     """
     handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+    if not _hears_interrupts() or not callable(handler):
         yield
         return
     received: list[tuple[int, Any]] = []

@@ -20,6 +20,7 @@ from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.jit.background.waiting import NotCompiled
 from arcgrad.runtime.jit.cache import Tier, cache
 from arcgrad.runtime.jit.declare import Code, Kernel
+from arcgrad.runtime.jit.interrupts import apart
 
 __all__ = ["Routine", "load_routine", "without_comments"]
 
@@ -97,7 +98,9 @@ def load_routine(
             raise
         return function
 
-    return cache.routine(key, tier, build)
+    if tier == "kernels" or cache.has_routine(key, tier):
+        return cache.routine(key, tier, build)
+    return apart(lambda: cache.routine(key, tier, build))
 
 
 class Routine(Code):

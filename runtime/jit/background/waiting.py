@@ -69,6 +69,7 @@ class Progress:
         self._count = 0
         self._name = ""
         self._began: float | None = None
+        self._hushed = False
 
     def __enter__(self) -> Progress:
         self._depth += 1
@@ -76,13 +77,23 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
-        if self._depth == 0 and self._began is not None:
+        if self._depth == 0:
+            self._clear()
+            self._hushed = False
+
+    def hush(self) -> None:
+        """Nobody waits any more: show nothing until the outermost is left."""
+        self._hushed = self._depth > 0
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._began is not None:
             self._write("")
             self._began, self._count, self._name = None, 0, ""
 
     def show(self, name: str) -> None:
         """Say that a function is compiled now, or still."""
-        if not self._is_wanted():
+        if self._hushed or not self._is_wanted():
             return
         if self._began is None:
             self._began = time.monotonic()

@@ -368,6 +368,9 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
         while True:  # the signal comes in the first or, on a fast machine, a later compilation
             load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
             cache.clear()
+    for thread in threading.enumerate():
+        if thread.name == "arcgrad-compiler":  # which goes on with what nobody waits for
+            thread.join()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not list(fresh.rglob("*.tmp"))
     cache.clear()
@@ -375,6 +378,46 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
     routine = load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
     assert routine(np.array([1.0, 2.0]), 1.0) == 1.25
     assert compiled(before) == (1, 1, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="POSIX only")
+@pytest.mark.usefixtures("interruptible")
+def test_a_long_compilation_is_not_waited_for_after_ctrl_c(fresh: Path) -> None:
+    """It goes on, and the next call has its result."""
+    halved_sum(np.array([1.0]), 0.0)
+    lines = [f"    result += halved_sum(values, {k}.5) * math.sin(result - {k})\n" for k in range(200)]
+    source = ROUTINE.split("    return")[0].replace("start", "result") + "".join(lines) + "    return result\n"
+    source = "import math\n" + source
+    begin = time.perf_counter()
+    sent: list[float] = []
+
+    def interrupt() -> None:
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(0.3, interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        load_routine(source, signature=SIGNATURE, tier="fused")
+    waited = time.perf_counter() - sent[0]
+    before = cache.info()
+    routine = load_routine(source, signature=SIGNATURE, tier="fused")
+    assert time.perf_counter() - begin > 1 + waited  # it was long
+    assert waited < 0.5
+    assert sum(compiled(before)[:2]) <= 1  # by the thread that began with it
+    assert math.isfinite(routine(np.array([1.0, 2.0]), 1.0))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
+@pytest.mark.usefixtures("interruptible")
+def test_code_is_compiled_by_whoever_holds_the_lock(fresh: Path) -> None:
+    """numba holds it while it compiles a caller of the user's; another thread would wait for ever."""
+    halved_sum(np.array([1.0]), 0.0)
+    cache.clear()
+    from arcgrad.runtime.jit import compat  # which imports numba
+
+    with compat.global_compiler_lock:
+        assert load_routine(ROUTINE, signature=SIGNATURE, tier="fused")(np.array([1.0, 2.0]), 1.0) == 1.25
 
 
 @pytest.mark.slow

@@ -215,8 +215,7 @@ class Execution:
 
             def stop() -> None:
                 for iwork in running:
-                    for place in prepared.stops:
-                        iwork[place] = 1
+                    iwork[-1] = 1
 
             calls = [partial(call_anywhere, k) for k in range(self._n_slices)]
             run_slices(calls, prepared.work, stop=stop, in_order=not fused)

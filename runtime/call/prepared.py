@@ -29,7 +29,6 @@ from arcgrad.runtime.kernels import KernelNames, kernel_names
 from arcgrad.runtime.kernels.cyclic.elimination_order import order_elimination
 from arcgrad.runtime.kernels.graphs.selections import join_arcs, sum_weights
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
-from arcgrad.runtime.kernels.trellis.blocks import STOPPED
 from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
 
@@ -193,14 +192,7 @@ class Prepared:
             floats.append(floats[-1] + most_floats)
             numbers.append(numbers[-1] + most_numbers)
         float_places, number_places = np.array([floats[:-1], numbers[:-1]], dtype=np.int64)
-        return floats[-1], float_places, numbers[-1], number_places
-
-    @cached_property
-    def stops(self) -> list[int]:
-        """Places of the workspace's integers at which a one has kernels give up."""
-        _, _, _, places = self.workspace
-        log = [kind.kind == "trellis" and kind.semiring == "log" for kind in self.regions[0]] if self.regions else []
-        return [int(place) + STOPPED for place, stops in zip(places, log, strict=False) if stops]
+        return floats[-1], float_places, numbers[-1] + 1, number_places  # the last says whether to give up
 
     @cached_property
     def entries(self) -> NDArray[np.int64]:

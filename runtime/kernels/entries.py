@@ -27,6 +27,7 @@ __all__ = [
     "gather_arcs",
     "gather_weights",
     "improves",
+    "is_stopped",
     "rounded_off",
 ]
 
@@ -45,6 +46,16 @@ FRAMES_BACKWARD = (
     f"void(const int32[::1], {LEAVES}, const FRAMES, {_SPACE}, float64, {_GRADIENT}, FRAMES, boolean, boolean)"
 )
 FRAMES_SEEDED = "float64(const FRAMES, float64, FRAMES)"
+
+
+@helper
+def is_stopped(iwork):
+    """Whether to give up, which a kernel that takes seconds asks now and then.
+
+    The last integer of the workspace is zero when a routine is called. Whoever waits for it may write another number
+    there meanwhile: kernels return soon, and what they computed means nothing.
+    """
+    return iwork[len(iwork) - 1] != 0
 
 
 @helper

@@ -156,7 +156,8 @@ def _best_arcs(topology: Topology, weights: FloatArray) -> Sequence[int] | IntAr
             memo["region"] = pack_graph(topology, identity, np.zeros(1, dtype=np.int64), "max", orders=ORDERS)
         region = memo["region"]
         floats, numbers = region.work(0)
-        work, found = empty_floats(floats), np.empty(numbers, dtype=np.int32)
+        work, found = empty_floats(floats), np.empty(numbers + 1, dtype=np.int32)
+        found[numbers] = 0  # not to give up
         score = graph_max_forward(region.ints, (weights, len(weights), 0), work, found, 1.0)
         if score == -math.inf:
             return None

@@ -107,13 +107,17 @@ class _Room:
         """Fill memory with what shows if it is read."""
         self.work.fill(np.nan)
         self.iwork.fill(-777_777)
-        self.iwork[IWORK0 + blocks.STOPPED] = 0
+        self.iwork[-1] = 0  # not to give up
 
     def is_spoilt(self) -> bool:
         """Whether anything was written outside."""
         around = [self.work[:WORK0], self.work[-BEHIND:]]
-        others = [self.iwork[:IWORK0], self.iwork[-BEHIND:]]
-        return not all(np.isnan(a).all() for a in around) or any((a != -777_777).any() for a in others)
+        others = [self.iwork[:IWORK0], self.iwork[-BEHIND:-1]]
+        return (
+            not all(np.isnan(a).all() for a in around)
+            or any((a != -777_777).any() for a in others)
+            or self.iwork[-1] != 0
+        )
 
 
 def set_constant(name: str, number: int) -> None:

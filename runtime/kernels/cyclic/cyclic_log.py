@@ -19,7 +19,7 @@ from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.cyclic import cyclic_format as C
 from arcgrad.runtime.kernels.cyclic.dense_block import eliminate_block, log_add, padded, solve_block
 from arcgrad.runtime.kernels.cyclic.potentials import difference, find_potentials, move_weights
-from arcgrad.runtime.kernels.entries import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, gather_weights
+from arcgrad.runtime.kernels.entries import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, gather_weights, is_stopped
 
 __all__ = ["cyclic_log_backward", "cyclic_log_forward"]
 
@@ -91,8 +91,8 @@ def slot_of(region, columns, slot, end, column):
 
 
 @helper
-def eliminate(region, low, high, dense, block, work, slots, stars):
-    """Factor the rows and columns of a component's sparse states in place; whether all pivots are below 0.
+def eliminate(region, low, high, dense, block, work, iwork, slots, stars):
+    """Factor the rows and columns of a component's sparse states in place; False where a pivot is ≥ 0, or stopped.
 
     Args:
         low, high: the component's states.
@@ -108,6 +108,8 @@ def eliminate(region, low, high, dense, block, work, slots, stars):
     below_rows = region[C.BELOW_ROWS]
     below_slots = region[C.BELOW_SLOTS]
     for pivot in range(low, dense):
+        if is_stopped(iwork):
+            return False
         diagonal = region[diagonals + pivot]
         if diagonal < 0:
             work[stars + pivot] = 0.0
@@ -202,10 +204,10 @@ def cyclic_log_forward(region, leaves, work, iwork, sign):
     for component in range(region[C.N_COMPONENTS]):
         low, high = region[begins + component], region[begins + component + 1]
         dense, block = region[dense_states + component], slots + region[blocks + component]
-        if not eliminate(region, low, high, dense, block, work, slots, stars):
+        if not eliminate(region, low, high, dense, block, work, iwork, slots, stars):
             return nan
         if dense < high and not eliminate_block(
-            work, block, high - dense, stars + dense, mirror + (block - slots), alpha, scratch
+            work, iwork, block, high - dense, stars + dense, mirror + (block - slots), alpha, scratch
         ):
             return nan
 

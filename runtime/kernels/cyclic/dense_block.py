@@ -18,6 +18,7 @@ from __future__ import annotations
 from math import exp, expm1, inf, log, log1p
 
 from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.entries import is_stopped
 from arcgrad.runtime.kernels.math.exponentials import exponential, exponentials
 from arcgrad.runtime.kernels.math.vectors import (
     LANES,
@@ -202,12 +203,14 @@ def eliminate_panel(work, block, n, stride, stars, matrix, low, high):
 
 
 @helper
-def eliminate_linearly(work, block, n, stride, stars, matrix, common, scratch):
-    """Eliminate all pivots in linear arithmetic: 1; 0 where one is not above 0; −1 where numbers differ too much."""
+def eliminate_linearly(work, iwork, block, n, stride, stars, matrix, common, scratch):
+    """Eliminate all pivots in linear arithmetic: 1; 0 where one is ≤ 0, or stopped; −1 where numbers differ widely."""
     balance(work, block, n, stride, common)
     if not to_linear(work, block, n, stride, common, matrix):
         return -1
     for low in range(0, n, _PANEL):
+        if is_stopped(iwork):
+            return 0
         high = min(low + _PANEL, n)
         found = eliminate_panel(work, block, n, stride, stars, matrix, low, high)
         if found != 1:
@@ -229,9 +232,11 @@ def eliminate_linearly(work, block, n, stride, stars, matrix, common, scratch):
 
 
 @helper
-def eliminate_logs(work, block, n, stride, stars):
-    """Eliminate all pivots in the log domain: 1, or 0 where one is not below 0."""
+def eliminate_logs(work, iwork, block, n, stride, stars):
+    """Eliminate all pivots in the log domain: 1, or 0 where one is not below 0, or stopped."""
     for pivot in range(n):
+        if is_stopped(iwork):
+            return 0
         row = block + pivot * stride
         loop = work[row + pivot]
         if loop >= 0.0:
@@ -257,13 +262,17 @@ def eliminate_logs(work, block, n, stride, stars):
 
 
 @kernel(
-    "boolean(float64[::1], int64, int64, int64, int64, int64, int64)", fastmath={"contract"}, internal=True, lazy=True
+    "boolean(float64[::1], int32[::1], int64, int64, int64, int64, int64, int64)",
+    fastmath={"contract"},
+    internal=True,
+    lazy=True,
 )
-def eliminate_block(work, block, n, stars, mirror, common, scratch):
-    """Factor a block in place, write its mirror image and each state's star; whether all pivots are above 0.
+def eliminate_block(work, iwork, block, n, stars, mirror, common, scratch):
+    """Factor a block in place, write its mirror image and each state's star; False where a pivot is ≤ 0, or stopped.
 
     Args:
         work: the workspace.
+        iwork: its integers, of which the last says whether to give up.
         block: (n, padded(n)) logarithms of the entries.
         n: number of states.
         stars: (n,)
@@ -272,9 +281,9 @@ def eliminate_block(work, block, n, stars, mirror, common, scratch):
         scratch: (SCRATCH,) workspace.
     """
     stride = padded(n)
-    found = eliminate_linearly(work, block, n, stride, stars, mirror, common, scratch)
+    found = eliminate_linearly(work, iwork, block, n, stride, stars, mirror, common, scratch)
     if found < 0:
-        found = eliminate_logs(work, block, n, stride, stars)
+        found = eliminate_logs(work, iwork, block, n, stride, stars)
     if found == 1:
         for i in range(n):
             for j in range(n):

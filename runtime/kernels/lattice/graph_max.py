@@ -22,6 +22,7 @@ from arcgrad.runtime.kernels.entries import (
     first_in_line,
     gather_weights,
     improves,
+    is_stopped,
 )
 from arcgrad.runtime.kernels.lattice import lattice_format as L
 
@@ -80,7 +81,7 @@ def relax(region, state, work, best, iwork, lengths, choices):
 
 @helper
 def relax_component(region, low, high, work, best, iwork, lengths, queue, is_waiting, choices, marks):
-    """Improve the states of a component until none does; False where that finds no end.
+    """Improve the states of a component until none does; False where that finds no end, or is not to.
 
     States wait in a ring for their turn, each when the destination of one of its arcs has improved.
     """
@@ -111,7 +112,11 @@ def relax_component(region, low, high, work, best, iwork, lengths, queue, is_wai
         turns += 1
         if turns == check:
             check *= 2
-            if turns > most or improves(region, region[L.ARC_ENDS], low, high, work, iwork, choices, marks):
+            if (
+                turns > most
+                or is_stopped(iwork)
+                or improves(region, region[L.ARC_ENDS], low, high, work, iwork, choices, marks)
+            ):
                 return False
     return True
 

@@ -77,7 +77,6 @@ __all__ = [
     "START_COARSE",
     "START_EXPONENTS",
     "START_ROWS",
-    "STOPPED",
     "TOLERANCE",
     "UNIFORM",
     "UNITS",
@@ -168,14 +167,10 @@ N_VECTORS = 8
 START_EXPONENTS, START_COARSE, START_ROWS = 1, 2, 3
 """Rows behind the one that a block begins with: its exponents, or units; its coarse exponents; and how many in all."""
 
-N_BLOCKS, MOST_FRAMES, STOPPED = 0, 1, 2
-"""Integers of the workspace: how many blocks there are; how many frames the next one may have; whether to give up.
+N_BLOCKS, MOST_FRAMES = 0, 1
+"""Integers of the workspace: how many blocks there are; how many frames the next one may have."""
 
-The last is zero when a kernel is called. Whoever waits for it may write another number there meanwhile: the kernel
-returns before it begins the next block, and what it computed means nothing.
-"""
-
-FIRST_FRAME, HOW = 3, 4
+FIRST_FRAME, HOW = 2, 3
 """Integers of the first block, two numbers before those of the second: its first frame; how it was computed."""
 
 

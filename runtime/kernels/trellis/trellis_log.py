@@ -11,7 +11,14 @@ from math import inf
 import numpy as np
 
 from arcgrad.runtime.jit.declare import helper, kernel
-from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights, rounded_off
+from arcgrad.runtime.kernels.entries import (
+    FRAMES_BACKWARD,
+    FRAMES_FORWARD,
+    add_to_entries,
+    gather_weights,
+    is_stopped,
+    rounded_off,
+)
 from arcgrad.runtime.kernels.math.exponentials import LOG2E, exponentials, short_exponentials
 from arcgrad.runtime.kernels.math.vectors import (
     add_picked,
@@ -34,7 +41,6 @@ from arcgrad.runtime.kernels.trellis.blocks import (
     LONGEST,
     N_BLOCKS,
     PREFETCHED,
-    STOPPED,
     columns_width,
     eights,
     frame_places,
@@ -157,7 +163,7 @@ def _forward(region, leaves, frames, work, iwork, sign):
     frame = 0
     loaded = np.int64(0)  # of that type from the first, or `load_frames` would be compiled for 0 as well
     while frame < n_frames:
-        if iwork[STOPPED] != 0:
+        if is_stopped(iwork):
             _, _, _, score = vector_places(region)
             work[score] = -inf
             return -inf
@@ -210,7 +216,7 @@ def _backward(
     prefetched = 0.0
     end = n_frames
     for block in range(iwork[N_BLOCKS] - 1, -1, -1):
-        if iwork[STOPPED] != 0:
+        if is_stopped(iwork):
             return
         block_back(region, work, iwork, n_frames, block, end, want_weights)
         begin = iwork[FIRST_FRAME + 2 * block]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 
 from arcgrad.runtime.jit.declare import kernel
-from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
+from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights, is_stopped
 from arcgrad.runtime.kernels.trellis import trellis_format as T
 
 __all__ = [
@@ -42,7 +42,10 @@ def _forward(region, leaves, frames, work, iwork, sign):
         work[row + state] = -inf
     for k in range(region[T.N_STARTS]):
         work[row + region[region[T.STARTS] + k]] = 0.0
+    iwork[_END] = -1
     for step in range(n_frames + 1):
+        if is_stopped(iwork):
+            return -sign * inf
         for state in range(n_states):
             best = -inf
             choice = -1

@@ -7,7 +7,8 @@
 #   make check    lint, formatting, types, and the wheel: its types and its docstrings' examples
 #   make fuzz     the parser's fuzz test at full length, and thousands of examples instead of a hundred
 #   make hunt     a million small trellises with extreme scores, twice; HUNT="--count 10000000 --seed 1", HUNT="--help"
-#   make soak     forty thousand evaluations with new graphs: memory stays bounded; a thousand forks of a busy process
+#   make soak     forty thousand evaluations with new graphs: memory stays bounded; a thousand forks of a busy process;
+#                  ten minutes of threads, interrupts and forks
 #   make bench    the benchmarks beside torch and OpenFst; BENCH="--quick", BENCH="--only ctc-*", see docs/benchmarks.md
 #   make docs     write the pages that are made from the source (docs/operators.md)
 #   make format   let ruff fix formatting and imports
@@ -51,6 +52,7 @@ hunt: $(VENV)/test-installed
 
 soak: $(VENV)/test-installed
 	ARCGRAD_SOAK=40000 $(BIN)/python -m pytest tests/runtime/call/test_soak.py
+	ARCGRAD_SOAK_SECONDS=600 $(BIN)/python -m pytest -s tests/runtime/call/test_faults_soak.py
 	ARCGRAD_SOAK=40000 $(BIN)/python -m pytest -m slow tests/runtime/jit/test_forks.py
 
 bench: $(VENV)/bench-installed

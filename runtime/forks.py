@@ -7,12 +7,16 @@ would stay taken for ever.
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
-__all__ = ["when_forked"]
+__all__ = ["forks_held_back", "when_forked"]
+
+forks_held_back = threading.RLock()
+"""While a thread holds this, forks by others wait: a child could not make anew what locks are taken then."""
 
 _functions: dict[Callable[[], None], None] = {}
 # Methods by the object whose they are, which may go. `weakref.WeakMethod` complains when the interpreter ends.
@@ -49,4 +53,7 @@ def _call_back() -> None:
 
 
 if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=forks_held_back.acquire, after_in_parent=forks_held_back.release, after_in_child=forks_held_back.release
+    )
     os.register_at_fork(after_in_child=_call_back)

@@ -302,27 +302,30 @@ class Lru(Generic[T]):
         Where `build` raises, nothing is kept, and a thread that waited for the value builds it itself.
         """
         while True:
-            with self._lock:
-                entry = self._entries.get(key)
-                if entry is not None:
-                    self._use(entry)
-                    return entry.value, False
-                others = self._building.get(key)
-                if others is None:
-                    mine = self._building[key] = threading.Event()
-                    break
+            mine = None
+            try:  # from here on: an interrupt may come between any two lines
+                with self._lock:
+                    entry = self._entries.get(key)
+                    if entry is not None:
+                        self._use(entry)
+                        return entry.value, False
+                    others = self._building.get(key)
+                    if others is None or others.is_set():  # nobody builds it, or not any more
+                        mine = self._building[key] = threading.Event()
+                if mine is not None:
+                    value = build()
+                    with self._lock:
+                        if self._building.get(key) is mine:  # else it was cleared: the value is returned, not kept
+                            self.put(key, value)
+                    return value, True
+            finally:
+                if mine is not None:
+                    mine.set()
+                    with self._lock:
+                        if self._building.get(key) is mine:
+                            del self._building[key]
+            assert others is not None
             others.wait()
-        try:
-            value = build()
-            with self._lock:
-                if self._building.get(key) is mine:  # else it was cleared: the value is returned, not kept
-                    self.put(key, value)
-        finally:
-            with self._lock:
-                if self._building.get(key) is mine:
-                    del self._building[key]
-            mine.set()
-        return value, True
 
     def discard(self, key: Hashable) -> None:
         """Forget a key's value, if it is there."""

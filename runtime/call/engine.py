@@ -19,6 +19,7 @@ from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundGraph
 from arcgrad.runtime.jit.background.process import background
 from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
+from arcgrad.runtime.jit.interrupts import interrupts_held_back
 from arcgrad.runtime.jit.patience import LONGER_THAN_COMPILING, Patience
 from arcgrad.runtime.reference.interpreter import interpret
 
@@ -49,15 +50,19 @@ class Engine:
         self._execution: Any = None
         self._choose_tier: Any = None
         self._seconds_interpreted: Any = None
+        self._graph_values: Any = None
 
     @property
     def preparer(self) -> Preparer:
         """The preparer, made when first needed: the interpreter does without."""
         if self._preparer is None:
-            from arcgrad.runtime.call.execute import Execution
-            from arcgrad.runtime.call.prepare import Preparer
-            from arcgrad.runtime.call.tier import choose_tier, seconds_interpreted
+            with interrupts_held_back():  # one within an import may leave Python's own lock of imports taken
+                from arcgrad.runtime.call.execute import Execution
+                from arcgrad.runtime.call.graph_values import graph_values
+                from arcgrad.runtime.call.prepare import Preparer
+                from arcgrad.runtime.call.tier import choose_tier, seconds_interpreted
 
+            self._graph_values = graph_values
             self._execution, self._choose_tier, self._seconds_interpreted = Execution, choose_tier, seconds_interpreted
             self._preparer = Preparer(self.program, self.limits)
         return self._preparer
@@ -85,9 +90,7 @@ class Engine:
         if bound.waiting.inputs:
             bound.waiting.check(but=prepared.met)
         if prepared.emitted is None and not wrt:
-            from arcgrad.runtime.call.graph_values import graph_values
-
-            return list(graph_values(prepared, bound)), {}
+            return list(self._graph_values(prepared, bound)), {}
         if self.mode == "auto":
             return self._run_without_waiting(prepared, bound, wrt, cotangent, out)
         return self._run_in(self.mode, prepared, bound, wrt, cotangent, out)

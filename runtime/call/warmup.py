@@ -12,6 +12,7 @@ from arcgrad.runtime.call.stages import StageRun
 from arcgrad.runtime.data.inputs import BoundDense
 from arcgrad.runtime.jit.background.process import background
 from arcgrad.runtime.jit.declare import Kernel
+from arcgrad.runtime.jit.interrupts import apart
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints
 from arcgrad.runtime.threads import n_cores
 from arcgrad.runtime.transforms import TWINS
@@ -48,7 +49,7 @@ class Sharing:
         """Load or compile them, and what routines loaded so far would ask for with other graphs or scores."""
         from arcgrad.runtime.jit import link
 
-        while kernels := link.not_loaded():
+        while kernels := apart(link.not_loaded):
             self._load(kernels)
         self._load(self._kernels)
 

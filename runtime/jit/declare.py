@@ -42,6 +42,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from arcgrad.runtime.forks import forks_held_back
 from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
 from arcgrad.runtime.jit.cache import Tier, cache
 from arcgrad.runtime.jit.interrupts import apart, interrupts_held_back
@@ -66,10 +67,16 @@ R = TypeVar("R")
 _ASK_AGAIN = 0.25
 
 
+def _is_imported() -> bool:
+    return hasattr(sys.modules.get("arcgrad.runtime.jit.compat"), "why_plain")
+
+
 def _compiler() -> Any:
     """The module that compiles: of numba's insides, or by its public means."""
-    if "arcgrad.runtime.jit.compat" not in sys.modules:
-        with interrupts_held_back():  # an interrupt within numba's import leaves it half imported for good
+    if not _is_imported():
+        # An interrupt within numba's import leaves it half imported for good, and a child forked meanwhile has modules
+        # that are never unlocked.
+        with interrupts_held_back(), forks_held_back:
             importlib.import_module("arcgrad.runtime.jit.compat")
     from arcgrad.runtime.jit import compat
 
@@ -85,8 +92,9 @@ def _compiler() -> Any:
 
 def keeps_on_disk() -> bool:
     """Whether compiled code is kept on disk, as far as this can be told without importing numba."""
-    compat: Any = sys.modules.get("arcgrad.runtime.jit.compat")
-    return os.environ.get("ARCGRAD_PLAIN_JIT", "0") in ("", "0") if compat is None else compat.why_plain() is None
+    # Another thread may be importing it, and then it has no names yet.
+    why_plain = getattr(sys.modules.get("arcgrad.runtime.jit.compat"), "why_plain", None)
+    return os.environ.get("ARCGRAD_PLAIN_JIT", "0") in ("", "0") if why_plain is None else why_plain() is None
 
 
 class Helper(Generic[P, R]):

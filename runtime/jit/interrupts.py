@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from arcgrad.runtime.jit.background.waiting import may_compile, progress
+from arcgrad.runtime.jit.background.waiting import compiling, may_compile, progress
 
 __all__ = ["apart", "interrupts_held_back"]
 
@@ -23,17 +23,22 @@ T = TypeVar("T")
 
 
 def apart(compile_or_load: Callable[[], T]) -> T:
-    """Have another thread compile, where this is the main one and may: Ctrl-C ends the wait, not the compilation."""
-    compat = sys.modules.get("arcgrad.runtime.jit.compat")
-    if not (may_compile() and _hears_interrupts()) or (compat is not None and compat.holds_compiler_lock()):
+    """Have another thread compile or load, where this is the main one: Ctrl-C ends the wait, not the compilation.
+
+    For loading, too: an interrupt in the moment in which numba's lock is taken would leave it taken.
+    """
+    holds_lock = getattr(sys.modules.get("arcgrad.runtime.jit.compat"), "holds_compiler_lock", None)
+    if not _hears_interrupts() or (holds_lock is not None and holds_lock()):
         return compile_or_load()
+    allowed = may_compile()
     done = threading.Event()
     results: list[T] = []
     errors: list[BaseException] = []
 
     def work() -> None:
         try:
-            results.append(compile_or_load())
+            with compiling(allowed):
+                results.append(compile_or_load())
         except BaseException as error:
             errors.append(error)
         finally:

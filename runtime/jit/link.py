@@ -29,6 +29,7 @@ from arcgrad.runtime.jit.compat import (
     make_signature,
     parsed,
 )
+from arcgrad.runtime.jit.interrupts import apart
 
 __all__ = [
     "SYMBOLS",
@@ -205,7 +206,7 @@ def not_loaded() -> list[Any]:
 
 def load_lazy() -> None:
     """Load them, and those that they may ask for."""
-    while kernels := not_loaded():
+    while kernels := apart(not_loaded):
         for kernel in kernels:
             kernel.load()
 

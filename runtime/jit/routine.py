@@ -20,7 +20,7 @@ from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.jit.background.waiting import NotCompiled
 from arcgrad.runtime.jit.cache import Tier, cache
 from arcgrad.runtime.jit.declare import Code, Kernel
-from arcgrad.runtime.jit.interrupts import apart
+from arcgrad.runtime.jit.interrupts import apart, interrupts_held_back
 
 __all__ = ["Routine", "load_routine", "without_comments"]
 
@@ -87,7 +87,8 @@ def load_routine(
         linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
         sys.modules[module.__name__] = module
         try:
-            exec(compile(text, filename, "exec"), module.__dict__)
+            with interrupts_held_back():  # it imports kernels, and an interrupt may leave the lock of imports taken
+                exec(compile(text, filename, "exec"), module.__dict__)
             function: Callable[..., Any] = module.__dict__[name]
             if tier == "fused":
                 assert signature is not None

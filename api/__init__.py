@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from arcgrad.runtime.data.dense import Dense, dense
-    from arcgrad.runtime.data.files import load, save
+    from arcgrad.runtime.data.files import load, load_symbols, save
     from arcgrad.runtime.data.graph import Graph, linear
     from arcgrad.runtime.data.isomorphism import equal, isomorphic
     from arcgrad.runtime.data.symbols import SymbolTable
@@ -62,6 +62,7 @@ __all__ = [
     "isomorphic",
     "linear",
     "load",
+    "load_symbols",
     "save",
     "warmup",
 ]
@@ -89,6 +90,7 @@ _HOMES = {
     "isomorphic": "arcgrad.runtime.data.isomorphism",
     "linear": "arcgrad.runtime.data.graph",
     "load": "arcgrad.runtime.data.files",
+    "load_symbols": "arcgrad.runtime.data.files",
     "save": "arcgrad.runtime.data.files",
     "warmup": "arcgrad.equation",
 }

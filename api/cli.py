@@ -22,7 +22,7 @@ _INPUTS = """\
 inputs are NAME=VALUE, where VALUE is
   a number                  for a score
   FILE.npy                  an array (T, C) or (B, T, C): a dense input; () or (B,): scores
-  FILE                      a graph: .att OpenFst text, .gtn or .txt GTN text, .k2, .json; .npz or no suffix
+  FILE                      a graph: .fst OpenFst, .att its text, .gtn or .txt GTN text, .k2, .json; .npz or no suffix
   1:2,3:4                   a mapping of labels
 a name given several times makes a batch of its values.
 
@@ -101,8 +101,8 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("inputs", metavar="NAME=VALUE", nargs="*", help="the inputs; see below")
         added.add_argument("--format", metavar="FORMAT", help="of graph files, whatever their suffix: gtn, openfst, …")
         added.add_argument("--symbols", metavar="FILE", help='symbol table (OpenFst\'s text) of literals such as "abc"')
-        added.add_argument("--isymbols", metavar="FILE", help="symbol table of the input labels in OpenFst text")
-        added.add_argument("--osymbols", metavar="FILE", help="symbol table of the output labels in OpenFst text")
+        added.add_argument("--isymbols", metavar="FILE", help="symbol table of the input labels in OpenFst files")
+        added.add_argument("--osymbols", metavar="FILE", help="symbol table of the output labels in OpenFst files")
         added.add_argument("--definitions", metavar="FILE", help="definitions that the equation may use")
         added.add_argument("--mode", default="auto", choices=("auto", "interpret", "kernels", "fused"))
     evaluate.add_argument("--grad", action="store_true", help="print the gradient, too")

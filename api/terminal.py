@@ -22,7 +22,7 @@ def read_input(word: str, format: str | None = None, **tables: Any) -> Any:
         word: a number; a label mapping ``1:2,3:4``; or the name of a file. ``.npy`` holds an array: scores (T, C) or
             (B, T, C) of a dense input, or a number, or (B,) numbers. Any other file holds a graph.
         format: of graph files; None goes by the suffix, as ``ag.load`` does.
-        tables: ``isymbols`` and ``osymbols`` of files in OpenFst's text form.
+        tables: ``isymbols`` and ``osymbols`` of files in OpenFst's forms.
 
     Raises:
         InputError: the file does not hold what was expected.
@@ -39,7 +39,7 @@ def read_input(word: str, format: str | None = None, **tables: Any) -> Any:
         return _read_array(word)
     from arcgrad.runtime.data.files import load
 
-    return load(word, format, **(tables if (format or suffix) in ("openfst", ".att") else {}))
+    return load(word, format, **(tables if (format or suffix) in ("openfst", ".att", "fst", ".fst") else {}))
 
 
 def _read_array(file: str) -> Any:

@@ -7,14 +7,15 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from arcgrad.grammar.errors import FormatError, InputError, UnsupportedError
+from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.arguments import checked_path, decoded
 from arcgrad.runtime.data.formats import Format, format_named, formats
-from arcgrad.runtime.data.formats.text import checked_options
+from arcgrad.runtime.data.formats.text import checked_options, writer_of
 from arcgrad.runtime.data.graph import Graph
+from arcgrad.runtime.data.symbols import SymbolTable
 
-__all__ = ["load", "save"]
+__all__ = ["load", "load_symbols", "save"]
 
 _OWN = "npz"
 
@@ -24,14 +25,15 @@ def load(path: str | os.PathLike[str], format: str | None = None, **options: Any
 
     Args:
         path: the file.
-        format: "gtn", "openfst" (its text form, costs negated), "k2", "json" or "npz". None goes by the file's
-            suffix: .gtn and .txt, .att (OpenFst's text), .k2, .json, .npz; no suffix is arcgrad's own lossless form
-            (npz), too.
-        options: what ``Graph.from_text`` takes for that format: ``shift``, ``acceptor``, ``isymbols``, ``osymbols``.
+        format: "gtn", "openfst" (its text form, costs negated), "fst" (its binary form), "k2", "arpa", "json" or
+            "npz". None goes by the file's suffix: .gtn and .txt, .att (OpenFst's text), .fst, .k2, .arpa, .json, .npz;
+            no suffix is arcgrad's own lossless form (npz), too.
+        options: what ``Graph.from_text`` takes for that format: ``shift``, ``acceptor``, ``isymbols``, ``osymbols``,
+            ``epsilon``, ``symbols``, ``backoff``. "fst" takes ``shift``, ``isymbols`` and ``osymbols``: tables in which
+            the symbols that the file holds are looked up; ``ag.load_symbols`` gives the file's own.
 
     Raises:
-        FormatError: the file is malformed; it names file, line and column. Or its suffix is unknown.
-        UnsupportedError: a form that cannot be read yet (.fst, OpenFst's binary one, and .arpa).
+        FormatError: the file is malformed; it names file, line and column, or the offset. Or its suffix is unknown.
         InputError: no name of a file, no such format or option.
         OSError: the file cannot be read.
 
@@ -58,7 +60,9 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
         path: the file.
         graph: the graph.
         format: as for ``load``.
-        options: what ``Graph.to_text`` takes for that format: ``shift``, ``isymbols``, ``osymbols``.
+        options: what ``Graph.to_text`` takes for that format: ``shift``, ``isymbols``, ``osymbols``, ``epsilon``. For
+            "fst", tables are stored with the graph, ``arc_type`` is "standard" (tropical, the default), "log" or
+            "log64", ``fst_type`` "vector" (the default) or "const", and ``align=True`` makes a const graph mappable.
 
     Warns:
         UserWarning: the format cannot express this graph exactly and an equivalent one was written.
@@ -66,7 +70,7 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
     Raises:
         InputError: no graph, no such format or option, or a label that the format cannot hold.
         FormatError: an unknown suffix.
-        UnsupportedError: a form that cannot be written yet (.fst).
+        UnsupportedError: a form that is only read (.arpa).
         OSError: the file cannot be written.
 
     Example:
@@ -91,15 +95,50 @@ def _write(graph: Graph, chosen: Format, options: dict[str, Any]) -> str | bytes
     if not isinstance(graph, Graph):
         hint = "dense inputs are written by .to_graph()" if hasattr(graph, "to_graph") else None
         raise InputError(f"graph is {kind_of(graph)}, but must be a Graph", hint=hint)
-    return chosen.write(graph, **checked_options(chosen, options, chosen.options))
+    return writer_of(chosen)(graph, **checked_options(chosen, options, chosen.options + chosen.write_options))
+
+
+def load_symbols(
+    path: str | os.PathLike[str], side: str = "input", format: str | None = None, **options: Any
+) -> SymbolTable:
+    """Read the table of symbols that a file holds beside its graph: OpenFst's binary form, an ARPA model's words.
+
+    A file that is a table itself is read by ``ag.SymbolTable.load``.
+
+    Args:
+        path: the file.
+        side: "input" or "output", whose labels the symbols are.
+        format: as for ``load``.
+        options: ``shift`` as for ``load``, so that the labels are those of the graph.
+
+    Raises:
+        FormatError: the file is malformed, or holds no such table.
+        InputError: a format whose files hold none; no such side.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> import arcgrad as ag, tempfile, os
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "chain.fst")
+        ...     ag.save(path, ag.linear([1, 2]), isymbols={"a": 1, "b": 2})
+        ...     ag.load_symbols(path)
+        SymbolTable(2 symbols: 'a' 1, 'b' 2)
+    """
+    if side not in ("input", "output"):
+        raise InputError(f"side is {shown(side)}, but must be 'input' or 'output'")
+    file = checked_path(path)
+    chosen = _choose(file, format)
+    if chosen.read_symbols is None:
+        raise InputError(
+            f"{file}: files in the format {chosen.name!r} hold no symbols",
+            hint="a file that is a table itself is read by ag.SymbolTable.load",
+        )
+    checked = checked_options(chosen, options, tuple(name for name in chosen.options if name == "shift"))
+    data = Path(file).read_bytes()
+    return chosen.read_symbols(data if chosen.binary else decoded(data, file, _OTHER_FORM), file, side, **checked)
 
 
 _OTHER_FORM = "a binary file of another form? name it with format="
-# Forms to come, and what does meanwhile.
-_LATER = {
-    ".fst": ("OpenFst's binary form", "fstprint x.fst > x.att, then ag.load('x.att'); and fstcompile x.att > x.fst"),
-    ".arpa": ("the ARPA form of language models", "convert it to OpenFst's text form, .att"),
-}
 _DRAWINGS = (".svg", ".dot", ".gv", ".png", ".pdf")
 
 
@@ -107,9 +146,6 @@ def _choose(file: str, format: str | None, writing: bool = False) -> Format:
     if format is not None:
         return format_named(format)
     suffix = os.path.splitext(file)[1].lower()
-    if suffix in _LATER:
-        form, hint = _LATER[suffix]
-        raise UnsupportedError(f"{file}: {form} ({suffix}) cannot be read or written yet", hint=hint)
     for entry in formats().values():
         if suffix in entry.suffixes:
             return entry

@@ -273,6 +273,8 @@ def test_files_that_are_malformed(tmp_path: Path) -> None:
         ("k.gtn", b"0\n1\n0 1 5 5 nan\n"),
         ("l.att", b"0 1 5 5 -inf\n1\n"),
         ("m.json", b"9" * 5_000),
+        ("n.fst", b""),
+        ("o.fst", b"0 1 5 5\n"),
     ]:
         path = tmp_path / name
         path.write_bytes(content)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.checks import LARGEST
+from arcgrad.runtime.data.symbols import SymbolTable
 
 __all__ = ["Format", "file_labels", "warn_inexact"]
 
@@ -28,31 +29,36 @@ class Format:
         binary: whether it is bytes; else it is text.
         options: keyword arguments that both ``read`` and ``write`` take ("shift").
         read_options: keyword arguments that only ``read`` takes.
+        write_options: keyword arguments that only ``write`` takes.
         read: ``read(data, file, **options)``, data being str or, for binary formats, bytes; file is for messages.
             Raises FormatError.
         write: ``write(graph, **options)``, str or, for binary formats, bytes. Warns where the format cannot express the
-            graph exactly.
+            graph exactly. None: it is only read.
+        read_symbols: ``read_symbols(data, file, side, **options)``, the table of symbols that a file holds beside its
+            graph; None: such files hold none.
     """
 
     name: str
     summary: str
     suffixes: tuple[str, ...]
     read: Callable[..., BareGraph]
-    write: Callable[..., str | bytes]
+    write: Callable[..., str | bytes] | None = None
+    read_symbols: Callable[..., SymbolTable] | None = None
     binary: bool = False
     options: tuple[str, ...] = ()
     read_options: tuple[str, ...] = ()
+    write_options: tuple[str, ...] = ()
 
 
-def warn_inexact(format: str, reasons: Sequence[str]) -> None:
-    """Warn, where there are reasons, that an equivalent graph was written in place of the one given."""
+def warn_inexact(form: str, reasons: Sequence[str]) -> None:
+    """Warn, where there are reasons, that an equivalent graph was written, in that form, in place of the one given."""
     if reasons:
         # Point at the first caller outside arcgrad: ag.save and Graph.to_text lie at different depths.
         level, frame = 1, sys._getframe()
         while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("arcgrad."):
             level, frame = level + 1, frame.f_back
         warnings.warn(
-            f"{format} text cannot express this graph exactly, so an equivalent one was written: " + "; ".join(reasons),
+            f"{form} cannot express this graph exactly, so an equivalent one was written: " + "; ".join(reasons),
             UserWarning,
             stacklevel=level,
         )

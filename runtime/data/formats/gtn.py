@@ -80,7 +80,7 @@ def write(graph: BareGraph, *, shift: int = 0) -> str:
         reasons.append(f"states {mentioned} … {graph.n_states - 1} have no arc and are neither start nor accept")
     if graph.tie is not None:
         reasons.append("arcs that share parameters are written with weights of their own")
-    warn_inexact("GTN", reasons)
+    warn_inexact("GTN text", reasons)
     rules = {"format": "GTN", "epsilon": EPSILON, "low": 0, "shift": shift}
     inputs = file_labels(graph.ilabel.tolist(), "ilabel", **rules)  # type: ignore[arg-type]
     outputs = file_labels(graph.olabel.tolist(), "olabel", **rules)  # type: ignore[arg-type]

@@ -94,7 +94,7 @@ def write(graph: BareGraph, *, shift: int = 0) -> str:
     if not _has_final(graph):
         reasons.append("a new last state becomes the one final state")
         graph = single_accept(graph)
-    warn_inexact("k2", reasons)
+    warn_inexact("k2 text", reasons)
 
     final = graph.n_states - 1
     dst, weight = graph.dst.tolist(), graph.arc_weight.tolist()

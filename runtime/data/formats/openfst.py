@@ -22,7 +22,7 @@ from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.formats.base import Format, file_labels, warn_inexact
 from arcgrad.runtime.data.formats.lines import Line, split_lines
-from arcgrad.runtime.data.formats.rebuild import single_start
+from arcgrad.runtime.data.formats.rebuild import single_start, weighted_finals
 from arcgrad.runtime.data.symbols import EPSILON_NAMES, SymbolTable
 
 __all__ = ["FORMAT", "read", "write"]
@@ -159,11 +159,11 @@ def write(
     if len(graph.start) != 1 and graph.n_states:
         reasons.append(f"{len(graph.start) or 'no'} starts become one new start state, 0")
         graph = single_start(graph)
-    warn_inexact("OpenFst", reasons)
+    warn_inexact("OpenFst text", reasons)
     inputs = _words(graph.ilabel.tolist(), "ilabel", shift, isymbols)
     outputs = _words(graph.olabel.tolist(), "olabel", shift, osymbols)
     src, dst, weight = graph.src.tolist(), graph.dst.tolist(), graph.arc_weight.tolist()
-    n_finals = _weighted_finals(graph)
+    n_finals = weighted_finals(graph)
     n_arcs, n_states = graph.n_arcs - n_finals, graph.n_states - n_finals
 
     rows = [
@@ -201,35 +201,6 @@ def _cost_column(weight: float) -> str:
     if weight == 0.0:
         return ""
     return "\tInfinity" if weight == -math.inf else f"\t{-weight!r}"
-
-
-def _weighted_finals(graph: BareGraph) -> int:
-    """How many of the last states and arcs are what ``read`` makes of final states with a cost."""
-    src, dst = graph.src.tolist(), graph.dst.tolist()
-    ends: dict[int, int] = {}
-    for state in src + dst:
-        ends[state] = ends.get(state, 0) + 1
-    starts, accepts = set(graph.start.tolist()), set(graph.accept.tolist())
-    weights = graph.arc_weight.tolist()
-    sources: set[int] = set()
-    count = 0
-    while count < min(graph.n_arcs, graph.n_states):
-        arc, state = graph.n_arcs - 1 - count, graph.n_states - 1 - count
-        is_final_arc = (
-            dst[arc] == state
-            and ends[state] == 1
-            and state in accepts
-            and state not in starts
-            and graph.ilabel[arc] == graph.olabel[arc] == EPSILON
-            and weights[arc] not in (0.0, -math.inf)
-            and src[arc] not in accepts
-            and src[arc] not in sources
-        )
-        if not is_final_arc:
-            break
-        sources.add(src[arc])
-        count += 1
-    return count
 
 
 FORMAT = Format(

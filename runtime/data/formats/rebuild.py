@@ -1,4 +1,7 @@
-"""Equivalent graphs with one start or one accept, for formats that can express no more. No format of its own."""
+"""Equivalent graphs with one start or one accept, for formats that can express no more, and final weights of others.
+
+No format of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 from arcgrad.runtime.data.bare_graph import BareGraph
 
-__all__ = ["single_accept", "single_start", "swap_states"]
+__all__ = ["single_accept", "single_start", "swap_states", "weighted_finals"]
 
 
 def single_start(graph: BareGraph) -> BareGraph:
@@ -62,3 +65,27 @@ def swap_states(graph: BareGraph, one: int, other: int) -> BareGraph:
         np.sort(renumber(t.accept)),
     )
     return BareGraph.from_topology(topology, graph.arc_weight)
+
+
+def weighted_finals(graph: BareGraph) -> int:
+    """How many of the last states and arcs are what reading makes of final states with a weight, in OpenFst's formats.
+
+    Each is an ε arc with a weight into an accept that has no other arc; its source has one such arc and is no accept.
+    """
+    n = min(graph.n_arcs, graph.n_states)
+    first_arc, first = graph.n_arcs - n, graph.n_states - n
+    src, dst, weight = graph.src[first_arc:], graph.dst[first_arc:], graph.arc_weight[first_arc:]
+    # How many ends of arcs lie at each of the last n states.
+    ends = np.concatenate([graph.src[graph.src >= first], graph.dst[graph.dst >= first]]) - first
+    accepts = graph.accept[graph.accept >= first] - first
+    is_accept = np.zeros(n, dtype=np.bool_)
+    is_accept[accepts] = True
+    is_accept[graph.start[graph.start >= first] - first] = False
+    fits = (dst == first + np.arange(n)) & is_accept & (np.bincount(ends, minlength=n) == 1)
+    fits &= (graph.ilabel[first_arc:] == EPSILON) & (graph.olabel[first_arc:] == EPSILON)
+    fits &= (weight != 0.0) & (weight > -np.inf) & ~np.isin(src, graph.accept)
+    count = n if fits.all() else int(np.argmin(fits[::-1]))
+    sources = src[::-1][:count]
+    once = np.zeros(count, dtype=np.bool_)
+    once[np.unique(sources, return_index=True)[1]] = True
+    return count if once.all() else int(np.argmin(once))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         UndefinedError,
         UnsupportedError,
     )
+    from arcgrad.runtime.data.archives.files import iter_all, load_all, save_all
     from arcgrad.runtime.data.dense import Dense, dense
     from arcgrad.runtime.data.files import load, load_symbols, save
     from arcgrad.runtime.data.graph import Graph, linear
@@ -60,10 +61,13 @@ __all__ = [
     "equal",
     "graphs",
     "isomorphic",
+    "iter_all",
     "linear",
     "load",
+    "load_all",
     "load_symbols",
     "save",
+    "save_all",
     "warmup",
 ]
 
@@ -88,10 +92,13 @@ _HOMES = {
     "equal": "arcgrad.runtime.data.isomorphism",
     "graphs": "arcgrad.graphs:",
     "isomorphic": "arcgrad.runtime.data.isomorphism",
+    "iter_all": "arcgrad.runtime.data.archives.files",
     "linear": "arcgrad.runtime.data.graph",
     "load": "arcgrad.runtime.data.files",
+    "load_all": "arcgrad.runtime.data.archives.files",
     "load_symbols": "arcgrad.runtime.data.files",
     "save": "arcgrad.runtime.data.files",
+    "save_all": "arcgrad.runtime.data.archives.files",
     "warmup": "arcgrad.equation",
 }
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.grammar.mistakes import kind_of, shown
@@ -15,7 +17,7 @@ from arcgrad.runtime.data.formats.text import checked_options, writer_of
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.symbols import SymbolTable
 
-__all__ = ["load", "load_symbols", "save"]
+__all__ = ["load", "load_symbols", "replacing", "save"]
 
 _OWN = "npz"
 
@@ -88,7 +90,8 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
     file = checked_path(path)
     chosen = _choose(file, format, writing=True)
     data = _write(graph, chosen, options)
-    _replace(file, data if isinstance(data, bytes) else data.encode())
+    with replacing(file) as stream:
+        stream.write(data if isinstance(data, bytes) else data.encode())
 
 
 def _write(graph: Graph, chosen: Format, options: dict[str, Any]) -> str | bytes:
@@ -139,6 +142,7 @@ def load_symbols(
 
 
 _OTHER_FORM = "a binary file of another form? name it with format="
+_ARCHIVES = (".far", ".ark")
 _DRAWINGS = (".svg", ".dot", ".gv", ".png", ".pdf")
 
 
@@ -155,19 +159,23 @@ def _choose(file: str, format: str | None, writing: bool = False) -> Format:
     hint = "name the form: format=… in Python, --format … on the command line, a last word of :load"
     if suffix in _DRAWINGS and writing:
         hint = f"drawings will be made by graph.draw({shown(os.path.basename(file))}), which is not implemented yet"
+    if suffix in _ARCHIVES:
+        hint = "archives are read by ag.load_all and ag.iter_all, and written by ag.save_all"
     raise FormatError(
         f"the suffix {suffix} names no form of graphs; known are {known}; no suffix is {_OWN}", file=file, hint=hint
     )
 
 
-def _replace(file: str, data: bytes) -> None:
+@contextmanager
+def replacing(file: str) -> Iterator[BinaryIO]:
+    """A stream whose bytes replace a file in one step once all are written; if something fails, the file stays."""
     # A link keeps pointing where it did: what it points to is replaced.
     target = os.path.realpath(file)
     temporary = f"{target}.{secrets.token_hex(6)}.tmp"
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with open(descriptor, "wb") as stream:
-            stream.write(data)
+            yield stream
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from arcgrad.runtime.data.checks import LARGEST, states_count
 from arcgrad.runtime.data.formats.arrays import read_array
 from arcgrad.runtime.data.formats.base import Format
 
-__all__ = ["FORMAT", "read", "write"]
+__all__ = ["FORMAT", "Members", "graph_arrays", "graph_of", "read", "refused_zip", "write"]
 
 _VERSION = 1
 
@@ -37,9 +39,15 @@ def read(data: bytes, file: str = "<bytes>") -> BareGraph:
             file=file,
             hint="name another form with format=, or by a suffix (.gtn, .att for OpenFst's text, .k2, .json)",
         )
+    with refused_zip(file), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return graph_of(Members(archive, file), file)
+
+
+@contextmanager
+def refused_zip(file: str) -> Iterator[None]:
+    """Turn whatever reading a damaged archive raises into FormatError."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _graph(_Members(archive, file), file)
+        yield
     except FormatError:
         raise
     except InputError as error:
@@ -48,28 +56,31 @@ def read(data: bytes, file: str = "<bytes>") -> BareGraph:
         raise FormatError(f"a damaged .npz archive: {error or type(error).__name__}", file=file) from None
 
 
-class _Members:
-    """The arrays of an archive, each read when it is asked for."""
+class Members:
+    """The arrays of an archive whose names begin with ``prefix``, each read when it is asked for."""
 
-    def __init__(self, archive: zipfile.ZipFile, file: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, file: str, prefix: str = "") -> None:
         self._archive = archive
+        self._prefix = prefix
         self._file = file
-        self._known = {info.filename: info for info in archive.infolist()}
+        self._known = archive.NameToInfo
 
     def __contains__(self, name: str) -> bool:
-        return f"{name}.npy" in self._known
+        return f"{self._prefix}{name}.npy" in self._known
 
     def read(self, name: str, kinds: str = "iu", n_axes: int = 1, most: int = LARGEST) -> NDArray[Any]:
         if name not in self:
             raise FormatError(f"the archive has no array {name!r}", file=self._file)
-        info = self._known[f"{name}.npy"]
+        info = self._known[f"{self._prefix}{name}.npy"]
         with self._archive.open(info) as stream:
             return read_array(stream, info.file_size, self._file, name, kinds, (n_axes,), most)
 
 
-def _graph(members: _Members, file: str) -> BareGraph:
+def graph_of(members: Members, file: str) -> BareGraph:
+    """The graph that the arrays of an archive make; raises FormatError or InputError where they make none."""
     if "arcgrad_graph" not in members:
-        raise FormatError("an .npz archive, but not of an arcgrad graph", file=file)
+        hint = "ag.load_all reads files of several graphs" if "arcgrad_archive" in members else None
+        raise FormatError("an .npz archive, but not of an arcgrad graph", file=file, hint=hint)
     version = members.read("arcgrad_graph", n_axes=0)
     if version != _VERSION:
         raise FormatError(f"version {version} of the form; this arcgrad reads version {_VERSION}", file=file)
@@ -92,6 +103,13 @@ def _graph(members: _Members, file: str) -> BareGraph:
 
 def write(graph: BareGraph) -> bytes:
     """The graph as an .npz archive; the same graph gives the same bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **graph_arrays(graph))
+    return buffer.getvalue()
+
+
+def graph_arrays(graph: BareGraph) -> dict[str, Any]:
+    """A graph's arrays as archives hold them, by name."""
     arrays: dict[str, Any] = {
         "arcgrad_graph": np.int64(_VERSION),
         "n_states": np.int64(graph.n_states),
@@ -106,9 +124,7 @@ def write(graph: BareGraph) -> bytes:
         arrays["olabel"] = graph.olabel
     if graph.tie is not None:
         arrays["tie"] = graph.tie
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    return arrays
 
 
 FORMAT = Format(

@@ -15,6 +15,7 @@ Expresses every graph with one start, ties aside.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from arcgrad.compiler.graphs.topology import EPSILON
 from arcgrad.grammar.errors import InputError
@@ -25,7 +26,7 @@ from arcgrad.runtime.data.formats.lines import Line, split_lines
 from arcgrad.runtime.data.formats.rebuild import single_start, weighted_finals
 from arcgrad.runtime.data.symbols import EPSILON_NAMES, SymbolTable
 
-__all__ = ["FORMAT", "read", "write"]
+__all__ = ["FORMAT", "read", "read_lines", "write"]
 
 
 def read(
@@ -49,7 +50,19 @@ def read(
     Raises:
         FormatError: the text is malformed.
     """
-    lines = [line for line in split_lines(text, file) if line.fields]
+    return read_lines(split_lines(text, file), shift=shift, acceptor=acceptor, isymbols=isymbols, osymbols=osymbols)
+
+
+def read_lines(
+    rows: Iterable[Line],
+    *,
+    shift: int = 0,
+    acceptor: bool | None = None,
+    isymbols: SymbolTable | None = None,
+    osymbols: SymbolTable | None = None,
+) -> BareGraph:
+    """The graph of a text's lines; see ``read``."""
+    lines = [line for line in rows if line.fields]
     for line in lines:
         if len(line.fields) > 5:
             line.fail(f"expected at most 5 fields, 'src dst ilabel olabel cost', but found {len(line.fields)}", 5)

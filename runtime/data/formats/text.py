@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.grammar.mistakes import kind_of, shown
@@ -50,7 +50,15 @@ def _text_format(name: str) -> Format:
     return chosen
 
 
-def checked_options(chosen: Format, options: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+class HasName(Protocol):
+    """A format, of one graph or of several."""
+
+    @property
+    def name(self) -> str:
+        """What users call it."""
+
+
+def checked_options(chosen: HasName, options: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
     """The options, checked; ``shift=0`` means nothing and is dropped where the format has no shift."""
     checked = {name: value for name, value in options.items() if name in known or name != "shift" or value != 0}
     for name, value in checked.items():

@@ -22,7 +22,8 @@ _INPUTS = """\
 inputs are NAME=VALUE, where VALUE is
   a number                  for a score
   FILE.npy                  an array (T, C) or (B, T, C): a dense input; () or (B,): scores
-  FILE                      a graph: .fst OpenFst, .att its text, .gtn or .txt GTN text, .k2, .json; .npz or no suffix
+  FILE                      a graph: .fst OpenFst, .att its text, .gtn or .txt GTN text, .k2, .arpa, .json; .npz or
+                            no suffix
   1:2,3:4                   a mapping of labels
 a name given several times makes a batch of its values.
 

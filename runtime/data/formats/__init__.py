@@ -13,7 +13,7 @@ from arcgrad.runtime.data.formats.base import Format
 
 __all__ = ["Format", "format_named", "formats"]
 
-_HELPERS = ("arrays", "base", "fst_bytes", "lines", "rebuild", "text")
+_HELPERS = ("arrays", "backoff", "base", "fst_bytes", "lines", "rebuild", "text")
 
 
 @cache

@@ -14,10 +14,10 @@ from arcgrad.compiler.graphs.topology import EPSILON
 from arcgrad.grammar.errors import FormatError
 from arcgrad.runtime.data.checks import LARGEST
 
-__all__ = ["Line", "split_lines"]
+__all__ = ["FIELD", "Line", "split_lines"]
 
 # Not what Python holds for white space: U+3000 and U+00A0 are symbols like others.
-_FIELD = re.compile(r"[^ \t]+")
+FIELD = re.compile(r"[^ \t]+")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity)", re.IGNORECASE)
 
@@ -37,11 +37,11 @@ class Line:
         self.file = file
         self.number = number
         self.text = text
-        self.fields = _FIELD.findall(text)
+        self.fields = FIELD.findall(text)
 
     def fail(self, message: str, field: int | None = None, hint: str | None = None) -> NoReturn:
         """Raise FormatError at a field; without one, at the first; past the last one, at the line's end."""
-        starts = [match.start() for match in _FIELD.finditer(self.text)]
+        starts = [match.start() for match in FIELD.finditer(self.text)]
         index = 0 if field is None else field
         column = starts[index] + 1 if index < len(starts) else len(self.text.rstrip(" \t")) + 1
         raise FormatError(message, file=self.file, line=self.number, column=column, hint=hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.arguments import whole_number
@@ -73,6 +74,9 @@ def checked_options(chosen: HasName, options: dict[str, Any], known: tuple[str, 
             checked[name] = whole_number(value, "shift", f"an integer within ±{LARGEST}", -LARGEST, LARGEST)
         elif name == "epsilon":
             checked[name] = _epsilons(value)
+        elif name == "limits":
+            if value is not None and not isinstance(value, Limits):
+                raise InputError(f"limits is {shown(value)}, but limits are ag.Limits(…)")
         elif name.endswith("symbols") and value is not None and not isinstance(value, SymbolTable):
             checked[name] = SymbolTable(value)
     return checked

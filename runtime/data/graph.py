@@ -67,10 +67,13 @@ class Graph(BareGraph):
 
         Args:
             text: the whole text.
-            format: "gtn", "openfst" (AT&T text, costs negated), "k2" or "json".
+            format: "gtn", "openfst" (AT&T text, costs negated), "k2", "arpa" or "json".
             shift: added to every label but ε, as in ``shift=-1`` for files that number symbols from 1.
             options: what the format offers beyond that: for "openfst" ``acceptor=True`` or ``False``, and
-                ``isymbols`` and ``osymbols``, tables in which labels are looked up.
+                ``isymbols`` and ``osymbols``, tables in which labels are looked up; for "k2" ``epsilon``, the label
+                that is ε, or None, or a pair for label and aux_label (``(None, 0)`` reads k2's CTC topologies);
+                for "arpa" ``backoff="exact"`` for an arc for each context and word in place of back-off arcs, within
+                ``limits``, and ``symbols``, the table in which words are looked up.
 
         Raises:
             FormatError: the text is malformed; it names line and column.
@@ -92,7 +95,7 @@ class Graph(BareGraph):
         Args:
             format: "gtn", "openfst", "k2" or "json".
             shift: subtracted from every label but ε, so that ``from_text`` with the same shift reads the graph back.
-            options: as for ``from_text``: ``isymbols`` and ``osymbols`` for "openfst".
+            options: as for ``from_text``: ``isymbols`` and ``osymbols`` for "openfst", ``epsilon`` for "k2".
 
         Warns:
             UserWarning: the format cannot express this graph exactly and an equivalent one was written.

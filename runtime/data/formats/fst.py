@@ -169,7 +169,9 @@ def _vector(cursor: Cursor, header: Header) -> _Parts:
     arc = np.dtype([("ilabel", "<i4"), ("olabel", "<i4"), ("cost", weight), ("dst", "<i4")])
     data, begin, end = cursor.data, cursor.at, len(cursor.data)
     unpack, at = head.unpack_from, cursor.at
-    final, counts, heads = [], [], []
+    final: list[float] = []
+    counts: list[int] = []
+    heads: list[int] = []
     remaining = header.n_states
     while remaining if header.n_states >= 0 else at < end:
         if end - at < head.size:
@@ -303,7 +305,7 @@ def graph_bytes(graph: BareGraph, options: FstOptions, at: int = 0, key: str = "
     final[graph.src[n_arcs:]] = costs[n_arcs:]
     src, dst, cost = src[order], graph.dst[:n_arcs][order], costs[:n_arcs][order]
     counts = np.bincount(src, minlength=n_states)
-    properties = _properties(src, *labels, cost, final)
+    properties = _properties(src, labels[0], labels[1], cost, final)
     start = int(graph.start[0]) if n_states else -1
     is_const = options.fst_type == "const"
     head = header_bytes(

@@ -70,9 +70,9 @@ class Line:
         """The state number in a field."""
         return self.integer(field, what, 0, LARGEST - 1)
 
-    def label(self, field: int, what: str, *, epsilon: int, shift: int, hint: str | None = None) -> int:
-        """The label in a field: the file's ``epsilon`` is −1, all others are moved by ``shift``."""
-        value = self.integer(field, what, min(0, epsilon), LARGEST, hint)
+    def label(self, field: int, what: str, *, epsilon: int | None, shift: int, hint: str | None = None) -> int:
+        """The label in a field: the file's ``epsilon`` is −1, others move by ``shift``; None: no label is ε."""
+        value = self.integer(field, what, 0 if epsilon is None else min(0, epsilon), LARGEST, hint)
         if value == epsilon:
             return EPSILON
         if not 0 <= value + shift <= LARGEST:

@@ -113,3 +113,49 @@ def test_round_trip(g: Graph) -> None:
 @given(graphs(low=1, acyclic=True))
 def test_round_trip_of_acyclic_graphs(g: Graph) -> None:
     check_round_trip(g, write, read)
+
+
+# k2.ctc_topo(2): blanks are label 0 of frames, and aux_label 0 is ε.
+CTC = """\
+0 0 0 0 0
+0 1 1 1 0
+0 2 2 2 0
+0 3 -1 -1 0
+1 0 0 0 0
+1 1 1 0 0
+1 2 2 2 0
+1 3 -1 -1 0
+2 0 0 0 0
+2 1 1 1 0
+2 2 2 0 0
+2 3 -1 -1 0
+3
+"""
+
+
+def test_the_epsilon_of_each_side() -> None:
+    g = read(CTC, epsilon=(None, 0))
+    assert g.ilabel.tolist() == [0, 1, 2, -1, 0, 1, 2, -1, 0, 1, 2, -1]
+    assert g.olabel.tolist() == [-1, 1, 2, -1, -1, -1, 2, -1, -1, 1, -1, -1]
+    assert write(g, epsilon=(None, 0)) == CTC.replace(" 0\n", " 0.0\n")
+    assert read(CTC, epsilon=(None, None)).olabel.tolist()[:4] == [0, 1, 2, -1]
+    assert read("0 1 7 0.0\n0 1 0 0.0\n1 2 -1 0.0\n2", epsilon=(7, 7)).ilabel.tolist() == [-1, 0, -1]
+    acceptor = Graph.from_arcs([(0, 1, 0), (1, 2, 5), (2, 3, -1)], [0], [3])
+    assert equal(read(write(acceptor, epsilon=(None, None)), epsilon=(None, None)), acceptor)
+    text = write(acceptor, epsilon=(None, 9))
+    assert text == "0 1 0 0 0.0\n1 2 5 5 0.0\n2 3 -1 -1 0.0\n3\n"
+    assert equal(read(text, epsilon=(None, 9)), acceptor)
+
+
+def test_epsilons_that_do_not_fit() -> None:
+    with pytest.raises(FormatError, match=r"g:1:5: epsilon is \(None, 0\), but arcs have one label here"):
+        read("0 1 5 0.0\n1 2 -1 0.0\n2", "g", epsilon=(None, 0))
+    g = Graph.from_arcs([(0, 1, -1), (1, 2, 9), (2, 3, -1)], [0], [3])
+    with pytest.raises(InputError, match=r"ilabel\[0\] is ε, but epsilon=None says that no ilabel"):
+        write(g, epsilon=(None, None))
+    with pytest.raises(InputError, match=r"ilabel\[1\]: label 9 cannot be written as k2 text, where 9 is ε"):
+        write(g, epsilon=(9, 9))
+    for wrong in (-1, "0", (0,), (0, 1, 2), (0, 1.5), True, 2**31):
+        with pytest.raises(InputError, match="epsilon is"):
+            Graph.from_text(CTC, "k2", epsilon=wrong)
+    assert Graph.from_text(CTC, "k2", epsilon=(None, 0)).n_arcs == 12

@@ -4,10 +4,13 @@ Example:
     >>> import arcgrad as ag
     >>> ag.graphs.string_map([("cat", "cats")])
     Graph(5 states, 4 arcs, transducer, start 0, accept 4)
+    >>> ag.graphs.alignments([7, 8])
+    Graph(6 states, 12 arcs, acceptor, start 0, accept 4 5)
 """
 
 from __future__ import annotations
 
-from arcgrad.runtime.data.builders import string_map
+from arcgrad.runtime.data.builders.alignments import alignments, ctc_topology
+from arcgrad.runtime.data.builders.strings import string_map
 
-__all__ = ["string_map"]
+__all__ = ["alignments", "ctc_topology", "string_map"]

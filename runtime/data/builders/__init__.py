@@ -1,0 +1,1 @@
+"""Builders of graphs that models are made of; users find them in ``arcgrad.graphs``."""

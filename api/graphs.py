@@ -11,8 +11,19 @@ Example:
 from __future__ import annotations
 
 from arcgrad.runtime.data.builders.alignments import alignments, ctc_topology
+from arcgrad.runtime.data.builders.edits import edits, levenshtein
 from arcgrad.runtime.data.builders.models import bigram, ngram
 from arcgrad.runtime.data.builders.rnnt import rnnt_lattice
-from arcgrad.runtime.data.builders.strings import string_map
+from arcgrad.runtime.data.builders.strings import lexicon, string_map
 
-__all__ = ["alignments", "bigram", "ctc_topology", "ngram", "rnnt_lattice", "string_map"]
+__all__ = [
+    "alignments",
+    "bigram",
+    "ctc_topology",
+    "edits",
+    "levenshtein",
+    "lexicon",
+    "ngram",
+    "rnnt_lattice",
+    "string_map",
+]

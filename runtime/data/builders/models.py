@@ -75,8 +75,9 @@ def bigram(scores: ArrayLike, start: ArrayLike | None = None, end: ArrayLike | N
         label.append(np.full(C, EPSILON))
         weight.append(weights_array(end, "end", C, "labels"))
     accept = 1 + labels if end is None else [C + 1]
-    columns = [np.concatenate(column) for column in (src, dst, label)]
-    topology = Topology.make(C + 1 + (end is not None), *columns, None, [0], accept)
+    sources, destinations, labels_read = (np.concatenate(column) for column in (src, dst, label))
+    n_states = C + 1 + (end is not None)
+    topology = Topology.make(n_states, sources, destinations, labels_read, None, [0], accept)
     return Graph.from_topology(topology, np.concatenate(weight))
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import counted, shown
 from arcgrad.runtime.data.arguments import TEXTS, whole_number
@@ -26,13 +25,13 @@ class Targets:
     """The labels of all targets, one after the other.
 
     Attributes:
-        labels: all of them, int32.
+        labels: all of them.
         counts: (B,) how many each target has.
         is_batch: whether a batch was given, or a single target.
         name: ``name(item, position)`` is what the user calls a label.
     """
 
-    labels: IntArray
+    labels: NDArray[Any]
     counts: NDArray[np.int64]
     is_batch: bool
     name: Callable[[int, int], str]

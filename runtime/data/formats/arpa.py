@@ -22,9 +22,12 @@ each string one path. Words are numbered from 1 as the file lists them, <s> and 
 
 from __future__ import annotations
 
+import gc
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import NoReturn
 
 import numpy as np
@@ -45,6 +48,18 @@ _LN10 = math.log(10.0)
 _COUNT = re.compile(r"ngram[ \t]+([0-9]+)[ \t]*=[ \t]*([0-9]+)[ \t]*")
 _SECTION = re.compile(r"\\([0-9]+)-grams:[ \t]*")
 _ODD_SPACE = re.compile(r"[^\S \t\n]")
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Keep the garbage collector from going through the millions of lists that are being made: 0.5 s instead of 2."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _File:
@@ -104,7 +119,8 @@ class _File:
         """The words of the lines of a section."""
         section = self.sections[order - 1]
         split = self.split
-        rows = [fields for fields in map(split, self.rows[section.start : section.stop]) if fields]
+        with _no_collections():
+            rows = [fields for fields in map(split, self.rows[section.start : section.stop]) if fields]
         if len(rows) != self.counts[order - 1]:
             self.line(section.start - 1).fail(
                 f"{len(rows)} {order}-grams follow, but \\data\\ says that there are {self.counts[order - 1]}"
@@ -180,8 +196,9 @@ def _check_widths(parts: _File, order: int, rows: list[list[str]]) -> None:
 
 def _grams(parts: _File, order: int, rows: list[list[str]], index: dict[str, int]) -> NGrams:
     _check_widths(parts, order, rows)
-    flat = [index.get(word, -1) for row in rows for word in row[1 : order + 1]]
-    words = np.array(flat, dtype=np.int64).reshape(len(rows), order)
+    flat = chain.from_iterable(row[1 : order + 1] for row in rows)
+    numbers = map(index.get, flat, repeat(-1))
+    words = np.fromiter(numbers, dtype=np.int64, count=order * len(rows)).reshape(len(rows), order)
     if words.size and words.min() < 0:
         row, column = divmod(int(np.argmin(words.reshape(-1))), order)
         unknown = shown(rows[row][1 + column])

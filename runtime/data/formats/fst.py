@@ -223,8 +223,7 @@ def _const(cursor: Cursor, header: Header) -> _Parts:
         at = cursor.take(count * dtype.itemsize, f"the array of {count} {what}")
         arrays.append(np.frombuffer(cursor.data, dtype, count, at))
     states, arcs = arrays
-    # Wrapping sums would hide what does not fit: no count may exceed the whole.
-    counts = np.minimum(states["n_arcs"], header.n_arcs + 1).astype(np.int64)
+    counts = states["n_arcs"].astype(np.int64)
     ends = np.cumsum(counts)
     begins = ends - counts
     if int(counts.sum()) != header.n_arcs or not np.array_equal(states["pos"][counts > 0], begins[counts > 0]):

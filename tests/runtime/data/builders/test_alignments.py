@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reading import scores
 from support.ctc_graphs import alignment_arcs
+from support.reading import scores
 from support.seeds import for_seeds
 
 import arcgrad as ag

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reading import all_paths
+from support.reading import all_paths
 from support.seeds import for_seeds
 
 import arcgrad as ag

@@ -25,6 +25,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ag.save("a.gtn", A)
     (tmp_path / "a.txt").write_text(A.to_text("gtn"))
     ag.save("b.att", B)
+    ag.save("b.fst", B, isymbols={"x": 5, "y": 7})
+    ag.SymbolTable({"y": 7, "x": 5}).save("xy.syms")
     ag.save("b", B)
     return tmp_path
 
@@ -36,7 +38,7 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("a", ["a.gtn", "a.txt"])
-@pytest.mark.parametrize("b", ["b.att", "b"])
+@pytest.mark.parametrize("b", ["b.att", "b.fst", "b"])
 def test_eval_prints_the_value(folder: Path, capsys: pytest.CaptureFixture[str], a: str, b: str) -> None:
     assert run(capsys, "eval", "LSE[A ∘ B]", f"A={a}", f"B={b}") == (0, "1.5\n", "")
 

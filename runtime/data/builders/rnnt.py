@@ -19,9 +19,15 @@ __all__ = ["rnnt_lattice"]
 
 
 def rnnt_lattice(
-    n_frames: int, target: Any, blank: int = 0, *, scores: Any = None, limits: Limits | None = None
-) -> Graph:
-    """Build the lattice of an RNN transducer for one target: all ways of laying its labels between frames.
+    n_frames: Any,
+    target: Any,
+    blank: int = 0,
+    *,
+    scores: Any = None,
+    lengths: Any = None,
+    limits: Limits | None = None,
+) -> Any:
+    """Build the lattice of an RNN transducer: all ways of laying a target's labels between frames; or a batch of them.
 
     State (t, u) has seen t frames and written u labels; a blank goes on to the next frame, a label to the next label::
 
@@ -34,17 +40,19 @@ def rnnt_lattice(
     So the loss is ``-LSE[R]``.
 
     Args:
-        n_frames: T, at least 1.
-        target: (U,) labels; U = 0 is legal.
-        blank: the label of the blank, which the target may not hold.
-        scores: (T, U + 1, V) scores in nats of each label in each state, usually log-probabilities. They become the
-            graph's weights, flattened, and each arc is tied to its own, so that a gradient with respect to the graph,
-            reshaped, is one with respect to the scores. None: all weights are 0.
-        limits: the most states and arcs.
+        n_frames: T, at least 1; for a batch one number, or one for each target.
+        target: (U,) labels, U = 0 included; or a batch of targets, as ``alignments`` takes them.
+        blank: the label of the blank, which no target may hold.
+        scores: (T, U + 1, V) scores in nats of each label in each state, usually log-probabilities; for a batch
+            (B, T, U + 1, V), padded to the longest, or a list. They become the graph's weights, flattened, and each arc
+            is tied to its own, so that a gradient with respect to the graph, reshaped to (T, U + 1, V) of that target,
+            is one with respect to the scores. None: all weights are 0.
+        lengths: (B,) how many labels each target of an array has.
+        limits: the most states and arcs of one lattice.
 
     Returns:
-        An acceptor of T (U + 1) + 1 states, with T (U + 1) − U arcs of blanks and T U of labels: by their sources, and
-        from each the blank first.
+        For one target a Graph, for a batch the list of them: acceptors of T (U + 1) + 1 states, with T (U + 1) − U arcs
+        of blanks and T U of labels, by their sources, and from each the blank first.
 
     Raises:
         InputError: no frames, labels that are none, or scores of another shape, NaN or +inf.
@@ -64,44 +72,77 @@ def rnnt_lattice(
         >>> round(float(np.exp(value) * 8**3), 9), gradient["R"].reshape(scores.shape)[:, :, 7].round(3).tolist()
         (2.0, [[0.5, 0.0], [0.5, 0.0]])
     """
-    T = whole_number(n_frames, "n_frames", f"an integer from 1 to {LARGEST}", 1, LARGEST)
     blank = whole_number(blank, "blank", "a label, an integer from 0", 0, LARGEST)
-    values = None if scores is None else _checked_scores(scores)
-    found = read_targets(target, None, blank, None if values is None else values.shape[2])
-    if found.is_batch:
-        raise InputError("target is a batch, but a lattice is of one target", hint="build one for each target")
-    U = len(found.labels)
-    if values is not None and values.shape[:2] != (T, U + 1):
+    budget = checked_limits(limits)
+    found = read_targets(target, lengths, blank, None)
+    expected = "the number of frames, an integer from 1"
+    if not found.is_batch:
+        T = whole_number(n_frames, "n_frames", f"{expected} to {LARGEST}", 1, LARGEST)
+        return _lattice(T, found.labels, blank, scores, "scores", budget)
+    B = len(found.counts)
+    given = as_array(n_frames, "n_frames", f"{expected}, or {B} of them")
+    if given.shape not in ((), (B,)):
+        raise InputError(f"n_frames has {describe(given)}, but must be {expected}, or one for each of {B} targets")
+    frames = [
+        whole_number(count, f"n_frames[{b}]" if given.ndim else "n_frames", f"{expected} to {LARGEST}", 1, LARGEST)
+        for b, count in enumerate(np.broadcast_to(given, B).tolist())
+    ]
+    padded = _padded(scores, found.counts, frames)
+    ends = np.cumsum(found.counts).tolist()
+    graphs = []
+    for b, (T, end, U) in enumerate(zip(frames, ends, found.counts.tolist(), strict=True)):
+        own = None if scores is None else scores[b] if padded is None else padded[b, :T, : U + 1]
+        graphs.append(_lattice(T, found.labels[end - U : end], blank, own, f"scores[{b}]", budget))
+    return graphs
+
+
+def _padded(scores: Any, counts: Any, frames: list[int]) -> Any:
+    """The array of all items' scores; None where these are given one by one, or not at all."""
+    B = len(frames)
+    if scores is None or (isinstance(scores, (list, tuple)) and len(scores) == B and B):
+        return None
+    array = as_array(scores, "scores", "real numbers of shape (B, T, U + 1, V), or a list of (T, U + 1, V)")
+    least = (B, max(frames, default=0), int(counts.max(initial=-1)) + 1)
+    if array.ndim != 4 or array.shape[0] != B or array.shape[1] < least[1] or array.shape[2] < least[2]:
         raise InputError(
-            f"scores has {describe(values)}, but must be ({T}, {U + 1}, V): n_frames, the target's labels and one more"
+            f"scores has {describe(array)}, but must be (B, T, U + 1, V) with B = {B}, T ≥ {least[1]}, "
+            f"U + 1 ≥ {least[2]}"
         )
+    return array
+
+
+def _lattice(T: int, labels: Any, blank: int, scores: Any, name: str, budget: Limits) -> Graph:
+    U = len(labels)
     row = U + 1
     n_states, n_arcs = T * row + 1, T * row - U + T * U
-    checked_limits(limits).check_graph(f"the lattice of {T} frames and {U} labels", n_states, n_arcs)
+    budget.check_graph(f"the lattice of {T} frames and {U} labels", n_states, n_arcs)
     state = np.arange(T * row)
     t, u = np.divmod(state, row)
     # From each state: the blank, and the next label.
     src = np.repeat(state, 2)
     dst = np.stack([np.where(t < T - 1, state + row, T * row), state + 1], axis=1).reshape(-1)
-    label = np.stack([np.full(T * row, blank), np.append(found.labels, 0)[u]], axis=1).reshape(-1)
+    label = np.stack([np.full(T * row, blank), np.append(labels, 0)[u]], axis=1).reshape(-1)
     exists = np.stack([(t < T - 1) | (u == U), u < U], axis=1).reshape(-1)
     src, dst, label = src[exists], dst[exists], label[exists]
     topology = Topology.make(n_states, src, dst, label, None, [0], [n_states - 1])
-    if values is None:
+    if scores is None:
         return Graph.from_topology(topology)
+    values = _checked_scores(scores, name, T, row)
     V = values.shape[2]
-    if blank >= V:
-        raise InputError(f"blank is {blank}, but scores has {V} columns ({describe(values)})")
+    most = int(label.max())
+    if most >= V:
+        what = f"the blank {blank}" if most == blank else f"the label {most} of the target"
+        raise InputError(f"{name} has {V} columns ({describe(values)}), but {what} is beyond them")
     if values.size > LARGEST:
-        raise InputError(f"scores has {values.size} entries, but a graph has at most {LARGEST} parameters")
-    tie = freeze((src * V + label).astype(np.int32))
-    return Graph.from_topology(topology, values.reshape(-1), tie)
+        raise InputError(f"{name} has {values.size} entries, but a graph has at most {LARGEST} parameters")
+    return Graph.from_topology(topology, values.reshape(-1), freeze((src * V + label).astype(np.int32)))
 
 
-def _checked_scores(scores: Any) -> Any:
-    array = as_array(scores, "scores", "real numbers of shape (T, U + 1, V)")
-    if array.ndim != 3 or (array.size and array.dtype.kind not in "fiu"):
-        raise InputError(f"scores has {describe(array)}, but must be real numbers of shape (T, U + 1, V)")
+def _checked_scores(scores: Any, name: str, T: int, row: int) -> Any:
+    expected = f"real numbers of shape ({T}, {row}, V): frames, labels of the target and one more, columns"
+    array = as_array(scores, name, expected)
+    if array.ndim != 3 or array.shape[:2] != (T, row) or (array.size and array.dtype.kind not in "fiu"):
+        raise InputError(f"{name} has {describe(array)}, but must be {expected}")
     values = to_floats(array, np.float64)
-    check_weights(values, "scores")
+    check_weights(values, name)
     return values

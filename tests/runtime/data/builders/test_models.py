@@ -227,17 +227,42 @@ def test_the_lattice_has_each_way_of_laying_labels_between_frames(seed: int) -> 
     assert ag.equal(ag.graphs.rnnt_lattice(T, target, blank), ag.Graph.from_topology(graph.topology))
 
 
+def test_a_batch_of_lattices() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(3, 5, 4, 6))
+    targets, frames = [[1, 2], [], [5, 5, 5]], [5, 3, 4]
+    singles = [
+        ag.graphs.rnnt_lattice(T, target, scores=scores[b, :T, : len(target) + 1])
+        for b, (T, target) in enumerate(zip(frames, targets, strict=True))
+    ]
+    listed = [scores[b, :T, : len(target) + 1] for b, (T, target) in enumerate(zip(frames, targets, strict=True))]
+    padded = np.array([[1, 2, 0], [0, 0, 0], [5, 5, 5]])
+    for batch in (
+        ag.graphs.rnnt_lattice(frames, targets, scores=scores),
+        ag.graphs.rnnt_lattice(np.array(frames), targets, scores=listed),
+        ag.graphs.rnnt_lattice(frames, padded, lengths=[2, 0, 3], scores=scores),
+    ):
+        assert [ag.equal(one, other) for one, other in zip(batch, singles, strict=True)] == [True] * 3
+        assert [g.weight.tolist() for g in batch] == [g.weight.tolist() for g in singles]
+    assert len(ag.graphs.rnnt_lattice(4, targets)) == 3
+    assert ag.graphs.rnnt_lattice(4, np.zeros((0, 2), dtype=int)) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
         ((0, [1]), {}, "n_frames is 0"),
         ((2, [1, 0]), {}, r"targets\[1\] is 0, but that is the blank"),
-        ((2, [[1]]), {}, "target is a batch"),
+        (([2, 3], [[1]]), {}, "one for each of 1 targets"),
+        (([2, 0], [[1], [1]]), {}, r"n_frames\[1\] is 0"),
+        ((2.5, [[1]]), {}, "n_frames is 2.5"),
+        ((2, [[1], [2]]), {"scores": np.zeros((2, 2, 1, 3))}, r"B = 2, T ≥ 2, U \+ 1 ≥ 2"),
+        ((2, [[1], [2]]), {"scores": [np.zeros((2, 2, 3)), np.zeros((2, 1, 3))]}, r"scores\[1\] has shape \(2, 1, 3\)"),
         ((2, [1], -1), {}, "blank is -1"),
-        ((2, [1]), {"scores": np.zeros((2, 1, 3))}, r"must be \(2, 2, V\)"),
-        ((2, [1]), {"scores": np.zeros((2, 2))}, r"of shape \(T, U \+ 1, V\)"),
-        ((2, [3]), {"scores": np.zeros((2, 2, 3))}, r"targets\[0\] is 3, but labels go from 0 to 2"),
-        ((2, [1], 3), {"scores": np.zeros((2, 2, 3))}, "blank is 3"),
+        ((2, [1]), {"scores": np.zeros((2, 1, 3))}, r"must be .*\(2, 2, V\)"),
+        ((2, [1]), {"scores": np.zeros((2, 2))}, r"of shape \(2, 2, V\)"),
+        ((2, [3]), {"scores": np.zeros((2, 2, 3))}, r"3 columns .* label 3 of the target"),
+        ((2, [1], 3), {"scores": np.zeros((2, 2, 3))}, "the blank 3 is beyond"),
         ((2, [1]), {"scores": np.full((2, 2, 3), np.nan)}, "scores"),
         ((2, [1]), {"limits": 1}, "limits is 1"),
     ],

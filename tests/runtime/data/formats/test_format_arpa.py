@@ -245,7 +245,7 @@ def test_damaged_texts_are_refused_or_models(seed: int) -> None:
     rng = random.Random(seed)
     text = HAND if seed % 2 else random_model(rng)
     for _ in range(rng.choice([1, 1, 3])):
-        at = rng.randrange(len(text))
+        at = rng.randrange(len(text) + 1)
         text = rng.choice(
             [
                 text[:at],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import stat
 from pathlib import Path
 
 import pytest
+from support.seeds import for_seeds
 
 from arcgrad.grammar.errors import FormatError, InputError, UnsupportedError
 from arcgrad.runtime.data.dense import dense
@@ -56,6 +58,37 @@ def test_a_format_can_be_named(tmp_path: Path, name: str) -> None:
     if not format_named(name).binary:
         assert equal(Graph.from_text(GRAPH.to_text(name), name), GRAPH)
         assert (tmp_path / "g.txt").read_text(encoding="utf-8") == GRAPH.to_text(name)
+
+
+@for_seeds(400)
+def test_damaged_files_of_every_format_are_refused_or_graphs(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    written = [name for name, entry in formats().items() if entry.write is not None]
+    name = written[seed % len(written)]
+    path = tmp_path / "g.txt"
+    save(path, GRAPH, format=name)
+    data = bytearray(path.read_bytes())
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        at = rng.randrange(len(data) + 1)
+        what = rng.randrange(5)
+        if what == 0:
+            del data[at:]
+        elif what == 1:
+            del data[at : at + rng.randint(1, 8)]
+        elif what == 2:
+            data[at:at] = rng.choice(
+                [b"\n", b" ", b"\0", b"-", b"9" * 30, b"1e999", b"nan", b"inf", b"[", b'"', b"\xff"]
+            )
+        elif what == 3:
+            data[at:at] = data[at : at + rng.randint(1, 32)]
+        elif at < len(data):
+            data[at] ^= 1 << rng.randrange(8)
+    path.write_bytes(data)
+    try:
+        graph, message = load(path, format=name), None
+    except FormatError as error:
+        graph, message = None, error.message
+    assert isinstance(graph, Graph) if message is None else message.startswith(str(path))
 
 
 def test_unknown_formats_and_options_are_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from arcgrad.compiler.frontend.expand import Expander, Term
 from arcgrad.compiler.frontend.inference import infer_types
 from arcgrad.compiler.frontend.ir import Interner, Node, Program, topological
+from arcgrad.compiler.frontend.semirings_above import settle_semirings
 from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
 from arcgrad.compiler.operators import named_operators, operator, tagged_operators
 from arcgrad.compiler.types import Type
@@ -61,6 +62,7 @@ def elaborate(
     result = resolver.resolve(root)
     if result.type is Type.MAPPING:
         raise EquationError("an equation's value is a graph or a score, not a label mapping", place=root.place)
+    result = settle_semirings(result, resolver.interner, resolver.places)
     used = {str(n.parameters[0]): n.type for n in topological(result) if n.is_input}
     order = [name for name in _names_in_order(programs) if name in used]
     return Program(

@@ -7,13 +7,14 @@ explode. Nothing recurses: expression depth and definition depth are limited by 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from arcgrad.compiler.frontend.neighbours import neighbours_word
 from arcgrad.compiler.limits import Limits, generous
-from arcgrad.compiler.operators import Category, named_operators, operators
+from arcgrad.compiler.operators import Category, Operator, named_operators, operators
 from arcgrad.grammar import syntax
 from arcgrad.grammar.errors import EquationError, LimitError, Place
 from arcgrad.grammar.mistakes import counted, described, nearest
@@ -185,13 +186,16 @@ class Expander:
             )
         if entry is None:
             raise _unknown_name(call, scope, text)
-        given, fixed, literals = len(call.arguments), len(entry.operands), len(entry.parameter_names)
+        word = _last_word(call, entry)
+        given = len(call.arguments) - len(word)
+        fixed, literals = len(entry.operands), len(entry.parameter_names)
         if entry.category is Category.LITERAL:
             values = tuple(_whole_number(a, text, "a label") for a in call.arguments)
             return self._make(f"[]{entry.name}", (), values, call, text)
         if given < fixed + literals or (given > fixed + literals and not entry.variadic):
             wanted = [f"a {t}" for t in entry.operands] + [f"the number {n}" for n in entry.parameter_names]
             shape = ", ".join(wanted) + (", …" if entry.variadic else "")
+            shape += "".join(f", and the word {each} or not" for each in entry.words)
             raise EquationError(
                 f"{call.name} takes {shape}; {counted(given, 'argument')} given",
                 place=Place(text, call.span),
@@ -204,16 +208,15 @@ class Expander:
         positions = [i for i in range(given) if entry.variadic or i not in literal_at]
         for i in positions:
             operands.append((yield self._expand(call.arguments[i], scope, text)))
-        numbers = tuple(
-            _whole_number(call.arguments[i], text, f"the number {entry.parameter_names[k]}")
-            for k, i in enumerate(literal_at)
+        numbers: tuple[Hashable, ...] = tuple(
+            _number(call.arguments[i], text, entry, entry.parameter_names[k]) for k, i in enumerate(literal_at)
         )
         if entry.variadic:  # binary operators, nested to the left
             term = operands[0]
             for operand in operands[1:]:
                 term = self._make(f"[]{entry.name}", (term, operand), (), call, text)
             return term
-        return self._make(f"[]{entry.name}", tuple(operands), numbers, call, text)
+        return self._make(f"[]{entry.name}", tuple(operands), numbers + word, call, text)
 
     def _expand_definition(
         self, call: syntax.Call, closure: _Closure, scope: _Scope, text: str
@@ -268,6 +271,26 @@ def _whole_number(expression: syntax.Expression, text: str, what: str) -> int:
         place=Place(text, expression.span),
         expected=("a whole number",),
     )
+
+
+def _number(expression: syntax.Expression, text: str, entry: Operator, name: str) -> int | float:
+    """A literal argument of an operator."""
+    if name not in entry.decimals:
+        return _whole_number(expression, text, f"the number {name}")
+    if isinstance(expression, syntax.Number) and 0 <= expression.value < math.inf:
+        return expression.value
+    raise EquationError(
+        f"expected the number {name} here: a number that is written out, 0 or more",
+        place=Place(text, expression.span),
+        expected=("a number, 0 or more",),
+        hint=f"for example {entry.example}",
+    )
+
+
+def _last_word(call: syntax.Call, entry: Operator) -> tuple[str, ...]:
+    """The literal word that an operator's arguments end with, if they do."""
+    last = call.arguments[-1] if len(call.arguments) > 1 else None
+    return (last.name,) if isinstance(last, syntax.Name) and last.name in entry.words else ()
 
 
 def _unknown_name(call: syntax.Call, scope: _Scope, text: str) -> EquationError:

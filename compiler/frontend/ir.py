@@ -179,7 +179,8 @@ def _as_syntax(node: Node, operands: Sequence[syntax.Expression]) -> syntax.Expr
         shown = ", ".join(map(str, labels[:4])) + (", …" if len(labels) > 4 else "")
         return syntax.Name(f"symbols({shown})", nowhere)
     numbers = tuple(syntax.Number(p, nowhere) for p in node.parameters if isinstance(p, (int, float)))
-    return syntax.Call(entry.names[0] if entry.names else entry.name, (*operands, *numbers), nowhere, nowhere)
+    words = tuple(syntax.Name(p, nowhere) for p in node.parameters if isinstance(p, str) and p in entry.words)
+    return syntax.Call(entry.names[0] if entry.names else entry.name, (*operands, *numbers, *words), nowhere, nowhere)
 
 
 # Score operators whose signs mean graph operators in the syntax tree.

@@ -118,6 +118,8 @@ class Operator:
         names: its spellings before ``[``, the first being the canonical one.
         acceptors: whether each operand must be an acceptor (shorter than operands: the rest need not).
         parameter_names: names of its literal arguments in brackets (whole numbers).
+        decimals: those of them that may be decimal numbers.
+        words: literal words, one of which may stand last in brackets; a parameter as it is.
         parameter_positions: where these stand among all arguments; empty: after the operands.
         build: LITERAL, STRUCTURAL: ``build(topologies, parameters, limits)``; a score operand's place holds an empty
             topology, a mapping's place is not there: the mapping comes in ``parameters``.
@@ -126,6 +128,9 @@ class Operator:
         size: estimated size from the operands' sizes.
         semiring: REDUCTION: name of its record in ``arcgrad.compiler.semirings``. TRANSFORM: of the one in whose shapes
             of regions it takes an operand that is composed with a dense input; None: its operand is always built.
+            Operators below that follow the reduction above them take it, too.
+        follows_reduction: TRANSFORM: whether it works in the semiring of the reduction above it, "max" or "min" as a
+            last parameter, and else "log".
         reduce: REDUCTION: ``reduce(topology, weights)``, the value and its gradient (n_arcs,), in plain Python; None
             for log, max, min and count, which the reference engine has.
         evaluate: ARITHMETIC: the value from the operands' values (floats, or ints where COUNT gave them); may return
@@ -152,11 +157,14 @@ class Operator:
     acceptors: tuple[bool, ...] = ()
     parameter_names: tuple[str, ...] = ()
     parameter_positions: tuple[int, ...] = ()
+    decimals: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     build: Build | None = None
     join: Callable[[Sequence[Topology], Limits], Joined] | None = None
     transform: Transform | None = None
     size: Callable[[Sequence[Size], Parameters], Size] | None = None
     semiring: str | None = None
+    follows_reduction: bool = False
     reduce: Callable[[Topology, FloatArray], tuple[float, FloatArray]] | None = None
     evaluate: Callable[..., float] | None = None
     derivatives: Callable[..., tuple[float, ...]] | None = None

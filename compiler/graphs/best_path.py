@@ -22,7 +22,7 @@ from arcgrad.compiler.graphs.useful_graph import (
     useful_graph,
 )
 
-__all__ = ["best_path"]
+__all__ = ["best_path", "best_weights"]
 
 FloatArray = NDArray[np.float64]
 
@@ -41,9 +41,31 @@ def best_path(topology: Topology, weights: FloatArray, sign: float = 1.0) -> tup
     try:
         value, path = _best_path(graph, sign)
     except _Rounding:
-        exact = [[(arc, other, _exact(weight)) for arc, other, weight in arcs] for arcs in graph.out]
-        value, path = _best_path(replace(graph, out=exact), sign)
+        value, path = _best_path(_with_fractions(graph), sign)
     return as_float(value) * sign + 0.0, path
+
+
+def best_weights(graph: UsefulGraph, reduction: str, sign: float = 1.0, *, exact: bool = False) -> list[tuple[Any, int] | None]:
+    """For each state the greatest weight of a path from it to an accept, and minus the fewest arcs of such a path.
+
+    Args:
+        graph: what lies on accepting paths; other states have None.
+        reduction: what diverges where a cycle improves without end, for the message.
+        sign: −1 where the graph's weights are the negatives of those that the message shows.
+        exact: add fractions, not floats; so it is done, too, where floats cannot tell a cycle's weight from zero.
+
+    Raises:
+        DivergenceError: a cycle improves without end.
+    """
+    try:
+        return _best_weights(_with_fractions(graph) if exact else graph, reduction, sign)
+    except _Rounding:
+        return _best_weights(_with_fractions(graph), reduction, sign)
+
+
+def _with_fractions(graph: UsefulGraph) -> UsefulGraph:
+    out = [[(arc, other, _exact(weight)) for arc, other, weight in arcs] for arcs in graph.out]
+    return replace(graph, out=out, accept={state: _exact(weight) for state, weight in graph.accept.items()})
 
 
 class _Rounding(Exception):  # noqa: N818 - a signal within this module
@@ -54,15 +76,20 @@ def _exact(weight: float) -> Any:
     return Fraction(weight) if math.isfinite(weight) else weight
 
 
-def _best_path(graph: UsefulGraph, sign: float) -> tuple[float, list[int]]:
+def _best_weights(graph: UsefulGraph, reduction: str, sign: float) -> list[tuple[float, int] | None]:
     best: list[tuple[float, int] | None] = [None] * graph.n_states  # (weight to an accept, −number of arcs)
     for state in graph.accept:
-        best[state] = (0, 0)  # a whole number, which leaves fractions exact
+        best[state] = (graph.accept[state] or 0, 0)  # a whole number leaves fractions exact
     for component in reversed(graph.components):
         if is_cyclic(graph, component):
-            _relax_component(graph, component, best, "MAX" if sign > 0 else "MIN", sign)
+            _relax_component(graph, component, best, reduction, sign)
         else:
             _relax(graph, component[0], best)
+    return best
+
+
+def _best_path(graph: UsefulGraph, sign: float) -> tuple[float, list[int]]:
+    best = _best_weights(graph, "MAX" if sign > 0 else "MIN", sign)
     value = max(b for s in graph.start if (b := best[s]) is not None)
     path: list[int] = []
     states = [s for s in graph.start if best[s] == value]

@@ -25,6 +25,7 @@ __all__ = [
     "is_cyclic",
     "path_weight",
     "shortest_path",
+    "strong_components",
     "useful_graph",
 ]
 
@@ -82,7 +83,7 @@ def useful_graph(topology: Topology, weights: NDArray[np.float64], drop_minus_in
             out[state], into[state] = [], []
     start = {s: 0.0 for s in topology.start.tolist() if keep[s]}
     accept = {s: 0.0 for s in topology.accept.tolist() if keep[s]}
-    return UsefulGraph(n, out, into, start, accept, _components(keep, out), listed)
+    return UsefulGraph(n, out, into, start, accept, strong_components(keep, out), listed)
 
 
 def _reach(roots: list[int], arcs: Arcs) -> list[bool]:
@@ -99,7 +100,7 @@ def _reach(roots: list[int], arcs: Arcs) -> list[bool]:
     return seen
 
 
-def _components(keep: list[bool], out: Arcs) -> list[list[int]]:
+def strong_components(keep: list[bool], out: Arcs) -> list[list[int]]:
     """Find the strongly connected components of the kept states, sources first (Tarjan, without recursion)."""
     index = [-1] * len(keep)
     low = [0] * len(keep)

@@ -82,7 +82,8 @@ class StageEngine:
             InputError: a label for which the dense input has no column.
         """
         program = self.stage.program
-        if self.stage.node.operator not in TWINS or not any(isinstance(i, BoundDense) for i in here.inputs.values()):
+        twin = TWINS.get(self.stage.node.operator)
+        if twin is None or twin.composed is None or not any(isinstance(i, BoundDense) for i in here.inputs.values()):
             return None
         check_columns(self._compositions, program, here, self._limits)
         kinds = kinds_of(program, here, with_sizes=self._orders)
@@ -221,11 +222,12 @@ class StagedCall:
             )
         made: dict[int, Transformed] = {}
 
+        apply = TWINS[stage.node.operator].composed
+        assert apply is not None
+
         def choose(item: int) -> None:
             with self._naming(stage, item):
-                made[item] = TWINS[stage.node.operator].composed(
-                    compositions[item], stage.node.parameters, self._limits
-                )
+                made[item] = apply(compositions[item], stage.node.parameters, self._limits)
 
         calls: list[Callable[[], Any]] = [partial(choose, item) for item in range(here.n_items)]
         run_slices(calls, float(sum(each.work for each in compositions)))

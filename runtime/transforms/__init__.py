@@ -29,12 +29,12 @@ class Twin(NamedTuple):
 
     Attributes:
         built: of a built graph, as the operator's own.
-        composed: of a dense composition.
+        composed: of a dense composition; None where the operator always takes a built graph.
         kernels: what they may call, by shape of region and dtype of frames ("" for built graphs).
     """
 
     built: Transform
-    composed: Callable[[Composition, Parameters, Limits], Chosen]
+    composed: Callable[[Composition, Parameters, Limits], Chosen] | None
     kernels: Mapping[tuple[str, str], Kernels]
 
 

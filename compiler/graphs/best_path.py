@@ -45,7 +45,9 @@ def best_path(topology: Topology, weights: FloatArray, sign: float = 1.0) -> tup
     return as_float(value) * sign + 0.0, path
 
 
-def best_weights(graph: UsefulGraph, reduction: str, sign: float = 1.0, *, exact: bool = False) -> list[tuple[Any, int] | None]:
+def best_weights(
+    graph: UsefulGraph, reduction: str, sign: float = 1.0, *, exact: bool = False
+) -> list[tuple[Any, int] | None]:
     """For each state the greatest weight of a path from it to an accept, and minus the fewest arcs of such a path.
 
     Args:

@@ -26,7 +26,7 @@ def _transform(topology: Topology, weights: FloatArray, parameters: Parameters, 
     terms: dict[int, Term] = {}
     for state, arcs in enumerate(graph.out):
         for arc, other, weight in arcs:
-            terms[arc] = Term((behind[state], ahead[other]), arc, weight, over=total)
+            terms[arc] = Term((behind[state], ahead[other]), arc, weight, over=(total,))
     found = np.full(topology.n_arcs, -math.inf)
     if tape.values[total] > -math.inf:
         for arc, term in terms.items():
@@ -50,9 +50,7 @@ OPERATOR = Operator(
     names=("POST",),
     semiring="log",
     transform=_transform,
-    laws=(
-        Law("POST[rev[A]]", "rev[POST[A]]", ("lse", "max"), "a path takes the same arcs in either direction"),
-    ),
+    laws=(Law("POST[rev[A]]", "rev[POST[A]]", ("lse", "max"), "a path takes the same arcs in either direction"),),
     example="POST[A ∘ B]",
     reference="Rabiner, A Tutorial on Hidden Markov Models and Selected Applications in Speech Recognition (1989)",
 )

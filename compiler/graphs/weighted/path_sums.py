@@ -23,6 +23,8 @@ __all__ = ["REDUCTIONS", "PathSums", "Row", "balance", "path_sums", "solve_rows"
 Row = dict[Hashable, list[Term]]
 """For each of some things that a path may end in, the terms of the sum over the paths that do."""
 
+Step = Callable[[tuple[int, ...], int, float], Term]
+
 REDUCTIONS = {0: "LSE", 1: "MAX", -1: "MIN"}
 """What diverges where a sum does, for messages."""
 
@@ -122,13 +124,16 @@ def sums_ahead(tape: Tape, graph: UsefulGraph) -> dict[int, int]:
     return {state: row[None] for state, row in rows.items()}
 
 
-def solve_rows(tape: Tape, graph: UsefulGraph, own: Callable[[int], Row]) -> dict[int, dict[Hashable, int]]:
+def solve_rows(
+    tape: Tape, graph: UsefulGraph, own: Callable[[int], Row], step: Step = Term
+) -> dict[int, dict[Hashable, int]]:
     """For each state, ``row(state) = own(state) + Σ over its arcs of weight · row(destination)``, as nodes of the tape.
 
     Args:
         tape: takes the sums.
         graph: its arcs' weights, and components with sources first.
         own: the terms with which a state's row begins.
+        step: ``step(nodes, arc, weight)``, the term of an arc's weight times nodes; by default, the operand's arcs'.
 
     Raises:
         DivergenceError: a cycle's powers do not sum to a finite value.
@@ -145,9 +150,9 @@ def solve_rows(tape: Tape, graph: UsefulGraph, own: Callable[[int], Row]) -> dic
                     loops = True
                 else:
                     for key, node in rows.get(other, {}).items():
-                        row.setdefault(key, []).append(Term((node,), arc, weight))
+                        row.setdefault(key, []).append(step((node,), arc, weight))
         if loops:
-            _eliminate(tape, graph, component, begun, rows)
+            _eliminate(tape, graph, component, begun, rows, step)
         else:
             (state,) = component
             rows[state] = {key: tape.total(terms) for key, terms in begun[state].items()}
@@ -155,7 +160,12 @@ def solve_rows(tape: Tape, graph: UsefulGraph, own: Callable[[int], Row]) -> dic
 
 
 def _eliminate(
-    tape: Tape, graph: UsefulGraph, component: list[int], begun: dict[int, Row], rows: dict[int, dict[Hashable, int]]
+    tape: Tape,
+    graph: UsefulGraph,
+    component: list[int],
+    begun: dict[int, Row],
+    rows: dict[int, dict[Hashable, int]],
+    step: Step,
 ) -> None:
     """Solve one component: each state in turn, one with fewest neighbours, hands its row on to those before it."""
     members = set(component)
@@ -164,7 +174,7 @@ def _eliminate(
     for state in component:
         for arc, other, weight in graph.out[state]:
             if other in members:
-                out[state].setdefault(other, []).append(Term((), arc, weight))
+                out[state].setdefault(other, []).append(step((), arc, weight))
                 into[other].add(state)
     queue = [(len(out[s]) * len(into[s]), s) for s in component]
     heapq.heapify(queue)
@@ -187,12 +197,12 @@ def _eliminate(
         row = {key: tape.total(terms) for key, terms in begun[pivot].items()}
         into[pivot].discard(pivot)
         for before in into[pivot]:
-            step = tape.total(out[before].pop(pivot))
+            way = tape.total(out[before].pop(pivot))
             for other, node in steps.items():
-                out[before].setdefault(other, []).append(Term((step, *star, node)))
+                out[before].setdefault(other, []).append(Term((way, *star, node)))
                 into[other].add(before)
             for key, node in row.items():
-                begun[before].setdefault(key, []).append(Term((step, *star, node)))
+                begun[before].setdefault(key, []).append(Term((way, *star, node)))
         for other in steps:
             into[other].discard(pivot)
         done.append((pivot, star, steps, row))

@@ -90,9 +90,7 @@ def with_ends(
         return np.concatenate([ends[0], own[kept_arcs], ends[1]]).astype(np.int32)
 
     src = np.concatenate([np.zeros(len(first), dtype=np.int32), number[topology.src[kept_arcs]], number[last]])
-    dst = np.concatenate(
-        [number[first], number[topology.dst[kept_arcs]], np.full(len(last), accept, dtype=np.int32)]
-    )
+    dst = np.concatenate([number[first], number[topology.dst[kept_arcs]], np.full(len(last), accept, dtype=np.int32)])
     ends = np.append(number[plain], accept) if len(last) else number[plain]
     return Topology.make(
         accept + (len(last) > 0), src, dst, labels(topology.ilabel),
@@ -119,8 +117,8 @@ def pushed(topology: Topology, weights: FloatArray, best: int, limits: Limits) -
     last = [state for state in graph.accept if graph.out[state] and ends[state] != 0.0]
     plain = [state for state in graph.accept if not (graph.out[state] and ends[state] != 0.0)]
     terms = [Term((ahead[state],), weight=graph.start[state] + sums.top) for state in first]
-    terms += [Term((ahead[other],), arc, weight, over=ahead[state]) for arc, state, other, weight in arcs]
-    terms += [Term((), weight=graph.accept[state], over=ahead[state]) for state in last]
+    terms += [Term((ahead[other],), arc, weight, over=(ahead[state],)) for arc, state, other, weight in arcs]
+    terms += [Term((), weight=graph.accept[state], over=(ahead[state],)) for state in last]
     kept = np.array([each[0] for each in arcs], dtype=np.int32)
     made = with_ends(topology, states, kept, *(np.array(sorted(each), dtype=np.int32) for each in (first, last, plain)))
     found = np.array([sums.tape.value(term) for term in terms], dtype=np.float64)

@@ -20,19 +20,19 @@ NO_ARC = -1
 
 
 class Term(NamedTuple):
-    """What a sum adds up: Σ values of ``nodes`` − value of ``over`` + ``weight``, which is of ``arc``.
+    """What a sum adds up: ``weight``, which is of ``arc``, + Σ values of ``nodes`` − Σ of ``over``.
 
     Attributes:
         nodes: factors.
         arc: an arc of the operand, or NO_ARC.
         weight: its weight, or that of the term where it has no arc.
-        over: a node to divide by, or None.
+        over: nodes to divide by.
     """
 
     nodes: tuple[int, ...] = ()
     arc: int = NO_ARC
     weight: float = 0.0
-    over: int | None = None
+    over: tuple[int, ...] = ()
 
 
 class Tape:
@@ -59,7 +59,9 @@ class Tape:
         total = term.weight
         for node in term.nodes:
             total += values[node]
-        return total if term.over is None else total - values[term.over]
+        for node in term.over:
+            total -= values[node]
+        return total
 
     def total(self, terms: Sequence[Term]) -> int:
         """The node of a sum; that of no terms has the value −inf."""
@@ -89,8 +91,8 @@ class Tape:
         def add(term: Term, bar: float) -> None:
             for node in term.nodes:
                 bars[node] += bar
-            if term.over is not None:
-                bars[term.over] -= bar
+            for node in term.over:
+                bars[node] -= bar
             if term.arc != NO_ARC:
                 found[term.arc] += bar
 

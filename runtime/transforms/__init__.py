@@ -18,6 +18,8 @@ from arcgrad.runtime.kernels.lattice.graph_max import graph_max_forward, graph_m
 from arcgrad.runtime.kernels.trellis.trellis_path import trellis_path, trellis_path_float32, trellis_path_walk
 from arcgrad.runtime.transforms.composition import Chosen, Composition
 from arcgrad.runtime.transforms.path import path_of_composition, path_of_graph
+from arcgrad.runtime.transforms.pushing import KERNELS as SUMS
+from arcgrad.runtime.transforms.pushing import posterior_of_graph, prune_of_graph, push_of_graph
 
 __all__ = ["TWINS", "Twin"]
 
@@ -49,6 +51,9 @@ TWINS: Mapping[str, Twin] = {
             ("trellis", "float64"): (trellis_path, trellis_path_walk),
             ("trellis", "float32"): (trellis_path_float32, trellis_path_walk),
         },
-    )
+    ),
+    "push": Twin(push_of_graph, None, {("", ""): SUMS}),
+    "posterior": Twin(posterior_of_graph, None, {("", ""): SUMS}),
+    "prune": Twin(prune_of_graph, None, {("", ""): SUMS}),
 }
 """By the operator's registry name."""

@@ -1,0 +1,1 @@
+"""Kernels of operators whose output depends on weights: ε-removal, determinisation, minimisation, pushing."""

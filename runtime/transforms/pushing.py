@@ -1,0 +1,166 @@
+"""push, POST and prune of large acyclic graphs by kernels; of others, and where kernels are not compiled, in Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from arcgrad.compiler.graphs.topology import IntArray, Topology
+from arcgrad.compiler.graphs.transforms import FloatArray, Transform, Transformed, copied_arcs
+from arcgrad.compiler.graphs.weighted.pruning import chosen_arcs
+from arcgrad.compiler.graphs.weighted.pushing import in_semiring, pushed, reversed_topology, with_ends
+from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators import operator
+from arcgrad.compiler.operators.base import Parameters
+from arcgrad.runtime.kernels.weighted.sorting import rows_by_state
+from arcgrad.runtime.kernels.weighted.sums import add_up_ahead, pull_back_ahead, slacks_behind
+from arcgrad.runtime.transforms.useful import LARGE, Useful, patience, useful_arcs, worth_it
+
+__all__ = ["KERNELS", "Sums", "posterior_of_graph", "prune_of_graph", "push_of_graph"]
+
+KERNELS = (rows_by_state, add_up_ahead, pull_back_ahead, slacks_behind)
+# Plain Python's seconds an arc.
+_REFERENCE = 1e-5
+
+
+class Sums:
+    """Sums over the paths from each state of an acyclic graph to an accept, or with ``back`` from a start to it.
+
+    Attributes:
+        ahead: (n_states,) the sums, −inf where there is no path.
+    """
+
+    def __init__(
+        self, useful: Useful, weights: FloatArray, best: int, ends: FloatArray | None = None, back: bool = False
+    ) -> None:
+        order = useful.order
+        assert order is not None
+        n_states = useful.topology.n_states
+        if ends is None:
+            ends = np.full(n_states, -math.inf)
+            ends[useful.start if back else useful.accept] = 0.0
+        pointers, arcs = useful.rows_back if back else useful.rows
+        if back:
+            order = np.ascontiguousarray(order[::-1])
+        self._graph: tuple[Any, ...] = (order, pointers, arcs, useful.src if back else useful.dst, weights, ends)
+        self._best = best
+        self.ahead = np.empty(n_states)
+        add_up_ahead(*self._graph, best, self.ahead)
+
+    def pull_back(self, bars: FloatArray, arc_bars: FloatArray, end_bars: FloatArray | None = None) -> None:
+        """Add to the cotangents of arcs, and of ends, what those of the sums, which are spent, give them."""
+        if end_bars is None:
+            end_bars = np.zeros(len(bars))
+        pull_back_ahead(*self._graph, self._best, self.ahead, bars, arc_bars, end_bars)
+
+    def slacks(self, start: IntArray) -> tuple[FloatArray, FloatArray]:
+        """What the best path through each state, and each arc, lacks; inf where there is none."""
+        of_states = np.full(len(self.ahead), math.inf)
+        of_states[start] = self.ahead[start].max(initial=-math.inf) - self.ahead[start]
+        of_arcs = np.full(len(self._graph[3]), math.inf)
+        slacks_behind(*self._graph, self.ahead, of_states, of_arcs)
+        return of_states, of_arcs
+
+
+def _useful(topology: Topology, weights: FloatArray) -> Useful | None:
+    """What is useful of a graph that kernels can take, and None of others."""
+    if not worth_it(topology, KERNELS, _REFERENCE):
+        return None
+    useful = useful_arcs(topology, weights)
+    if useful.order is None or np.abs(weights[useful.arcs]).max(initial=0.0) > LARGE:
+        return None
+    return useful
+
+
+def _pushed(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> Transformed:
+    useful = _useful(topology, weights)
+    if useful is None:
+        with patience.tried():
+            return pushed(topology, weights, best, limits)
+    own, src, dst = weights[useful.arcs], useful.src, useful.dst
+    sums = Sums(useful, own, best)
+    ahead = sums.ahead
+    moved = np.minimum(own + ahead[dst] - ahead[src], 0.0)
+    accept, start = useful.accept, useful.start
+    pointers, _ = useful.rows
+    more = (pointers[accept + 1] > pointers[accept]) & (ahead[accept] != 0.0)
+    last = accept[more]
+    states = np.flatnonzero(useful.kept).astype(np.int32)
+    made = with_ends(topology, states, useful.arcs, start, last, accept[~more])
+    found = np.concatenate([ahead[start], moved, np.minimum(-ahead[last], 0.0)])
+
+    def pull_back(cotangent: FloatArray) -> FloatArray:
+        first, rest = len(start), len(start) + len(own)
+        arcs = cotangent[first:rest].copy()
+        n_states = topology.n_states
+        bars = np.bincount(dst, weights=arcs, minlength=n_states) - np.bincount(src, weights=arcs, minlength=n_states)
+        bars[start] += cotangent[:first]
+        bars[last] -= cotangent[rest:]
+        sums.pull_back(bars, arcs)
+        return useful.spread(arcs)
+
+    return Transformed(made, found, pull_back)
+
+
+_push_to_start = in_semiring("push", _pushed)
+
+
+def push_of_graph(topology: Topology, weights: FloatArray, parameters: Parameters, limits: Limits) -> Transformed:
+    """As the operator push."""
+    if "end" not in parameters:
+        return _push_to_start(topology, weights, parameters, limits)
+    memo = topology.memo("reversed")
+    if "whole" not in memo:
+        memo["whole"] = reversed_topology(topology)
+    made = _push_to_start(memo["whole"], weights, parameters, limits)
+    return Transformed(reversed_topology(made.topology), made.weights, made.pull_back)
+
+
+def posterior_of_graph(topology: Topology, weights: FloatArray, parameters: Parameters, limits: Limits) -> Transformed:
+    """As the operator POST."""
+    useful = _useful(topology, weights)
+    if useful is None:
+        return _by_reference("posterior", topology, weights, parameters, limits)
+    own, src, dst = weights[useful.arcs], useful.src, useful.dst
+    ahead, behind = Sums(useful, own, 0), Sums(useful, own, 0, back=True)
+    found = np.full(topology.n_arcs, -math.inf)
+    total = np.logaddexp.reduce(ahead.ahead[useful.start]) if len(useful.start) else -math.inf
+    found[useful.arcs] = np.minimum(behind.ahead[src] + own + (ahead.ahead[dst] - total), 0.0)
+
+    def pull_back(cotangent: FloatArray) -> FloatArray:
+        arcs = cotangent[useful.arcs]
+        n_states = topology.n_states
+        before = np.bincount(src, weights=arcs, minlength=n_states)
+        after = np.bincount(dst, weights=arcs, minlength=n_states)
+        after[useful.start] -= arcs.sum() * np.exp(ahead.ahead[useful.start] - total)
+        ahead.pull_back(after, arcs)
+        behind.pull_back(before, arcs)
+        return useful.spread(arcs)
+
+    return Transformed(topology, found, pull_back)
+
+
+def prune_of_graph(topology: Topology, weights: FloatArray, parameters: Parameters, limits: Limits) -> Transformed:
+    """As the operator prune."""
+    useful = _useful(topology, weights)
+    if useful is None:
+        return _by_reference("prune", topology, weights, parameters, limits)
+    (beam,) = parameters
+    assert isinstance(beam, (int, float))
+    of_states, of_arcs = Sums(useful, weights[useful.arcs], 1).slacks(useful.start)
+    lacking = np.full(topology.n_arcs, math.inf)
+    lacking[useful.arcs] = of_arcs
+    made, arcs = chosen_arcs(topology, of_states, lacking, float(beam))
+    return copied_arcs(made, weights, arcs)
+
+
+def _by_reference(
+    name: str, topology: Topology, weights: FloatArray, parameters: tuple[Hashable, ...], limits: Limits
+) -> Transformed:
+    transform: Transform | None = operator(name).transform
+    assert transform is not None
+    with patience.tried():
+        return transform(topology, weights, parameters, limits)

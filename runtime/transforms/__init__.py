@@ -20,6 +20,8 @@ from arcgrad.runtime.transforms.composition import Chosen, Composition
 from arcgrad.runtime.transforms.path import path_of_composition, path_of_graph
 from arcgrad.runtime.transforms.pushing import KERNELS as SUMS
 from arcgrad.runtime.transforms.pushing import posterior_of_graph, prune_of_graph, push_of_graph
+from arcgrad.runtime.transforms.rows import KERNELS as ROWS
+from arcgrad.runtime.transforms.rows import rmeps_of_graph
 
 __all__ = ["TWINS", "Twin"]
 
@@ -52,6 +54,7 @@ TWINS: Mapping[str, Twin] = {
             ("trellis", "float32"): (trellis_path_float32, trellis_path_walk),
         },
     ),
+    "rmeps": Twin(rmeps_of_graph, None, {("", ""): ROWS}),
     "push": Twin(push_of_graph, None, {("", ""): SUMS}),
     "posterior": Twin(posterior_of_graph, None, {("", ""): SUMS}),
     "prune": Twin(prune_of_graph, None, {("", ""): SUMS}),

@@ -19,11 +19,14 @@ from arcgrad.compiler.graphs.weighted.path_sums import Row, solve_rows
 from arcgrad.compiler.graphs.weighted.tape import Tape, Term
 from arcgrad.compiler.limits import Limits
 
-__all__ = ["Key", "Rows", "built_graph", "rows_of", "without_epsilons"]
+__all__ = ["SMALLER", "WHAT", "Key", "Rows", "built_graph", "rows_of", "without_epsilons"]
 
 Key = tuple[int, int, int]
 """Input label, output label, destination."""
 
+WHAT = "the graph without ε arcs"
+SMALLER = "have fewer arcs of ε: each state gets those of all that it leads to by them"
+_BYTES_OF_NODE = 200
 _END = "end"
 
 
@@ -34,7 +37,7 @@ class Rows:
     Attributes:
         tape: has the nodes of their sums.
         start: states that paths begin at, in order.
-        rows: for each state, by key in order of arrival, the node of the sum.
+        rows: for each state, by key in ascending order, the node of the sum.
         ends: for each state at which a path may end, the node of what does.
         plain: the states that end as accepts alone, with a weight of 0.
     """
@@ -46,11 +49,12 @@ class Rows:
     plain: set[int]
 
 
-def rows_of(topology: Topology, weights: FloatArray, best: int) -> Rows:
+def rows_of(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> Rows:
     """The rows of a graph, in the semiring that ``best`` says (`Tape`).
 
     Raises:
         DivergenceError: a cycle of ε:ε arcs on an accepting path has no finite sum.
+        LimitError: they exceed the budget.
     """
     graph = useful_graph(topology, weights, drop_minus_infinity=True)
     silent = ((topology.ilabel == EPSILON) & (topology.olabel == EPSILON)).tolist()
@@ -63,6 +67,7 @@ def rows_of(topology: Topology, weights: FloatArray, best: int) -> Rows:
     tape = Tape(topology.n_arcs, best=best)
 
     def own(state: int) -> Row:
+        limits.check(WHAT, bytes=_BYTES_OF_NODE * len(tape.values), at_least=True, smaller=SMALLER)
         row: Row = {}
         if state in graph.accept:
             row[_END] = [Term()]
@@ -84,7 +89,7 @@ def rows_of(topology: Topology, weights: FloatArray, best: int) -> Rows:
 
 
 def _by_key(row: dict[Hashable, int]) -> dict[Key, int]:
-    return {cast(Key, key): node for key, node in row.items() if key != _END}
+    return dict(sorted((cast(Key, key), node) for key, node in row.items() if key != _END))
 
 
 def built_graph(
@@ -116,12 +121,12 @@ def built_graph(
 
 
 def without_epsilons(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> Transformed:
-    """The graph without ε:ε arcs: states in order, each with its row; a new accept for what ends with a weight.
+    """The graph without ε:ε arcs: states in order, each with its row in order of labels and destinations.
 
-    An arc to a state at which a path ends with a weight has a twin of that weight more, to the new accept. What the
+    An arc to a state at which a path ends with a weight has a twin of that weight more, to a new accept. What the
     empty string weighs is on an ε arc from a new start to it, unless one start is an accept with a weight of 0.
     """
-    found = rows_of(topology, weights, best)
+    found = rows_of(topology, weights, best, limits)
     tape, rows, ends = found.tape, found.rows, found.ends
     beginning = [state for state in found.start if state in ends]
     alone = beginning if len(beginning) == 1 and beginning[0] in found.plain else []
@@ -153,4 +158,4 @@ def without_epsilons(topology: Topology, weights: FloatArray, best: int, limits:
         start.append(last + 1)
     if n_states > last:
         accept.append(last)
-    return built_graph(tape, n_states, arcs, start, accept, "the graph without ε arcs", limits)
+    return built_graph(tape, n_states, arcs, start, accept, WHAT, limits)

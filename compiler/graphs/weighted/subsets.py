@@ -52,7 +52,7 @@ def machine_of(topology: Topology, weights: FloatArray, best: int, limits: Limit
         DivergenceError: a cycle of ε:ε arcs has no finite sum.
         LimitError: it exceeds the budget, or has no end.
     """
-    found = rows_of(topology, weights, best)
+    found = rows_of(topology, weights, best, limits)
     machine = _Subsets(found, limits, what)
     machine.run()
     return machine.machine

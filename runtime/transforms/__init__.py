@@ -22,6 +22,8 @@ from arcgrad.runtime.transforms.pushing import KERNELS as SUMS
 from arcgrad.runtime.transforms.pushing import posterior_of_graph, prune_of_graph, push_of_graph
 from arcgrad.runtime.transforms.rows import KERNELS as ROWS
 from arcgrad.runtime.transforms.rows import rmeps_of_graph
+from arcgrad.runtime.transforms.subsets import KERNELS as SUBSETS
+from arcgrad.runtime.transforms.subsets import det_of_graph
 
 __all__ = ["TWINS", "Twin"]
 
@@ -55,6 +57,7 @@ TWINS: Mapping[str, Twin] = {
         },
     ),
     "rmeps": Twin(rmeps_of_graph, None, {("", ""): ROWS}),
+    "determinize": Twin(det_of_graph, None, {("", ""): SUBSETS}),
     "push": Twin(push_of_graph, None, {("", ""): SUMS}),
     "posterior": Twin(posterior_of_graph, None, {("", ""): SUMS}),
     "prune": Twin(prune_of_graph, None, {("", ""): SUMS}),

@@ -65,7 +65,9 @@ class CompiledRows:
         plain: (n_states,) which states end as accepts alone.
     """
 
-    def __init__(self, useful: Useful, weights: FloatArray, silent_order: IntArray, best: int, limits: Limits) -> None:
+    def __init__(
+        self, useful: Useful, weights: FloatArray, silent_order: IntArray, best: int, limits: Limits, merged: bool
+    ) -> None:
         topology = useful.topology
         n_states = topology.n_states
         self.useful, self._best = useful, best
@@ -91,11 +93,16 @@ class CompiledRows:
             self._order, pointers, keys, self._own_weights, silent_pointers, silent_places, silent_dst, silent_weights,
             best,
         )  # fmt: skip
+        self._scratch = space
+        self._is_own = not len(self._silent) and not merged
+        self.plain = self.own_ends == 0.0
+        if self._is_own:
+            self.begins, self.finals, self.keys, self.values = pointers[:-1], pointers[1:], keys, self._own_weights
+            return
         self.begins = pointers[:-1].copy()
         self.finals = self.begins.copy()
         done, n_entries, room = n_states - 1, 0, len(own) + 64
         self.keys, self.values = np.empty(room, dtype=np.int64), np.empty(room)
-        self._scratch = space
         while True:
             done = make_rows(
                 *self._graph, done, n_entries, self.begins, self.finals, self.keys, self.values, self.ends,
@@ -112,17 +119,19 @@ class CompiledRows:
             self.keys, self.values = longer(self.keys, room, n_entries), longer(self.values, room, n_entries)
         n_entries = int(self.finals[self._order[0]]) if n_states else 0
         self.keys, self.values = self.keys[:n_entries], self.values[:n_entries]
-        self.plain = self.own_ends == 0.0
         self.plain[useful.src[self._silent[self.ends[silent_dst] > -math.inf]]] = False
 
     def pull_back(self, bars: FloatArray, end_bars: FloatArray) -> FloatArray:
         """(n_arcs,) the cotangent of all arcs, from those of entries and of ends, both of which are spent."""
+        arcs = np.zeros(len(self.useful.arcs))
+        if self._is_own:
+            arcs[self._own] = bars
+            return self.useful.spread(arcs)
         own_bars, silent_bars = np.zeros(len(self._own)), np.zeros(len(self._silent))
         pull_back_rows(
             *self._graph, self.begins, self.finals, self.keys, self.values, self.own_ends, self.ends, *self._scratch,
             bars, end_bars, own_bars, silent_bars,
         )  # fmt: skip
-        arcs = np.zeros(len(self.useful.arcs))
         arcs[self._own] = own_bars
         arcs[self._silent] = silent_bars
         return self.useful.spread(arcs)
@@ -135,8 +144,12 @@ def longer(array: NDArray[Scalar], room: int, used: int) -> NDArray[Scalar]:
     return found
 
 
-def compiled_rows(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> CompiledRows | None:
+def compiled_rows(
+    topology: Topology, weights: FloatArray, best: int, limits: Limits, *, merged: bool = True
+) -> CompiledRows | None:
     """The rows of a graph; None where a cycle of ε:ε arcs is to be closed.
+
+    Without ``merged``, parallel arcs of the same labels may stay apart.
 
     Raises:
         LimitError: they exceed the budget.
@@ -145,7 +158,7 @@ def compiled_rows(topology: Topology, weights: FloatArray, best: int, limits: Li
     arcs = useful.arcs
     silent = (topology.ilabel[arcs] == EPSILON) & (topology.olabel[arcs] == EPSILON)
     order = ORDERS.topological_order(topology.n_states, useful.src[silent], useful.dst[silent])
-    return None if order is None else CompiledRows(useful, weights[arcs], order, best, limits)
+    return None if order is None else CompiledRows(useful, weights[arcs], order, best, limits, merged)
 
 
 def _without_epsilons(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> Transformed:

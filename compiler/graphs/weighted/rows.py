@@ -14,7 +14,7 @@ import numpy as np
 
 from arcgrad.compiler.graphs.topology import EPSILON, Topology
 from arcgrad.compiler.graphs.transforms import FloatArray, Transformed
-from arcgrad.compiler.graphs.useful_graph import Arcs, strong_components, useful_graph
+from arcgrad.compiler.graphs.useful_graph import Arcs, is_cyclic, strong_components, useful_graph
 from arcgrad.compiler.graphs.weighted.path_sums import Row, solve_rows
 from arcgrad.compiler.graphs.weighted.tape import Tape, Term
 from arcgrad.compiler.limits import Limits
@@ -40,6 +40,7 @@ class Rows:
         rows: for each state, by key in ascending order, the node of the sum.
         ends: for each state at which a path may end, the node of what does.
         plain: the states that end as accepts alone, with a weight of 0.
+        acyclic: whether the graph has no cycle.
     """
 
     tape: Tape
@@ -47,6 +48,7 @@ class Rows:
     rows: dict[int, dict[Key, int]]
     ends: dict[int, int]
     plain: set[int]
+    acyclic: bool
 
 
 def rows_of(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> Rows:
@@ -85,6 +87,7 @@ def rows_of(topology: Topology, weights: FloatArray, best: int, limits: Limits) 
         {state: _by_key(row) for state, row in solved.items()},
         ends,
         {state for state in graph.accept if not any(other in ends for _, other, _ in out[state])},
+        not any(is_cyclic(graph, component) for component in graph.components),
     )
 
 

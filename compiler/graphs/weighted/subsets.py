@@ -6,6 +6,7 @@ are nodes of a tape.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from arcgrad.compiler.graphs.topology import EPSILON, Topology
@@ -15,13 +16,20 @@ from arcgrad.compiler.graphs.weighted.tape import Tape, Term
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import LimitError
 
-__all__ = ["Arc", "MOST_VARIANTS", "Machine", "RESIDUAL_TOLERANCE", "determinized", "endless", "graph_of", "machine_of"]
+__all__ = ["Arc", "GRID", "MOST_VARIANTS", "Machine", "RESIDUAL_TOLERANCE", "SMALLER", "determinized", "endless", "graph_of", "machine_of"]
 
 RESIDUAL_TOLERANCE = 1e-9
 """Residual weights of two subsets that differ by no more than this, absolutely or relative to their size, are one."""
 
 MOST_VARIANTS = 1000
-"""Subsets of the same states with different residual weights, from which on determinisation is said not to end."""
+"""Subsets of the same states with different residual weights, from which on determinisation is said not to end where
+the graph has a cycle."""
+
+GRID = 2.0**20
+"""In graphs without cycles, of which there may be many such subsets, they are looked up by residual weights rounded to
+multiples of 1 / GRID."""
+
+_FURTHEST = 2.0**40
 
 _SHOWN = 12
 _NEVER = Term()
@@ -69,6 +77,7 @@ class _Subsets:
         self._members: list[list[tuple[int, tuple[int, ...], tuple[int, ...]]]] = []
         self._residuals: list[list[float]] = []
         self._variants: dict[tuple[int, ...], list[int]] = {}
+        self._acyclic = found.acyclic
         self._parents: list[tuple[int, tuple[int, int]]] = []
         self._sorted = {state: sorted((key[:2], key[2], node) for key, node in row.items()) for state, row in
                         found.rows.items()}  # fmt: skip
@@ -82,7 +91,7 @@ class _Subsets:
         while done < len(self._members):
             n_arcs += self._follow(done)
             self._limits.check(
-                self._what, states=len(self._members), arcs=n_arcs, at_least=True, smaller=_SMALLER,
+                self._what, states=len(self._members), arcs=n_arcs, at_least=True, smaller=SMALLER,
             )  # fmt: skip
             done += 1
 
@@ -131,16 +140,25 @@ class _Subsets:
         labels: tuple[int, int],
     ) -> int:
         """The number of a subset: of one that arrived before, where residual weights agree, else a new one."""
-        variants = self._variants.setdefault(tuple(member[0] for member in members), [])
+        variants = self._alike(members, residuals)
         for number in variants:
             if all(
                 abs(one - other) <= RESIDUAL_TOLERANCE * max(1.0, abs(one))
                 for one, other in zip(residuals, self._residuals[number], strict=True)
             ):
                 return number
-        if len(variants) >= MOST_VARIANTS:
+        if len(variants) >= MOST_VARIANTS and not self._acyclic:
             raise endless(self._what, self._string(parent, labels), [member[0] for member in members])
         return self._add(members, residuals, parent, labels)
+
+    def _alike(
+        self, members: list[tuple[int, tuple[int, ...], tuple[int, ...]]], residuals: list[float]
+    ) -> list[int]:
+        """The subsets of the same states among which one that arrives is looked up."""
+        key = tuple(member[0] for member in members)
+        if self._acyclic:
+            key += tuple(math.floor(min(max(r, -_FURTHEST), _FURTHEST) * GRID + 0.5) for r in residuals)
+        return self._variants.setdefault(key, [])
 
     def _add(
         self,
@@ -153,7 +171,7 @@ class _Subsets:
         self._members.append(members)
         self._residuals.append(residuals)
         self._parents.append((parent, labels))
-        self._variants.setdefault(tuple(member[0] for member in members), []).append(number)
+        self._alike(members, residuals).append(number)
         self.machine.arcs.append([])
         return number
 
@@ -165,7 +183,7 @@ class _Subsets:
         return found[::-1]
 
 
-_SMALLER = "take support[A], the set of A's strings, each once, of weight 0"
+SMALLER = "take support[A], the set of A's strings, each once, of weight 0"
 
 
 def endless(what: str, string: list[tuple[int, int]], states: list[int]) -> LimitError:

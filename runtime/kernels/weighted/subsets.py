@@ -32,6 +32,7 @@ DONE, MORE_ROOM, ENDLESS = 0, 1, 2
 _ROWS = "const int64[::1], const int64[::1], const int64[::1], const float64[::1], const float64[::1]"
 _SCRATCH = "int64[::1], int32[::1], int32[::1], int64[::1], int32[::1], int32[::1], int32[::1]"
 _RANK = 32
+_FURTHEST = 2.0**40
 
 
 @helper
@@ -93,38 +94,44 @@ def sum_of(low, high, best, terms):
 
 
 @helper
-def hash_of(low, high, members):
-    """A hash of some states."""
+def hash_of(low, high, members, residuals, grid):
+    """A hash of some states, and where the grid is not 0, of residual weights rounded to it."""
     found = np.int64(high - low)
     for k in range(low, high):
         found = (found ^ np.int64(members[k])) * np.int64(0x100000001B3)
+        if grid > 0.0:
+            rounded = np.floor(min(max(residuals[k], -_FURTHEST), _FURTHEST) * grid + 0.5)
+            found = (found ^ np.int64(rounded)) * np.int64(0x100000001B3)
         found ^= found >> np.int64(29)
     return found
 
 
-@kernel("void(int64, const int64[::1], const int32[::1], int32[::1])")
-def find_places(n_subsets, member_pointers, members, places):
+@kernel("void(int64, const int64[::1], const int32[::1], const float64[::1], float64, int32[::1])")
+def find_places(n_subsets, member_pointers, members, residuals, grid, places):
     """Fill a table of another size with the subsets."""
     mask = len(places) - 1
     for place in range(len(places)):
         places[place] = -1
     for subset in range(n_subsets):
-        place = hash_of(member_pointers[subset], member_pointers[subset + 1], members) & mask
+        place = hash_of(member_pointers[subset], member_pointers[subset + 1], members, residuals, grid) & mask
         while places[place] >= 0:
             place = (place + 1) & mask
         places[place] = subset
 
 
 @kernel(
-    f"int64({_ROWS}, int64, float64, int64, int64[::1], int32[::1], int64[::1], int32[::1], float64[::1], int64[::1], "
+    f"int64({_ROWS}, int64, float64, float64, int64, int64[::1], int32[::1], int64[::1], int32[::1], float64[::1], int64[::1], "
     f"int32[::1], int32[::1], float64[::1], int8[::1], float64[::1], {_SCRATCH})"
 )
 def follow_subsets(
-    begins, finals, keys, values, ends, best, tolerance, most_variants, counters, places,
+    begins, finals, keys, values, ends, best, tolerance, grid, most_variants, counters, places,
     member_pointers, members, residuals, arc_pointers, ranks, targets, weights, is_first, subset_ends,
     s_keys, s_members, s_entries, s_keys_too, s_members_too, s_entries_too, runs,
 ):  # fmt: skip
-    """Follow subsets until none is left, or room is, or one has arrived too often with other residual weights."""
+    """Follow subsets until none is left, or room is, or one has arrived too often with other residual weights.
+
+    Where ``grid`` is not 0, subsets are looked up by residual weights, too, and may arrive any number of times.
+    """
     mask = len(places) - 1
     n_subsets, n_members, n_arcs = counters[N_SUBSETS], counters[N_MEMBERS], counters[N_ARCS]
     for subset in range(counters[N_FOLLOWED], len(subset_ends)):
@@ -160,7 +167,7 @@ def follow_subsets(
             total = sum_of(first, size, best, residuals)
             for k in range(first, size):
                 residuals[k] -= total
-            place = hash_of(first, size, members) & mask
+            place = hash_of(first, size, members, residuals, grid) & mask
             target = -1
             variants = 0
             while target < 0 and places[place] >= 0:
@@ -180,7 +187,7 @@ def follow_subsets(
                 place = (place + 1) & mask
             is_first[n_arcs] = target < 0
             if target < 0:
-                if variants >= most_variants:
+                if variants >= most_variants and grid == 0.0:
                     counters[LABEL], counters[N_MEMBERS], counters[ROOM] = rank, first, size - first
                     arc_pointers[subset + 1] = n_arcs
                     return ENDLESS

@@ -17,6 +17,8 @@ from arcgrad.runtime.kernels.frames.frames_path import frames_path, frames_path_
 from arcgrad.runtime.kernels.lattice.graph_max import graph_max_forward, graph_max_path
 from arcgrad.runtime.kernels.trellis.trellis_path import trellis_path, trellis_path_float32, trellis_path_walk
 from arcgrad.runtime.transforms.composition import Chosen, Composition
+from arcgrad.runtime.transforms.minimal import KERNELS as JOINING
+from arcgrad.runtime.transforms.minimal import minimize_of_graph
 from arcgrad.runtime.transforms.path import path_of_composition, path_of_graph
 from arcgrad.runtime.transforms.pushing import KERNELS as SUMS
 from arcgrad.runtime.transforms.pushing import posterior_of_graph, prune_of_graph, push_of_graph
@@ -58,6 +60,7 @@ TWINS: Mapping[str, Twin] = {
     ),
     "rmeps": Twin(rmeps_of_graph, None, {("", ""): ROWS}),
     "determinize": Twin(det_of_graph, None, {("", ""): SUBSETS}),
+    "minimize": Twin(minimize_of_graph, None, {("", ""): JOINING}),
     "push": Twin(push_of_graph, None, {("", ""): SUMS}),
     "posterior": Twin(posterior_of_graph, None, {("", ""): SUMS}),
     "prune": Twin(prune_of_graph, None, {("", ""): SUMS}),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.graphs.transforms import FloatArray, Transform, Transformed, copied_arcs
@@ -19,36 +20,39 @@ from arcgrad.runtime.kernels.weighted.sorting import rows_by_state
 from arcgrad.runtime.kernels.weighted.sums import add_up_ahead, pull_back_ahead, slacks_behind
 from arcgrad.runtime.transforms.useful import LARGE, Useful, patience, useful_arcs, worth_it
 
-__all__ = ["KERNELS", "Sums", "posterior_of_graph", "prune_of_graph", "push_of_graph"]
+__all__ = ["KERNELS", "Graph", "Sums", "posterior_of_graph", "prune_of_graph", "push_of_graph"]
 
 KERNELS = (rows_by_state, add_up_ahead, pull_back_ahead, slacks_behind)
 # Plain Python's seconds an arc.
 _REFERENCE = 1e-5
 
 
+class Graph(NamedTuple):
+    """States in an order in which arcs lead forward, arcs by state, their ends and weights, and what ends weigh."""
+
+    order: IntArray
+    pointers: NDArray[np.int64]
+    arcs: IntArray
+    dst: IntArray
+    weights: FloatArray
+    ends: FloatArray
+
+
 class Sums:
-    """Sums over the paths from each state of an acyclic graph to an accept, or with ``back`` from a start to it.
+    """Sums over the paths that leave each state of an acyclic graph, and their way back.
+
+    Args:
+        graph: what `arcgrad.runtime.kernels.weighted.sums` takes of one.
+        best: the semiring (`Tape`).
 
     Attributes:
         ahead: (n_states,) the sums, −inf where there is no path.
     """
 
-    def __init__(
-        self, useful: Useful, weights: FloatArray, best: int, ends: FloatArray | None = None, back: bool = False
-    ) -> None:
-        order = useful.order
-        assert order is not None
-        n_states = useful.topology.n_states
-        if ends is None:
-            ends = np.full(n_states, -math.inf)
-            ends[useful.start if back else useful.accept] = 0.0
-        pointers, arcs = useful.rows_back if back else useful.rows
-        if back:
-            order = np.ascontiguousarray(order[::-1])
-        self._graph: tuple[Any, ...] = (order, pointers, arcs, useful.src if back else useful.dst, weights, ends)
-        self._best = best
-        self.ahead = np.empty(n_states)
-        add_up_ahead(*self._graph, best, self.ahead)
+    def __init__(self, graph: Graph, best: int) -> None:
+        self._graph, self._best = graph, best
+        self.ahead: FloatArray = np.empty(len(graph.ends))
+        add_up_ahead(*graph, best, self.ahead)
 
     def pull_back(self, bars: FloatArray, arc_bars: FloatArray, end_bars: FloatArray | None = None) -> None:
         """Add to the cotangents of arcs, and of ends, what those of the sums, which are spent, give them."""
@@ -60,9 +64,21 @@ class Sums:
         """What the best path through each state, and each arc, lacks; inf where there is none."""
         of_states = np.full(len(self.ahead), math.inf)
         of_states[start] = self.ahead[start].max(initial=-math.inf) - self.ahead[start]
-        of_arcs = np.full(len(self._graph[3]), math.inf)
+        of_arcs = np.full(len(self._graph.dst), math.inf)
         slacks_behind(*self._graph, self.ahead, of_states, of_arcs)
         return of_states, of_arcs
+
+
+def _sums(useful: Useful, weights: FloatArray, best: int, *, back: bool = False) -> Sums:
+    """Sums over the paths from each state to an accept, or with ``back`` from a start to it."""
+    order = useful.order
+    assert order is not None
+    ends = np.full(useful.topology.n_states, -math.inf)
+    ends[useful.start if back else useful.accept] = 0.0
+    if back:
+        order = np.ascontiguousarray(order[::-1])
+        return Sums(Graph(order, *useful.rows_back, useful.src, weights, ends), best)
+    return Sums(Graph(order, *useful.rows, useful.dst, weights, ends), best)
 
 
 def _useful(topology: Topology, weights: FloatArray) -> Useful | None:
@@ -81,7 +97,7 @@ def _pushed(topology: Topology, weights: FloatArray, best: int, limits: Limits) 
         with patience.tried():
             return pushed(topology, weights, best, limits)
     own, src, dst = weights[useful.arcs], useful.src, useful.dst
-    sums = Sums(useful, own, best)
+    sums = _sums(useful, own, best)
     ahead = sums.ahead
     moved = np.minimum(own + ahead[dst] - ahead[src], 0.0)
     accept, start = useful.accept, useful.start
@@ -125,7 +141,7 @@ def posterior_of_graph(topology: Topology, weights: FloatArray, parameters: Para
     if useful is None:
         return _by_reference("posterior", topology, weights, parameters, limits)
     own, src, dst = weights[useful.arcs], useful.src, useful.dst
-    ahead, behind = Sums(useful, own, 0), Sums(useful, own, 0, back=True)
+    ahead, behind = _sums(useful, own, 0), _sums(useful, own, 0, back=True)
     found = np.full(topology.n_arcs, -math.inf)
     total = np.logaddexp.reduce(ahead.ahead[useful.start]) if len(useful.start) else -math.inf
     found[useful.arcs] = np.minimum(behind.ahead[src] + own + (ahead.ahead[dst] - total), 0.0)
@@ -150,7 +166,7 @@ def prune_of_graph(topology: Topology, weights: FloatArray, parameters: Paramete
         return _by_reference("prune", topology, weights, parameters, limits)
     (beam,) = parameters
     assert isinstance(beam, (int, float))
-    of_states, of_arcs = Sums(useful, weights[useful.arcs], 1).slacks(useful.start)
+    of_states, of_arcs = _sums(useful, weights[useful.arcs], 1).slacks(useful.start)
     lacking = np.full(topology.n_arcs, math.inf)
     lacking[useful.arcs] = of_arcs
     made, arcs = chosen_arcs(topology, of_states, lacking, float(beam))

@@ -19,7 +19,7 @@ from arcgrad.runtime.regions.orders import ORDERS
 from arcgrad.runtime.transforms import subsets
 from arcgrad.runtime.transforms.pushing import Graph, Sums
 from arcgrad.runtime.transforms.subsets import CompiledMachine, LaidOut, compiled_machine
-from arcgrad.runtime.transforms.useful import patience, worth_it
+from arcgrad.runtime.transforms.useful import added_up, patience, worth_it
 
 __all__ = ["KERNELS", "minimize_of_graph"]
 
@@ -70,8 +70,8 @@ def _minimized(topology: Topology, weights: FloatArray, best: int, limits: Limit
         arc_bars, end_bars = np.zeros(len(machine.weights)), np.zeros(n_states)
         arc_bars[arcs] = given
         end_bars[states] = given_ends
-        bars = np.bincount(machine.targets[arcs], weights=given, minlength=n_states).astype(np.float64, copy=False)
-        back = np.bincount(owners, weights=given, minlength=len(states)) + given_ends
+        bars = added_up(machine.targets[arcs], given, n_states)
+        back = added_up(owners, given, len(states)) + given_ends
         bars[states] -= np.where(states == 0, 0.0, back)
         sums.pull_back(bars, arc_bars, end_bars)
         return machine.pull_back(arc_bars, end_bars)

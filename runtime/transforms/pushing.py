@@ -18,7 +18,7 @@ from arcgrad.compiler.operators import operator
 from arcgrad.compiler.operators.base import Parameters
 from arcgrad.runtime.kernels.weighted.sorting import rows_by_state
 from arcgrad.runtime.kernels.weighted.sums import add_up_ahead, pull_back_ahead, slacks_behind
-from arcgrad.runtime.transforms.useful import LARGE, Useful, patience, useful_arcs, worth_it
+from arcgrad.runtime.transforms.useful import LARGE, Useful, added_up, patience, useful_arcs, worth_it
 
 __all__ = ["KERNELS", "Graph", "Sums", "posterior_of_graph", "prune_of_graph", "push_of_graph"]
 
@@ -112,7 +112,7 @@ def _pushed(topology: Topology, weights: FloatArray, best: int, limits: Limits) 
         first, rest = len(start), len(start) + len(own)
         arcs = cotangent[first:rest].copy()
         n_states = topology.n_states
-        bars = np.bincount(dst, weights=arcs, minlength=n_states) - np.bincount(src, weights=arcs, minlength=n_states)
+        bars = added_up(dst, arcs, n_states) - added_up(src, arcs, n_states)
         bars[start] += cotangent[:first]
         bars[last] -= cotangent[rest:]
         sums.pull_back(bars, arcs)
@@ -149,8 +149,8 @@ def posterior_of_graph(topology: Topology, weights: FloatArray, parameters: Para
     def pull_back(cotangent: FloatArray) -> FloatArray:
         arcs = cotangent[useful.arcs]
         n_states = topology.n_states
-        before = np.bincount(src, weights=arcs, minlength=n_states)
-        after = np.bincount(dst, weights=arcs, minlength=n_states)
+        before = added_up(src, arcs, n_states)
+        after = added_up(dst, arcs, n_states)
         after[useful.start] -= arcs.sum() * np.exp(ahead.ahead[useful.start] - total)
         ahead.pull_back(after, arcs)
         behind.pull_back(before, arcs)

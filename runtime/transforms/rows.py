@@ -18,7 +18,7 @@ from arcgrad.runtime.kernels.graphs.order import mark_reached
 from arcgrad.runtime.kernels.weighted.silent_rows import make_rows, pull_back_rows
 from arcgrad.runtime.kernels.weighted.sorting import rows_by_state, sort_rows
 from arcgrad.runtime.regions.orders import ORDERS
-from arcgrad.runtime.transforms.useful import Useful, by_state, patience, scratch, useful_arcs, worth_it
+from arcgrad.runtime.transforms.useful import Useful, added_up, by_state, patience, scratch, useful_arcs, worth_it
 
 __all__ = ["KERNELS", "CompiledRows", "Labels", "compiled_rows", "labels_of", "longer", "rmeps_of_graph"]
 
@@ -227,8 +227,8 @@ def _graph_of_rows(rows: CompiledRows, limits: Limits) -> Transformed:
 
     def pull_back(cotangent: FloatArray) -> FloatArray:
         own = cotangent[: len(entry)]
-        bars = np.bincount(entry, weights=own, minlength=len(rows.keys)).astype(np.float64, copy=False)
-        end_bars = np.bincount(end[to_end], weights=own[to_end], minlength=n_states).astype(np.float64, copy=False)
+        bars = added_up(entry, own, len(rows.keys))
+        end_bars = added_up(end[to_end], own[to_end], n_states)
         if shares is not None:
             end_bars[beginning] += cotangent[-1] * shares
         return rows.pull_back(bars, end_bars)

@@ -17,7 +17,7 @@ from arcgrad.runtime.jit.patience import Patience
 from arcgrad.runtime.kernels.weighted.sorting import rows_by_state
 from arcgrad.runtime.regions.orders import ORDERS
 
-__all__ = ["LARGE", "SMALL", "Useful", "patience", "scratch", "useful_arcs"]
+__all__ = ["LARGE", "SMALL", "Useful", "added_up", "by_state", "patience", "scratch", "useful_arcs", "worth_it"]
 
 LongArray = NDArray[np.int64]
 
@@ -108,6 +108,11 @@ def worth_it(topology: Topology, kernels: Sequence[Kernel[..., Any]], seconds: f
     """Whether to call these kernels for a graph, of which plain Python takes so many seconds an arc."""
     n_arcs = topology.n_arcs
     return n_arcs >= SMALL and patience.ends_for(*kernels, expected=seconds * n_arcs)
+
+
+def added_up(places: NDArray[np.integer], values: FloatArray, count: int) -> FloatArray:
+    """(count,) the sum of the values at each place."""
+    return np.bincount(places, weights=values, minlength=count).astype(np.float64, copy=False)  # ints of no places
 
 
 def scratch(count: int) -> tuple[Any, ...]:

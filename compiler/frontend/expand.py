@@ -186,6 +186,8 @@ class Expander:
             )
         if entry is None:
             raise _unknown_name(call, scope, text)
+        if entry.labelled:
+            return (yield self._expand_labelled(call, entry, scope, text))
         word = _last_word(call, entry)
         given = len(call.arguments) - len(word)
         fixed, literals = len(entry.operands), len(entry.parameter_names)
@@ -217,6 +219,41 @@ class Expander:
                 term = self._make(f"[]{entry.name}", (term, operand), (), call, text)
             return term
         return self._make(f"[]{entry.name}", tuple(operands), numbers + word, call, text)
+
+    def _expand_labelled(
+        self, call: syntax.Call, entry: Operator, scope: _Scope, text: str
+    ) -> Generator[_Step, Term, Term]:
+        """A graph, and further ones each behind a label and a colon."""
+        labels: list[int] = []
+        operands = []
+        for k, argument in enumerate(call.arguments):
+            is_pair = isinstance(argument, syntax.Operation) and argument.tag == "cross"
+            if k and not (is_pair and isinstance(argument.operands[0], syntax.Number)):  # type: ignore[union-attr]
+                raise EquationError(
+                    f"{call.name} takes a graph, then labels with the graphs in their place",
+                    place=Place(text, argument.span),
+                    expected=("a label, a colon and a graph",),
+                    hint=f"for example {entry.example}; in parentheses where the graph is made of several, 1: (A B)",
+                )
+            if k:
+                assert isinstance(argument, syntax.Operation)
+                labels.append(_whole_number(argument.operands[0], text, "a label"))
+                if labels[-1] in labels[:-1]:
+                    raise EquationError(
+                        f"{call.name}: label {labels[-1]} is there twice", place=Place(text, argument.span)
+                    )
+                argument = argument.operands[1]
+            operands.append((yield self._expand(argument, scope, text)))
+        if len(operands) < 2:
+            given = counted(len(operands), "argument")
+            raise EquationError(
+                f"{call.name} takes a graph, then labels with the graphs in their place; {given} given",
+                place=Place(text, call.span),
+                expected=("a graph", "a label, a colon and a graph"),
+                found=given,
+                hint=f"for example {entry.example}",
+            )
+        return self._make(f"[]{entry.name}", tuple(operands), tuple(labels), call, text)
 
     def _expand_definition(
         self, call: syntax.Call, closure: _Closure, scope: _Scope, text: str

@@ -119,6 +119,7 @@ class Operator:
         acceptors: whether each operand must be an acceptor (shorter than operands: the rest need not).
         parameter_names: names of its literal arguments in brackets (whole numbers).
         decimals: those of them that may be decimal numbers.
+        labelled: whether its operands but the first are given as ``label: graph``; the labels are parameters.
         words: literal words, one of which may stand last in brackets; a parameter as it is.
         parameter_positions: where these stand among all arguments; empty: after the operands.
         build: LITERAL, STRUCTURAL: ``build(topologies, parameters, limits)``; a score operand's place holds an empty
@@ -158,6 +159,7 @@ class Operator:
     parameter_names: tuple[str, ...] = ()
     parameter_positions: tuple[int, ...] = ()
     decimals: tuple[str, ...] = ()
+    labelled: bool = False
     words: tuple[str, ...] = ()
     build: Build | None = None
     join: Callable[[Sequence[Topology], Limits], Joined] | None = None

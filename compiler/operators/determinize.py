@@ -11,8 +11,8 @@ __all__ = ["OPERATOR"]
 
 OPERATOR = Operator(
     name="determinize",
-    summary="Has one path for each label sequence of A, with the sum of its paths' weights (under MAX and MIN: the best); "
-    "sequences of pairs of labels where A is a transducer.",
+    summary="Has one path for each label sequence of A, with the sum of its paths' weights (under MAX and MIN: the "
+    "best); sequences of pairs of labels where A is a transducer.",
     category=Category.TRANSFORM,
     operands=(Type.GRAPH,),
     names=("det",),

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from arcgrad.compiler.graphs.weighted.path_sums import path_sums, sums_ahead
-from arcgrad.compiler.graphs.weighted.tape import Term
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.graphs.transforms import FloatArray, Transformed
 from arcgrad.compiler.graphs.useful_graph import is_cyclic
+from arcgrad.compiler.graphs.weighted.path_sums import path_sums, sums_ahead
+from arcgrad.compiler.graphs.weighted.tape import Term
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Category, Law, Operator, Parameters
 from arcgrad.compiler.types import Type
@@ -43,8 +43,8 @@ def _transform(topology: Topology, weights: FloatArray, parameters: Parameters, 
 
 OPERATOR = Operator(
     name="posterior",
-    summary="Has A's states and arcs, each arc weighted by the logarithm of how often a path takes it, on average under "
-    "p(path) ∝ exp(weight): in a graph without cycles, of the probability that one does; -inf where none does.",
+    summary="Has A's states and arcs, each arc weighted by the logarithm of how often a path takes it, on average "
+    "under p(path) ∝ exp(weight): in a graph without cycles, of the probability that one does; -inf where none does.",
     category=Category.TRANSFORM,
     operands=(Type.GRAPH,),
     names=("POST",),

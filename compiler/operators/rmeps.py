@@ -11,8 +11,8 @@ __all__ = ["OPERATOR"]
 
 OPERATOR = Operator(
     name="rmeps",
-    summary="Has the label sequences of A with the same total weights (under MAX and MIN: best weights), and no arc that "
-    "neither reads nor writes, but one for the empty string where A accepts that with a weight.",
+    summary="Has the label sequences of A with the same total weights (under MAX and MIN: best weights), and no arc "
+    "that neither reads nor writes, but one for the empty string where A accepts that with a weight.",
     category=Category.TRANSFORM,
     operands=(Type.GRAPH,),
     names=("rmeps",),

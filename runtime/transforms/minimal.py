@@ -16,20 +16,20 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.runtime.kernels.weighted.joining import join_states, walk_classes
 from arcgrad.runtime.kernels.weighted.sums import add_up_ahead, pull_back_ahead
 from arcgrad.runtime.regions.orders import ORDERS
-from arcgrad.runtime.transforms import subsets
 from arcgrad.runtime.transforms.pushing import Graph, Sums
+from arcgrad.runtime.transforms.subsets import KERNELS as SUBSETS
 from arcgrad.runtime.transforms.subsets import CompiledMachine, LaidOut, compiled_machine
 from arcgrad.runtime.transforms.useful import added_up, patience, worth_it
 
 __all__ = ["KERNELS", "minimize_of_graph"]
 
-KERNELS = (*subsets.KERNELS, add_up_ahead, pull_back_ahead, join_states, walk_classes)
+KERNELS = (*SUBSETS, add_up_ahead, pull_back_ahead, join_states, walk_classes)
 # Plain Python's seconds an arc.
 _REFERENCE = 1e-4
 
 
 class _Quotient(NamedTuple):
-    """One state of each class, in order of breadth, and for each of the arcs that leave these, the arc and its state."""
+    """One state of each class, in order of breadth; and the arcs that leave these, with their places and ends."""
 
     states: IntArray
     owners: IntArray
@@ -97,9 +97,7 @@ def _quotient(machine: CompiledMachine, order: IntArray, src: IntArray, ahead: F
     walk_classes(machine.arc_pointers, machine.targets, classes, states, numbers)
     begins = machine.arc_pointers[states]
     owners, arcs = expand_ranges(begins, machine.arc_pointers[states + 1] - begins)
-    return _Quotient(
-        states, owners.astype(np.int32), arcs.astype(np.int32), numbers[classes[machine.targets[arcs]]]
-    )
+    return _Quotient(states, owners.astype(np.int32), arcs.astype(np.int32), numbers[classes[machine.targets[arcs]]])
 
 
 minimize_of_graph = in_semiring("minimize", _minimized)

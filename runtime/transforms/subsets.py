@@ -22,14 +22,14 @@ from arcgrad.compiler.graphs.weighted.subsets import (
 from arcgrad.compiler.limits import Limits
 from arcgrad.runtime.kernels.weighted import subsets as kernels
 from arcgrad.runtime.kernels.weighted.layout import lay_out
-from arcgrad.runtime.transforms import rows as row_kernels
+from arcgrad.runtime.transforms.rows import KERNELS as ROWS
 from arcgrad.runtime.transforms.rows import CompiledRows, compiled_rows, longer
 from arcgrad.runtime.transforms.useful import patience, scratch, worth_it
 
 __all__ = ["KERNELS", "CompiledMachine", "LaidOut", "compiled_machine", "det_of_graph"]
 
 KERNELS = (
-    *row_kernels.KERNELS, kernels.find_places, kernels.follow_subsets, kernels.pull_back_subsets, lay_out,
+    *ROWS, kernels.find_places, kernels.follow_subsets, kernels.pull_back_subsets, lay_out,
 )  # fmt: skip
 LongArray = NDArray[np.int64]
 
@@ -71,8 +71,8 @@ class CompiledMachine:
             kernels.find_places(1, pointers, members, residuals, grid, places)
         while True:
             outcome = kernels.follow_subsets(
-                *self._rows, best, RESIDUAL_TOLERANCE, grid, MOST_VARIANTS, counters, places, pointers, members, residuals,
-                arc_pointers, ranks, targets, weights, is_first, ends, *space,
+                *self._rows, best, RESIDUAL_TOLERANCE, grid, MOST_VARIANTS, counters, places, pointers, members,
+                residuals, arc_pointers, ranks, targets, weights, is_first, ends, *space,
             )  # fmt: skip
             n_subsets, followed, n_members, n_arcs, needed, label = counters.tolist()
             if outcome == kernels.DONE:
@@ -90,8 +90,9 @@ class CompiledMachine:
             if n_subsets + needed + 1 > len(ends) or 2 * (n_subsets + needed) > len(places):
                 size = _room(len(ends), n_subsets + needed + 1, limits.states)
                 ends = longer(ends, size, n_subsets)
-                pointers, arc_pointers = longer(pointers, size + 1, n_subsets + 1), longer(
-                    arc_pointers, size + 1, followed + 1
+                pointers, arc_pointers = (
+                    longer(pointers, size + 1, n_subsets + 1),
+                    longer(arc_pointers, size + 1, followed + 1),
                 )
                 places = np.empty(1 << (4 * size).bit_length(), dtype=np.int32)
                 kernels.find_places(n_subsets, pointers, members, residuals, grid, places)

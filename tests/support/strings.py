@@ -1,6 +1,6 @@
 """What a graph's strings weigh, by enumerating strings: an oracle for operators that keep strings and their weights.
 
-No code of arcgrad is used: arcs become matrices, and a string is a product of them, with the sums over ε:ε arcs between.
+No code of arcgrad is used: arcs become matrices, and a string is a product of them, with sums over ε:ε arcs between.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _closure(silent: Floats, best: bool) -> Floats:
 
 
 def string_weights(graph: ag.Graph, length: int, best: bool = False) -> dict[String, float]:
-    """The weight of every sequence of at most so many pairs of labels: the sum over its paths, or ``best``, the greatest.
+    """The weight of each sequence of at most so many pairs of labels: the sum over paths, or ``best``, the greatest.
 
     Arcs of −inf are absent. Cycles of ε:ε arcs have to converge. For moderate weights: sums are of exponentials.
     """

@@ -13,10 +13,10 @@ from fractions import Fraction
 
 from arcgrad.compiler.graphs.best_path import best_weights
 from arcgrad.compiler.graphs.score_values import as_float
-from arcgrad.compiler.graphs.weighted.tape import Tape, Term
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.graphs.transforms import FloatArray
 from arcgrad.compiler.graphs.useful_graph import Arcs, UsefulGraph, cycle_through, divergence_error, useful_graph
+from arcgrad.compiler.graphs.weighted.tape import Tape, Term
 
 __all__ = ["REDUCTIONS", "PathSums", "Row", "balance", "path_sums", "solve_rows", "sums_ahead", "weighted_graph"]
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from arcgrad.compiler.graphs.weighted.path_sums import path_sums
-from arcgrad.compiler.graphs.weighted.tape import Term
 from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 from arcgrad.compiler.graphs.transforms import FloatArray, Transform, Transformed
+from arcgrad.compiler.graphs.weighted.path_sums import path_sums
+from arcgrad.compiler.graphs.weighted.tape import Term
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import InputError
 

@@ -1,4 +1,4 @@
-"""Weighted determinisation by subsets of states with residual weights (Mohri 1997), and machines that are deterministic.
+"""Weighted determinisation by subsets of states with residual weights (Mohri 1997), and deterministic machines.
 
 A *machine* has one start, at most one arc of a pair of labels at each state, and weights with which paths end. Weights
 are nodes of a tape.
@@ -16,7 +16,18 @@ from arcgrad.compiler.graphs.weighted.tape import Tape, Term
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import LimitError
 
-__all__ = ["Arc", "GRID", "MOST_VARIANTS", "Machine", "RESIDUAL_TOLERANCE", "SMALLER", "determinized", "endless", "graph_of", "machine_of"]
+__all__ = [
+    "GRID",
+    "MOST_VARIANTS",
+    "RESIDUAL_TOLERANCE",
+    "SMALLER",
+    "Arc",
+    "Machine",
+    "determinized",
+    "endless",
+    "graph_of",
+    "machine_of",
+]
 
 RESIDUAL_TOLERANCE = 1e-9
 """Residual weights of two subsets that differ by no more than this, absolutely or relative to their size, are one."""
@@ -96,7 +107,7 @@ class _Subsets:
             done += 1
 
     def _follow(self, subset: int) -> int:
-        tape, found = self._found.tape, self._found
+        tape, _found = self._found.tape, self._found
         ways: dict[tuple[int, int], dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]]] = {}
         members = self._members[subset]
         for state, sums, over in members:
@@ -151,9 +162,7 @@ class _Subsets:
             raise endless(self._what, self._string(parent, labels), [member[0] for member in members])
         return self._add(members, residuals, parent, labels)
 
-    def _alike(
-        self, members: list[tuple[int, tuple[int, ...], tuple[int, ...]]], residuals: list[float]
-    ) -> list[int]:
+    def _alike(self, members: list[tuple[int, tuple[int, ...], tuple[int, ...]]], residuals: list[float]) -> list[int]:
         """The subsets of the same states among which one that arrives is looked up."""
         key = tuple(member[0] for member in members)
         if self._acyclic:

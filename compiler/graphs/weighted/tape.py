@@ -40,8 +40,8 @@ class Tape:
 
     Args:
         n_arcs: arcs of the operand, with respect to whose weights sums are differentiated.
-        best: 0: a sum is the log of the sum of its terms' exponentials; 1: its greatest term, the first of those; −1: the
-            same of weights that are the negatives of those under MIN.
+        best: 0: a sum is the log of the sum of its terms' exponentials; 1: its greatest term, the first of those;
+            −1: the same of weights that are the negatives of those under MIN.
 
     Attributes:
         values: of the nodes.

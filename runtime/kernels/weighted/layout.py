@@ -1,4 +1,4 @@
-"""Lays a deterministic machine's arcs out as a graph's: each state's in order, then where it ends with a weight, an ε."""
+"""Lays a deterministic machine's arcs out as a graph's: each state's in order, then an ε arc where it ends."""
 
 from __future__ import annotations
 

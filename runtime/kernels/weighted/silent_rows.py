@@ -4,8 +4,8 @@ A state's row has an entry for each key (labels and destination): the sum over p
 key. It is made of the state's own arcs and of the rows that its ε:ε arcs lead to, which come first in the order.
 
 The state's own arcs are entries ``pointers[s]`` to ``pointers[s + 1]`` of ``own_keys``, sorted; its ε:ε arcs are
-``silent[silent_pointers[s] : silent_pointers[s + 1]]``. Its row is entries ``begins[s]`` to ``finals[s]`` of ``keys`` and
-``values``.
+``silent[silent_pointers[s] : silent_pointers[s + 1]]``. Its row is entries ``begins[s]`` to ``finals[s]`` of ``keys``
+and ``values``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GRAPH = ", ".join(
     (
         "const int32[::1]",  # order
         "const int64[::1]", "const int64[::1]", "const float64[::1]",  # own arcs: pointers, keys, weights
-        "const int64[::1]", "const int32[::1]", "const int32[::1]", "const float64[::1]",  # ε:ε: pointers, arcs, dst, weights
+        "const int64[::1]", "const int32[::1]", "const int32[::1]", "const float64[::1]",  # ε:ε arcs
         "int64",  # best
     )
 )  # fmt: skip
@@ -117,7 +117,7 @@ def pull_back_rows(
     s_keys, s_sources, s_entries, s_keys_too, s_sources_too, s_entries_too, runs,
     bars, end_bars, own_bars, silent_bars,
 ):  # fmt: skip
-    """Add to own arcs, by place, and to ε:ε arcs what the cotangents of entries and ends, which are spent, give them."""
+    """Add to own arcs, by place, and to ε:ε arcs what the cotangents of entries and ends, which are spent, give."""
     for k in range(len(order)):
         state = order[k]
         count = gather(

@@ -4,8 +4,8 @@ The graph's rows have no ε:ε arcs: state s has entries ``begins[s]`` to ``fina
 then destination, sorted) and ``values``; a path that ends at s weighs ``ends[s]``.
 
 Subset k has the members ``member_pointers[k]`` to ``member_pointers[k + 1]`` of ``members`` and ``residuals``, and the
-arcs ``arc_pointers[k]`` to ``arc_pointers[k + 1]`` of ``ranks``, ``targets`` and ``weights``. ``is_first`` says which arcs
-lead to a subset that was new. What competes has a weight in common, the greatest, that is taken off before sums.
+arcs ``arc_pointers[k]`` to ``arc_pointers[k + 1]`` of ``ranks``, ``targets`` and ``weights``. ``is_first`` says which
+arcs lead to a subset that was new. What competes has a weight in common, the greatest, that is taken off before sums.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ __all__ = [
 
 N_SUBSETS, N_FOLLOWED, N_MEMBERS, N_ARCS, ROOM, LABEL = 0, 1, 2, 3, 4, 5
 """Counters: subsets that arrived, and of these were followed; their members and arcs; what the next one needs room for;
-the rank of the labels that led to one too many with the same members, which stand behind all others then, ROOM of them."""
+the rank of the labels that led to one too many with the same members. These stand behind all others then, ROOM of them.
+"""
 
 COUNTERS = 6
 DONE, MORE_ROOM, ENDLESS = 0, 1, 2
@@ -120,8 +121,8 @@ def find_places(n_subsets, member_pointers, members, residuals, grid, places):
 
 
 @kernel(
-    f"int64({_ROWS}, int64, float64, float64, int64, int64[::1], int32[::1], int64[::1], int32[::1], float64[::1], int64[::1], "
-    f"int32[::1], int32[::1], float64[::1], int8[::1], float64[::1], {_SCRATCH})"
+    f"int64({_ROWS}, int64, float64, float64, int64, int64[::1], int32[::1], int64[::1], int32[::1], float64[::1], "
+    f"int64[::1], int32[::1], int32[::1], float64[::1], int8[::1], float64[::1], {_SCRATCH})"
 )
 def follow_subsets(
     begins, finals, keys, values, ends, best, tolerance, grid, most_variants, counters, places,

@@ -12,7 +12,9 @@ from arcgrad.runtime.jit.declare import helper, kernel
 
 __all__ = ["add_up_ahead", "log_add_all", "pull_back_ahead", "slacks_behind"]
 
-_GRAPH = "const int32[::1], const int64[::1], const int32[::1], const int32[::1], const float64[::1], const float64[::1]"
+_GRAPH = (
+    "const int32[::1], const int64[::1], const int32[::1], const int32[::1], const float64[::1], const float64[::1]"
+)
 
 
 @helper

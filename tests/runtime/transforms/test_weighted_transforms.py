@@ -51,7 +51,8 @@ def test_strings_keep_their_weights(name: str, parameters: tuple[Any, ...], acce
     try:
         made, _ = apply(name, given, parameters)
     except ag.LimitError:
-        assert name in ("determinize", "minimize") and cyclic
+        assert name in ("determinize", "minimize")
+        assert cyclic
         return
     best = bool(parameters)
     expected = string_weights(graph, 4, best)
@@ -76,8 +77,10 @@ def test_rmeps_leaves_one_silent_arc_at_most(seed: int) -> None:
     assert len(silent) <= 1
     for arc in silent:
         src, dst = made.src[arc], made.dst[arc]
-        assert src in made.start and dst in made.accept
-        assert np.sum(made.src == src) == 1 and src not in made.dst
+        assert src in made.start
+        assert dst in made.accept
+        assert np.sum(made.src == src) == 1
+        assert src not in made.dst
         assert dst not in made.src
 
 
@@ -102,7 +105,7 @@ def test_deterministic_graphs(name: str, parameters: tuple[Any, ...], seed: int)
         assert (i, o) != (-1, -1) or k in ends
         assert k not in ends or src not in made.accept
     # Breadth first, arcs in order of labels, each state's end last.
-    inner = [s for s in dict.fromkeys([0, *(made.dst[k] for k in range(made.n_arcs) if k not in ends)])]
+    inner = list(dict.fromkeys([0, *(made.dst[k] for k in range(made.n_arcs) if k not in ends)]))
     assert inner == sorted(inner) or made.n_states == 0
     assert rows == sorted(rows, key=lambda r: (r[0], r[1:] == (-1, -1), r[1:]))
 
@@ -163,6 +166,12 @@ def test_posteriors_are_expected_counts(seed: int) -> None:
     assert made.topology is graph.topology or made.n_arcs == graph.n_arcs
 
 
+def best_weight(graph: ag.Graph, start: Any, accept: Any) -> float:
+    columns = (graph.src, graph.dst, graph.ilabel, graph.olabel, graph.arc_weight)
+    between = ag.Graph(*columns, start=start, accept=accept, n_states=graph.n_states)
+    return float(ag.compile("MAX[A]", mode="interpret")(A=between))
+
+
 @pytest.mark.parametrize("beam", [0, 0.5, 2, 100])
 @for_seeds(40)
 def test_pruned_graphs_have_the_arcs_within_the_beam(beam: float, seed: int) -> None:
@@ -176,21 +185,8 @@ def test_pruned_graphs_have_the_arcs_within_the_beam(beam: float, seed: int) -> 
         if graph.arc_weight[arc] == -math.inf:
             continue
         src, dst = int(graph.src[arc]), int(graph.dst[arc])
-        through = [
-            ag.compile("MAX[A]", mode="interpret")(
-                A=ag.Graph(
-                    graph.src,
-                    graph.dst,
-                    graph.ilabel,
-                    graph.olabel,
-                    graph.arc_weight,
-                    start=start,
-                    accept=accept,
-                    n_states=graph.n_states,
-                )
-            )  # fmt: skip
-            for start, accept in ((graph.start, [src]), ([dst], graph.accept))
-        ]
+        ends = ((graph.start, [src]), ([dst], graph.accept))
+        through = [best_weight(graph, start, accept) for start, accept in ends]
         if -math.inf < sum(through) and sum(through) + graph.arc_weight[arc] >= best - beam - 1e-9:
             kept.append(arc)
     assert made.arc_weight.tolist() == graph.arc_weight[kept].tolist()
@@ -293,7 +289,7 @@ def test_the_empty_string_alone(expression: str) -> None:
     silent = ag.Graph.from_arcs([(0, 1, -1, -0.5)], start=[0], accept=[1])
     for graph, weight in ((alone, 0.0), (two, math.log(2)), (silent, -0.5)):
         assert ag.compile(f"LSE[{expression}]")(A=graph) == pytest.approx(weight)
-        value, gradient = ag.compile(f"LSE[{expression}]").value_and_grad(A=graph)
+        _value, gradient = ag.compile(f"LSE[{expression}]").value_and_grad(A=graph)
         assert gradient["A"].tolist() == [1.0] * graph.n_arcs
 
 
@@ -351,7 +347,7 @@ def test_limits_stop_determinisation() -> None:
     ]
     graph = ag.Graph.from_arcs(arcs, start=[0], accept=[n])
     for mode in ("interpret", "kernels"):
-        with pytest.raises(ag.LimitError, match="det would have at least .* states") as caught:
+        with pytest.raises(ag.LimitError, match=r"det would have at least .* states") as caught:
             ag.compile("det[A]", mode=mode, limits=ag.Limits(states=500))(A=graph)
         assert "support[A]" in str(caught.value)
 

@@ -179,9 +179,11 @@ def _as_syntax(node: Node, operands: Sequence[syntax.Expression]) -> syntax.Expr
         shown = ", ".join(map(str, labels[:4])) + (", …" if len(labels) > 4 else "")
         return syntax.Name(f"symbols({shown})", nowhere)
     if entry.labelled:
-        labels = [syntax.Number(p, nowhere) for p in node.parameters if isinstance(p, int)]
-        pairs = zip(labels, operands[1:], strict=True)
-        placed = [syntax.Operation("cross", pair, (), nowhere, nowhere) for pair in pairs]
+        placed = [
+            syntax.Operation("cross", (syntax.Number(label, nowhere), operand), (), nowhere, nowhere)
+            for label, operand in zip(node.parameters, operands[1:], strict=True)
+            if isinstance(label, int)
+        ]
         return syntax.Call(entry.names[0], (operands[0], *placed), nowhere, nowhere)
     numbers = tuple(syntax.Number(p, nowhere) for p in node.parameters if isinstance(p, (int, float)))
     words = tuple(syntax.Name(p, nowhere) for p in node.parameters if isinstance(p, str) and p in entry.words)

@@ -52,7 +52,8 @@ def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limit
         part = parts[k]
         n = len(part.start)
         silent(np.full(n, root.src[arc]), part.start + offset, 0, np.full(n, arc))
-        add(part.src + offset, part.dst + offset, part.ilabel, part.olabel, k + 1, np.arange(part.n_arcs))
+        all_arcs = np.arange(part.n_arcs, dtype=np.int32)
+        add(part.src + offset, part.dst + offset, part.ilabel, part.olabel, k + 1, all_arcs)
         n = len(part.accept)
         silent(part.accept + offset, np.full(n, root.dst[arc]), 0, np.full(n, -1))
         offset += part.n_states
@@ -72,8 +73,8 @@ def _size(sizes: Sequence[Size], parameters: Parameters) -> Size:
 OPERATOR = Operator(
     name="replace",
     summary="Has R with a copy of A in place of each arc that reads and writes the label before A, and so on for "
-    "further graphs: an ε arc of the arc's weight to each of A's starts, A, and an ε arc of weight 0 from each of its accepts. "
-    "Labels within A stay.",
+    "further graphs: an ε arc of that arc's weight leads to each of A's starts, one of weight 0 from each accept; "
+    "labels within A stay.",
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH,),
     variadic=True,

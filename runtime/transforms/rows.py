@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ class CompiledRows:
         self.own_ends = np.full(n_states, -math.inf)
         self.own_ends[useful.accept] = 0.0
         self.ends = self.own_ends.copy()
-        self._graph = (
+        self._graph: tuple[Any, ...] = (
             self._order, pointers, keys, self._own_weights, silent_pointers, silent_places, silent_dst, silent_weights,
             best,
         )  # fmt: skip
@@ -128,10 +128,9 @@ class CompiledRows:
             arcs[self._own] = bars
             return self.useful.spread(arcs)
         own_bars, silent_bars = np.zeros(len(self._own)), np.zeros(len(self._silent))
-        pull_back_rows(
-            *self._graph, self.begins, self.finals, self.keys, self.values, self.own_ends, self.ends, *self._scratch,
-            bars, end_bars, own_bars, silent_bars,
-        )  # fmt: skip
+        made = self.begins, self.finals, self.keys, self.values, self.own_ends, self.ends
+        arguments = (*self._graph, *made, *self._scratch, bars, end_bars, own_bars, silent_bars)
+        pull_back_rows(*arguments)
         arcs[self._own] = own_bars
         arcs[self._silent] = silent_bars
         return self.useful.spread(arcs)

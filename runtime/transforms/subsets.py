@@ -51,7 +51,7 @@ class CompiledMachine:
     def __init__(self, rows: CompiledRows, best: int, limits: Limits, what: str) -> None:
         self.rows, self._best = rows, best
         n = len(rows.begins)
-        self._rows = rows.begins, rows.finals, rows.keys, rows.values, rows.ends
+        self._rows: tuple[Any, ...] = rows.begins, rows.finals, rows.keys, rows.values, rows.ends
         start = rows.useful.start
         grid = 0.0 if rows.useful.order is None else GRID
         counters = np.zeros(kernels.COUNTERS, dtype=np.int64)
@@ -118,11 +118,12 @@ class CompiledMachine:
         pointers, members, residuals = self._members
         bars, row_end_bars = np.zeros(len(self.rows.keys)), np.zeros(len(self.rows.begins))
         sums = np.empty(len(self._scratch[0]) + 1)
-        kernels.pull_back_subsets(
+        arguments = (
             *self._rows, self._best, self.n_states, pointers, members, residuals, self.arc_pointers, self.targets,
             self._is_first, self.ends, *self._scratch, sums, arc_bars, end_bars, np.zeros(len(members)), bars,
             row_end_bars,
         )  # fmt: skip
+        kernels.pull_back_subsets(*arguments)
         return self.rows.pull_back(bars, row_end_bars)
 
 

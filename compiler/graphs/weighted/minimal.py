@@ -113,9 +113,9 @@ def _quotient(machine: Machine) -> Machine:
             own.append((ilabel, olabel, to, _moved(term, (ahead[other],), over + back)))
         arcs.append(own)
         if state in machine.ends:
-            term = machine.ends[state]
-            only = machine.ends[state] is None and (state == 0 or not machine.arcs[state])
-            moved = _moved(term or Term(), (), over)
+            last = machine.ends[state]
+            only = last is None and (state == 0 or not machine.arcs[state])
+            moved = _moved(last or Term(), (), over)
             ending[number[state]] = None if only or tape.value(moved) == 0.0 else moved
     return Machine(tape, arcs, ending)
 

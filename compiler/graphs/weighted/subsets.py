@@ -45,6 +45,9 @@ _FURTHEST = 2.0**40
 _SHOWN = 12
 _NEVER = Term()
 
+_Member = tuple[int, tuple[int, ...], tuple[int, ...]]
+"""A state; its residual weight is the sum of the first nodes over the others."""
+
 Arc = tuple[int, int, int, Term]
 """Input label, output label, destination, weight."""
 
@@ -85,7 +88,7 @@ class _Subsets:
         self._limits = limits
         self._what = what
         self.machine = Machine(found.tape, [], {})
-        self._members: list[list[tuple[int, tuple[int, ...], tuple[int, ...]]]] = []
+        self._members: list[list[_Member]] = []
         self._residuals: list[list[float]] = []
         self._variants: dict[tuple[int, ...], list[int]] = {}
         self._acyclic = found.acyclic
@@ -108,7 +111,7 @@ class _Subsets:
 
     def _follow(self, subset: int) -> int:
         tape, _found = self._found.tape, self._found
-        ways: dict[tuple[int, int], dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]]] = {}
+        ways: dict[tuple[int, int], dict[int, list[_Member]]] = {}
         members = self._members[subset]
         for state, sums, over in members:
             for labels, other, node in self._sorted[state]:
@@ -124,7 +127,9 @@ class _Subsets:
             ]
             total = tape.total([Term((node,)) for node in nodes])
             residuals = [tape.values[node] - tape.values[total] for node in nodes]
-            members_there = [(other, (node,), (total,)) for other, node in zip(others, nodes, strict=True)]
+            members_there: list[_Member] = [
+                (other, (node,), (total,)) for other, node in zip(others, nodes, strict=True)
+            ]
             target = self._target(members_there, residuals, subset, labels)
             arcs.append((*labels, target, Term((total,), weight=common)))
         self.machine.arcs[subset] = arcs
@@ -145,7 +150,7 @@ class _Subsets:
 
     def _target(
         self,
-        members: list[tuple[int, tuple[int, ...], tuple[int, ...]]],
+        members: list[_Member],
         residuals: list[float],
         parent: int,
         labels: tuple[int, int],
@@ -162,7 +167,7 @@ class _Subsets:
             raise endless(self._what, self._string(parent, labels), [member[0] for member in members])
         return self._add(members, residuals, parent, labels)
 
-    def _alike(self, members: list[tuple[int, tuple[int, ...], tuple[int, ...]]], residuals: list[float]) -> list[int]:
+    def _alike(self, members: list[_Member], residuals: list[float]) -> list[int]:
         """The subsets of the same states among which one that arrives is looked up."""
         key = tuple(member[0] for member in members)
         if self._acyclic:
@@ -171,7 +176,7 @@ class _Subsets:
 
     def _add(
         self,
-        members: list[tuple[int, tuple[int, ...], tuple[int, ...]]],
+        members: list[_Member],
         residuals: list[float],
         parent: int,
         labels: tuple[int, int],

@@ -12,7 +12,7 @@ from benchmarks.cases.crf import linear_chain
 from benchmarks.cases.ctc import LARGE, LONG, MEDIUM, MEDIUM_300, SMALL, composed_ctc, ctc
 from benchmarks.cases.cyclic import band, sparse_chain
 from benchmarks.cases.label_models import backoff_bigram, backoff_trigram, dense_bigram, dense_trigram
-from benchmarks.cases.lattices import best_path, lattice_score
+from benchmarks.cases.lattices import best_path, best_paths, lattice_score
 from benchmarks.cases.tiny import tiny_batch, tiny_gradient, tiny_value
 
 __all__ = ["CASES"]
@@ -41,6 +41,10 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
     "bigram-backoff": ("back-off bigram, 29 states 456 arcs, B=4 T=200", backoff_bigram),
     "lattice": ("stored lattice, 1 M arcs, score and gradient", lattice_score),
     "best-path": ("best path of that lattice", best_path),
+    "nbest-10": ("10 best paths of a lattice of 100 k arcs", partial(best_paths, n=10, n_states=10_001)),
+    "nbest-1000": ("1,000 best paths of that lattice", partial(best_paths, n=1000, n_states=10_001)),
+    "nbest-10-large": ("10 best paths of a lattice of 1 M arcs", partial(best_paths, n=10, n_states=100_001)),
+    "nbest-1000-large": ("1,000 best paths of that lattice", partial(best_paths, n=1000, n_states=100_001)),
     "cyclic-chain": ("sparse Markov chain, 3,000 states 18,000 arcs, score and gradient", sparse_chain),
     "cyclic-band": ("cyclic band, 20,000 states 120,000 arcs, score and gradient", band),
     "path-symbols": ("best alignment, T=3,000 C=500, 200 labels: PATH beside MAX", path_symbols),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 import arcgrad as ag
+from arcgrad.compiler.graphs.best_paths import best_paths as reference_paths
 from benchmarks.case import Array, Case, Contender, Outcome, Setting, Target
 from benchmarks.graphs import lattice
 from benchmarks.peers import openfst, openfst_distances
 from benchmarks.reference import graph_score
 
-__all__ = ["best_path", "lattice_score"]
+__all__ = ["best_path", "best_paths", "lattice_score"]
 
 
 def _stored(setting: Setting) -> tuple[ag.Graph, list[Array]]:
@@ -78,6 +80,52 @@ def best_path(setting: Setting) -> Case:
         bytes=(8.0 + 16.0) * graph.n_arcs,
         target=Target("ratio", 3.0),
     )
+
+
+def best_paths(setting: Setting, n: int, n_states: int) -> Case:
+    """``NBEST[A, n]`` of a lattice beside OpenFst's shortestpath; the sum of the paths' weights is compared."""
+    random = np.random.default_rng(0)
+    graph = lattice(setting.pick(n_states, 101), 10, 30, random)
+    weights = [graph.weight, *random.normal(-1.0, 1.0, (3, graph.n_arcs))]
+    equation = ag.compile(f"NBEST[A, {n}]", mode="fused", limits=ag.Limits(states=1 << 24, arcs=1 << 24))
+
+    def call(step: int) -> Any:
+        return equation(A=graph.with_weight(weights[step % len(weights)]))
+
+    def truth() -> Outcome:
+        found = islice(reference_paths(graph.topology, graph.arc_weight), n)
+        return Outcome.of(sum(weight for weight, _ in found))
+
+    peers: dict[str, Contender] = {}
+    if "openfst" in setting.modules:
+        fst = setting.modules["openfst"]
+        made = openfst(fst, graph)
+        peers["openfst"] = Contender(
+            lambda step: fst.shortestpath(made, nshortest=n), lambda raw: Outcome.of(_paths_weight(raw))
+        )
+    return Case(
+        arcgrad=Contender(call, lambda raw: Outcome.of(raw.arc_weight.sum()), (1e-9, 0.0)),
+        peers=peers,
+        truth=truth,
+        work=float(graph.n_arcs),
+        multiply_adds=2.0 * graph.n_arcs,
+        bytes=(8.0 + 16.0) * graph.n_arcs,
+        target=Target("ratio", 1.0),
+        repetitions=5 if n * n_states >= 10**6 else 15,
+    )
+
+
+def _paths_weight(paths: Any) -> float:
+    """Sum of the weights of all paths of an OpenFst graph without cycles."""
+    total = 0.0
+    stack = [(paths.start(), 0.0)]
+    while stack:
+        state, weight = stack.pop()
+        final = float(paths.final(state))
+        if final != float("inf"):
+            total += weight - final
+        stack += [(arc.nextstate, weight - float(arc.weight)) for arc in paths.arcs(state)]
+    return total
 
 
 def _path_weight(path: Any) -> float:

@@ -300,11 +300,12 @@ def _run(generator: Generator[_Step, Term, Term]) -> Term:
     return value
 
 
-def _whole_number(expression: syntax.Expression, text: str, what: str) -> int:
-    if isinstance(expression, syntax.Number) and isinstance(expression.value, int) and 0 <= expression.value < 2**31:
-        return expression.value
+def _whole_number(expression: syntax.Expression, text: str, what: str, least: int = 0) -> int:
+    value = expression.value if isinstance(expression, syntax.Number) else None
+    if isinstance(value, int) and least <= value < 2**31:
+        return value
     raise EquationError(
-        f"expected {what} here: a whole number from 0 to 2147483647",
+        f"expected {what} here: a whole number from {least} to 2147483647",
         place=Place(text, expression.span),
         expected=("a whole number",),
     )
@@ -313,7 +314,7 @@ def _whole_number(expression: syntax.Expression, text: str, what: str) -> int:
 def _number(expression: syntax.Expression, text: str, entry: Operator, name: str) -> int | float:
     """A literal argument of an operator."""
     if name not in entry.decimals:
-        return _whole_number(expression, text, f"the number {name}")
+        return _whole_number(expression, text, f"the number {name}", entry.least)
     if isinstance(expression, syntax.Number) and 0 <= expression.value < math.inf:
         return expression.value
     raise EquationError(

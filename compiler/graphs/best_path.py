@@ -22,9 +22,11 @@ from arcgrad.compiler.graphs.useful_graph import (
     useful_graph,
 )
 
-__all__ = ["best_path", "best_weights"]
+__all__ = ["Pair", "Rounding", "best_pairs", "best_path", "best_weights", "exact_weights"]
 
 FloatArray = NDArray[np.float64]
+Pair = tuple[Any, int]
+"""The weight of a path to an accept, and its number of arcs as a negative, so that the better pair is the greater."""
 
 
 def best_path(topology: Topology, weights: FloatArray, sign: float = 1.0) -> tuple[float, list[int] | None]:
@@ -40,14 +42,12 @@ def best_path(topology: Topology, weights: FloatArray, sign: float = 1.0) -> tup
         return -sign * math.inf, None
     try:
         value, path = _best_path(graph, sign)
-    except _Rounding:
-        value, path = _best_path(_with_fractions(graph), sign)
+    except Rounding:
+        value, path = _best_path(exact_weights(graph), sign)
     return as_float(value) * sign + 0.0, path
 
 
-def best_weights(
-    graph: UsefulGraph, reduction: str, sign: float = 1.0, *, exact: bool = False
-) -> list[tuple[Any, int] | None]:
+def best_weights(graph: UsefulGraph, reduction: str, sign: float = 1.0, *, exact: bool = False) -> list[Pair | None]:
     """For each state the greatest weight of a path from it to an accept, and minus the fewest arcs of such a path.
 
     Args:
@@ -60,17 +60,18 @@ def best_weights(
         DivergenceError: a cycle improves without end.
     """
     try:
-        return _best_weights(_with_fractions(graph) if exact else graph, reduction, sign)
-    except _Rounding:
-        return _best_weights(_with_fractions(graph), reduction, sign)
+        return best_pairs(exact_weights(graph) if exact else graph, sign, reduction)
+    except Rounding:
+        return best_pairs(exact_weights(graph), sign, reduction)
 
 
-def _with_fractions(graph: UsefulGraph) -> UsefulGraph:
+def exact_weights(graph: UsefulGraph) -> UsefulGraph:
+    """Give the same graph with fractions for weights, whose sums are not rounded."""
     out = [[(arc, other, _exact(weight)) for arc, other, weight in arcs] for arcs in graph.out]
     return replace(graph, out=out, accept={state: _exact(weight) for state, weight in graph.accept.items()})
 
 
-class _Rounding(Exception):  # noqa: N818 - a signal within this module
+class Rounding(Exception):  # noqa: N818 - a signal to the caller, who tries again
     """Sums in floating point cannot tell a cycle's weight from zero: they have to be exact."""
 
 
@@ -78,8 +79,20 @@ def _exact(weight: float) -> Any:
     return Fraction(weight) if math.isfinite(weight) else weight
 
 
-def _best_weights(graph: UsefulGraph, reduction: str, sign: float) -> list[tuple[float, int] | None]:
-    best: list[tuple[float, int] | None] = [None] * graph.n_states  # (weight to an accept, −number of arcs)
+def best_pairs(graph: UsefulGraph, sign: float, reduction: str | None = None) -> list[Pair | None]:
+    """For each state, the best pair of a path to an accept; None off accepting paths.
+
+    Args:
+        graph: what lies on accepting paths.
+        sign: −1 where its weights are the negatives of those that messages show.
+        reduction: what diverges, for the message; MAX or MIN unless said.
+
+    Raises:
+        DivergenceError: a cycle improves without end.
+        Rounding: sums have to be exact.
+    """
+    reduction = reduction or ("MAX" if sign > 0 else "MIN")
+    best: list[Pair | None] = [None] * graph.n_states
     for state in graph.accept:
         best[state] = (graph.accept[state] or 0, 0)  # a whole number leaves fractions exact
     for component in reversed(graph.components):
@@ -91,7 +104,7 @@ def _best_weights(graph: UsefulGraph, reduction: str, sign: float) -> list[tuple
 
 
 def _best_path(graph: UsefulGraph, sign: float) -> tuple[float, list[int]]:
-    best = _best_weights(graph, "MAX" if sign > 0 else "MIN", sign)
+    best = best_pairs(graph, sign)
     value = max(b for s in graph.start if (b := best[s]) is not None)
     path: list[int] = []
     states = [s for s in graph.start if best[s] == value]
@@ -104,14 +117,14 @@ def _best_path(graph: UsefulGraph, sign: float) -> tuple[float, list[int]]:
             if (after := best[other]) is not None and (weight + after[0], after[1] - 1) == here
         ]
         if not choices:  # a later state's value moved by a rounding error after this one's was made of it
-            raise _Rounding
+            raise Rounding
         arc, state, here = min(choices)
         path.append(arc)
         states = [state]
     return value[0], path
 
 
-def _relax(graph: UsefulGraph, state: int, best: list[tuple[float, int] | None]) -> bool:
+def _relax(graph: UsefulGraph, state: int, best: list[Pair | None]) -> bool:
     found = best[state]
     for _, other, weight in graph.out[state]:
         after = best[other]
@@ -125,7 +138,7 @@ def _relax(graph: UsefulGraph, state: int, best: list[tuple[float, int] | None])
 
 
 def _relax_component(
-    graph: UsefulGraph, component: list[int], best: list[tuple[float, int] | None], reduction: str, sign: float
+    graph: UsefulGraph, component: list[int], best: list[Pair | None], reduction: str, sign: float
 ) -> None:
     members = set(component)
     word = "greater" if sign > 0 else "smaller"
@@ -150,11 +163,11 @@ def _relax_component(
                 raise divergence_error(graph, reduction, why, arcs, state, sign)
         if enough and not exact:
             # Rounding alone kept the loop going, as where 0.25 < -0.3 + (0.3 + 0.25).
-            raise _Rounding
+            raise Rounding
 
 
 def _improving_cycle(
-    graph: UsefulGraph, members: set[int], best: list[tuple[float, int] | None], state: int
+    graph: UsefulGraph, members: set[int], best: list[Pair | None], state: int
 ) -> tuple[list[int], int] | None:
     """Follow each state's best arc within the component until a state repeats; the cycle, where its weight is > 0."""
     order: dict[int, int] = {}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.limits import Limits
 
-__all__ = ["FloatArray", "Transform", "Transformed", "copied_arcs", "line_of"]
+__all__ = ["FloatArray", "Transform", "Transformed", "copied_arcs", "line_of", "lines_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -66,3 +66,23 @@ def line_of(topology: Topology, path: Sequence[int] | IntArray | None) -> tuple[
     olabel = None if topology.is_acceptor else topology.olabel[chosen]
     line = Topology.make(len(states), states[:-1], states[1:], topology.ilabel[chosen], olabel, [0], [len(chosen)])
     return line, chosen
+
+
+def lines_of(topology: Topology, arcs: Sequence[int] | IntArray, lengths: Sequence[int] | IntArray) -> Topology:
+    """The linear graphs of some paths side by side, with the paths' labels; ∅ where there are none.
+
+    Args:
+        topology: the graph that has the paths.
+        arcs: the arcs of the first path, then those of the second, and so on.
+        lengths: (n_paths,) how many arcs each has.
+
+    Returns:
+        A graph whose arc k is a copy of arc ``arcs[k]``; each path has a start and an accept of its own.
+    """
+    chosen = np.asarray(arcs, dtype=np.int32)
+    sizes = np.asarray(lengths, dtype=np.int64)
+    src = np.arange(len(chosen), dtype=np.int64) + np.repeat(np.arange(len(sizes)), sizes)
+    accepts = np.cumsum(sizes + 1) - 1
+    olabel = None if topology.is_acceptor else topology.olabel[chosen]
+    n_states = len(chosen) + len(sizes)
+    return Topology.make(n_states, src, src + 1, topology.ilabel[chosen], olabel, accepts - sizes, accepts)

@@ -121,6 +121,7 @@ class Operator:
         decimals: those of them that may be decimal numbers.
         labelled: whether its operands but the first are given as ``label: graph``; the labels are parameters.
         words: literal words, one of which may stand last in brackets; a parameter as it is.
+        least: the least that each of these may be.
         parameter_positions: where these stand among all arguments; empty: after the operands.
         build: LITERAL, STRUCTURAL: ``build(topologies, parameters, limits)``; a score operand's place holds an empty
             topology, a mapping's place is not there: the mapping comes in ``parameters``.
@@ -157,6 +158,7 @@ class Operator:
     names: tuple[str, ...] = ()
     acceptors: tuple[bool, ...] = ()
     parameter_names: tuple[str, ...] = ()
+    least: int = 0
     parameter_positions: tuple[int, ...] = ()
     decimals: tuple[str, ...] = ()
     labelled: bool = False

@@ -193,7 +193,10 @@ def _sum(*parts: _Entries) -> _Entries:
 
 
 def _of_transform(made: Transformed) -> _Entries:
-    """The entries of an operator's Jacobian, row by row."""
+    """The entries of an operator's Jacobian, row by row; of one that copies arcs, all at once."""
+    if made.copies is not None:
+        rows = np.arange(len(made.copies), dtype=np.int64)
+        return rows, made.copies.astype(np.int64), np.ones(len(rows))
     found = [_NOTHING]
     for row in range(made.topology.n_arcs):
         cotangent = np.zeros(made.topology.n_arcs)

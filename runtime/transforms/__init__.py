@@ -19,6 +19,12 @@ from arcgrad.runtime.kernels.trellis.trellis_path import trellis_path, trellis_p
 from arcgrad.runtime.transforms.composition import Chosen, Composition
 from arcgrad.runtime.transforms.minimal import KERNELS as JOINING
 from arcgrad.runtime.transforms.minimal import minimize_of_graph
+from arcgrad.runtime.transforms.nbest import (
+    KERNELS_OF_GRAPHS,
+    nbest_of_composition,
+    nbest_of_graph,
+    trellis_kernels,
+)
 from arcgrad.runtime.transforms.path import path_of_composition, path_of_graph
 from arcgrad.runtime.transforms.pushing import KERNELS as SUMS
 from arcgrad.runtime.transforms.pushing import posterior_of_graph, prune_of_graph, push_of_graph
@@ -64,5 +70,16 @@ TWINS: Mapping[str, Twin] = {
     "push": Twin(push_of_graph, None, {("", ""): SUMS}),
     "posterior": Twin(posterior_of_graph, None, {("", ""): SUMS}),
     "prune": Twin(prune_of_graph, None, {("", ""): SUMS}),
+    "nbest": Twin(
+        nbest_of_graph,
+        nbest_of_composition,
+        {
+            ("", ""): KERNELS_OF_GRAPHS,
+            ("frames", "float64"): trellis_kernels("d"),
+            ("frames", "float32"): trellis_kernels("f"),
+            ("trellis", "float64"): trellis_kernels("d"),
+            ("trellis", "float32"): trellis_kernels("f"),
+        },
+    ),
 }
 """By the operator's registry name."""

@@ -6,6 +6,7 @@ alone, it is a frame and a column.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.compiler.graphs.topology import IntArray, Topology
-from arcgrad.compiler.graphs.transforms import FloatArray, Transformed, copied_arcs, line_of
+from arcgrad.compiler.graphs.transforms import FloatArray, Transformed, copied_arcs, lines_of
 from arcgrad.compiler.limits import Limits
 from arcgrad.runtime.build.operators.compose import build_composition
 from arcgrad.runtime.data.dense import dense_topology, limited_topology
 from arcgrad.runtime.regions.out_arcs import OutArcs
 
 __all__ = ["Chosen", "Composition"]
+
+_NO_ARCS: IntArray = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -99,17 +102,30 @@ class Composition:
         Args:
             path: the graph's arcs, or where there is none the columns; and the frame that each takes, −1 for ε arcs.
         """
-        arcs, frames = (None, np.empty(0, dtype=np.int32)) if path is None else path
+        if path is None:
+            return self.lines(_NO_ARCS, _NO_ARCS, [])
+        return self.lines(*path, [len(path[0])])
+
+    def lines(self, arcs: IntArray, frames: IntArray, lengths: Sequence[int] | IntArray) -> Chosen:
+        """The linear graphs of some paths side by side; ∅ where there are none.
+
+        Args:
+            arcs: the graph's arcs of the first path, then of the second and so on, or where there is none the columns.
+            frames: the frame that each takes, −1 for ε arcs.
+            lengths: (n_paths,) how many arcs each has.
+        """
         takes = np.flatnonzero(frames >= 0)
-        frames = frames[takes]
+        taken = frames[takes]
         if self.graph is None:
-            line, columns = line_of(dense_topology(1, self.scores.shape[1]), arcs)
+            columns = arcs
+            line = lines_of(dense_topology(1, self.scores.shape[1]), arcs, lengths)
             made = Transformed(line, np.zeros(len(columns)), lambda cotangent: np.zeros(0))
         else:
             assert self.labels is not None
             assert self.weights is not None
-            line, chosen = line_of(self.labels, arcs)
-            made = copied_arcs(line, self.weights, chosen)
-            columns = (self.graph.ilabel if self.side == "input" else self.graph.olabel)[chosen[takes]]
-        made.weights[takes] += self.scores[frames, columns]
-        return Chosen(line, made.weights, made.pull_back, made.copies, frames=frames, columns=columns, takes=takes)
+            made = copied_arcs(lines_of(self.labels, arcs, lengths), self.weights, arcs)
+            columns = (self.graph.ilabel if self.side == "input" else self.graph.olabel)[arcs[takes]]
+        made.weights[takes] += self.scores[taken, columns]
+        return Chosen(
+            made.topology, made.weights, made.pull_back, made.copies, frames=taken, columns=columns, takes=takes
+        )

@@ -18,6 +18,7 @@ from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.entries import (
     GRAPH_BACKWARD,
     GRAPH_FORWARD,
+    LEAVES,
     add_to_entries,
     first_in_line,
     gather_weights,
@@ -26,7 +27,7 @@ from arcgrad.runtime.kernels.entries import (
 )
 from arcgrad.runtime.kernels.lattice import lattice_format as L
 
-__all__ = ["graph_max_backward", "graph_max_forward", "graph_max_path"]
+__all__ = ["graph_max_backward", "graph_max_forward", "graph_max_pairs", "graph_max_path"]
 
 
 @helper
@@ -258,6 +259,72 @@ def walk_without_ties(starts, rows, ends, weights, best, score, path):
     return True
 
 
+@helper
+def relax_all(region, work, iwork):
+    """Find each state's best pair, given the arcs' weights; False where a cycle improves without end, or seems to.
+
+    Behind the arcs' weights, ``work`` takes the pairs' weights; ``iwork`` takes their numbers of arcs first.
+    """
+    n_states = region[L.N_STATES]
+    n_arcs = region[L.N_ARCS]
+    rows = region[L.ARC_POINTERS]
+    ends = region[L.ARC_ENDS]
+    begins = region[L.COMPONENTS]
+    best = n_arcs
+    lengths = 0
+    path = 2 * n_states
+    if region[L.HAS_CYCLE] == 1:
+        absent = False
+        for arc in range(n_arcs):
+            if work[arc] == -inf:
+                absent = True
+        if absent:
+            drop_unreached(region, n_states, work, iwork, n_states, path + n_states + 2)
+    for state in range(n_states):
+        work[best + state] = -inf
+        iwork[lengths + state] = 0
+    for k in range(region[L.N_ACCEPTS]):
+        work[best + region[region[L.ACCEPTS] + k]] = 0.0
+    for component in range(region[L.N_COMPONENTS] - 1, -1, -1):
+        low = region[begins + component]
+        high = region[begins + component + 1]
+        if region[L.HAS_CYCLE] == 0:
+            relax(region, np.int64(low), work, best, iwork, lengths, -1)
+        elif not relax_component(
+            region,
+            low,
+            high,
+            work,
+            best,
+            iwork,
+            lengths,
+            n_states,
+            path + n_states + 2,
+            path + 2 * n_states + 2,
+            path + 1,
+        ):
+            return False
+        if region[L.HAS_CYCLE] == 1:
+            # Under MIN, a cycle through an arc of weight −inf has no least weight.
+            for state in range(low, high):
+                for arc in range(region[rows + state], region[rows + state + 1]):
+                    end = region[ends + arc]
+                    if work[arc] == inf and low <= end < high:
+                        return False
+    return True
+
+
+@kernel(f"boolean(const int32[::1], {LEAVES}, float64[::1], int32[::1])")
+def graph_max_pairs(region, leaves, work, iwork):
+    """Write the arcs' weights and each state's greatest weight to an accept, and the fewest arcs of a path of it.
+
+    The weights lie in the workspaces as `relax_all` says. False where that is not found: there is a cycle that
+    improves without end, or rounding makes one seem to.
+    """
+    gather_weights(region, region[L.N_ARCS], leaves, work, 1.0)
+    return relax_all(region, work, iwork)
+
+
 @kernel(GRAPH_FORWARD)
 def graph_max_forward(region, leaves, work, iwork, sign):
     """sign × the greatest of sign × path weight; sign × −inf where there is no path, NaN where it diverges."""
@@ -266,7 +333,6 @@ def graph_max_forward(region, leaves, work, iwork, sign):
     n_arcs = region[L.N_ARCS]
     rows = region[L.ARC_POINTERS]
     ends = region[L.ARC_ENDS]
-    begins = region[L.COMPONENTS]
     best = n_arcs
     lengths = 0
     path = 2 * n_states
@@ -298,44 +364,8 @@ def graph_max_forward(region, leaves, work, iwork, sign):
     if line >= 0:
         for arc in range(n_arcs):
             work[arc] = arc_weights[arc]
-    if region[L.HAS_CYCLE] == 1:
-        absent = False
-        for arc in range(n_arcs):
-            if work[arc] == -inf:
-                absent = True
-        if absent:
-            drop_unreached(region, n_states, work, iwork, n_states, path + n_states + 2)
-    for state in range(n_states):
-        work[best + state] = -inf
-        iwork[lengths + state] = 0
-    for k in range(region[L.N_ACCEPTS]):
-        work[best + region[region[L.ACCEPTS] + k]] = 0.0
-    for component in range(region[L.N_COMPONENTS] - 1, -1, -1):
-        low = region[begins + component]
-        high = region[begins + component + 1]
-        if region[L.HAS_CYCLE] == 0:
-            relax(region, np.int64(low), work, best, iwork, lengths, -1)
-        elif not relax_component(
-            region,
-            low,
-            high,
-            work,
-            best,
-            iwork,
-            lengths,
-            n_states,
-            path + n_states + 2,
-            path + 2 * n_states + 2,
-            path + 1,
-        ):
-            return nan
-        if region[L.HAS_CYCLE] == 1:
-            # Under MIN, a cycle through an arc of weight −inf has no least weight.
-            for state in range(low, high):
-                for arc in range(region[rows + state], region[rows + state + 1]):
-                    end = region[ends + arc]
-                    if work[arc] == inf and low <= end < high:
-                        return nan
+    if not relax_all(region, work, iwork):
+        return nan
     score = -inf
     for k in range(region[L.N_STARTS]):
         score = max(score, work[best + region[region[L.STARTS] + k]])

@@ -87,7 +87,7 @@ def best_paths(setting: Setting, n: int, n_states: int) -> Case:
     random = np.random.default_rng(0)
     graph = lattice(setting.pick(n_states, 101), 10, 30, random)
     weights = [graph.weight, *random.normal(-1.0, 1.0, (3, graph.n_arcs))]
-    equation = ag.compile(f"NBEST[A, {n}]", mode="fused", limits=ag.Limits(states=1 << 24, arcs=1 << 24))
+    equation = ag.compile(f"NBEST[A, {n}]", mode="fused", limits=ag.Limits(states=1 << 25, arcs=1 << 25))
 
     def call(step: int) -> Any:
         return equation(A=graph.with_weight(weights[step % len(weights)]))

@@ -68,7 +68,9 @@ def line_of(topology: Topology, path: Sequence[int] | IntArray | None) -> tuple[
     return line, chosen
 
 
-def lines_of(topology: Topology, arcs: Sequence[int] | IntArray, lengths: Sequence[int] | IntArray) -> Topology:
+def lines_of(
+    topology: Topology, arcs: Sequence[int] | IntArray, lengths: Sequence[int] | NDArray[np.integer]
+) -> Topology:
     """The linear graphs of some paths side by side, with the paths' labels; ∅ where there are none.
 
     Args:

@@ -126,7 +126,10 @@ class Operator:
         build: LITERAL, STRUCTURAL: ``build(topologies, parameters, limits)``; a score operand's place holds an empty
             topology, a mapping's place is not there: the mapping comes in ``parameters``.
         join: STRUCTURAL, where a chain of it may be built at once, however it is nested: ``join(topologies, limits)``.
-        transform: TRANSFORM: ``transform(topology, weights, parameters, limits)`` of the operand, the first one.
+        transform: TRANSFORM: ``transform(topology, weights, parameters, limits)`` of the operand, the first one; behind
+            the literal parameters come the values of further operands, which are scores and get no gradient. None for
+            sample, which the reference engine has.
+        per_item: TRANSFORM: whether the number of the batch's item is the last parameter, since equal items differ.
         size: estimated size from the operands' sizes.
         semiring: REDUCTION: name of its record in ``arcgrad.compiler.semirings``. TRANSFORM: of the one in whose shapes
             of regions it takes an operand that is composed with a dense input; None: its operand is always built.
@@ -166,6 +169,7 @@ class Operator:
     build: Build | None = None
     join: Callable[[Sequence[Topology], Limits], Joined] | None = None
     transform: Transform | None = None
+    per_item: bool = False
     size: Callable[[Sequence[Size], Parameters], Size] | None = None
     semiring: str | None = None
     follows_reduction: bool = False

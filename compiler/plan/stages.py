@@ -30,11 +30,13 @@ class Stage:
         program: makes the operand; its inputs are the equation's, and results of earlier stages.
         node: the operator.
         name: of the result, as an input of later stages.
+        scores: make the operator's further operands.
     """
 
     program: Program
     node: Node
     name: str
+    scores: tuple[Program, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +113,8 @@ def split_stages(program: Program) -> tuple[tuple[Stage, ...], Program]:
         while name in taken:  # beyond the limit, two may look alike
             name += "′"
         taken.add(name)
-        operand = _part(program, interner.rebuild(node.operands[0], cut), results)
-        stages.append(Stage(operand, node, name))
+        operand, *scores = (_part(program, interner.rebuild(each, cut), results) for each in node.operands)
+        stages.append(Stage(operand, node, name, tuple(scores)))
         results[node] = _moved(node, interner.input(name, Type.GRAPH))
     return tuple(stages), _part(program, interner.rebuild(program.result, cut), results)
 

@@ -20,6 +20,7 @@ from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.graphs.transforms import Transformed
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import operator
+from arcgrad.compiler.operators.base import Parameters
 from arcgrad.compiler.plan.chains import CHAINS, Meeting
 from arcgrad.compiler.plan.stages import Composed, Stage, find_composition
 from arcgrad.compiler.types import Type
@@ -59,11 +60,13 @@ class StageEngine:
     Attributes:
         stage: its operand and operator.
         operand: evaluates the operand as a graph.
+        scores: evaluate further operands.
     """
 
     def __init__(self, stage: Stage, mode: str, limits: Limits) -> None:
         self.stage = stage
         self.operand = Engine(stage.program, mode, limits)
+        self.scores = [Engine(program, mode, limits) for program in stage.scores]
         self._mode = mode
         self._limits = limits
         self._ways: dict[tuple[Any, ...], _ComposedEngines | None] = {}
@@ -102,13 +105,13 @@ class StageEngine:
         is_one = composed.labels is composed.program
         return _ComposedEngines(composed, graph, graph if is_one else Engine(composed.labels, self._mode, self._limits))
 
-    def apply(self, graph: Graph) -> Transformed:
+    def apply(self, graph: Graph, parameters: Parameters) -> Transformed:
         """Apply the operator to its operand, built."""
         node = self.stage.node
         twin = TWINS.get(node.operator)
         transform = node.definition.transform if twin is None else twin.built
         assert transform is not None
-        return transform(graph.topology, graph.arc_weight, node.parameters, self._limits)
+        return transform(graph.topology, graph.arc_weight, parameters, self._limits)
 
 
 @dataclass(eq=False)
@@ -179,23 +182,37 @@ class StagedCall:
         self._results: dict[str, BoundInput] = {}
         self.runs: list[StageRun] = []
         for engine in stages:
-            here = self.inputs_of(engine.stage.program, may_be_shared=True)
+            entry = engine.stage.node.definition
+            here = self.inputs_of(engine.stage.program, may_be_shared=not entry.per_item and not engine.scores)
             composed = engine.composed(here)
-            run = (
-                self._run_built(engine, here) if composed is None else self._run_composed(engine.stage, composed, here)
-            )
+            parameters = self._parameters(engine, here)
+            if composed is None:
+                run = self._run_built(engine, here, parameters)
+            else:
+                run = self._run_composed(engine.stage, composed, here, parameters)
             results = tuple(Graph.from_topology(each.topology, each.weights) for each in run.made)
             self._results[engine.stage.name] = BoundGraph(results, shared=here.batch is None)
             self.runs.append(run)
 
-    def _run_built(self, engine: StageEngine, here: Bound) -> StageRun:
+    def _parameters(self, engine: StageEngine, here: Bound) -> list[Parameters]:
+        """For each item, the literal parameters, the values of scores, and the item's number where that counts."""
+        node = engine.stage.node
+        found: list[Parameters] = [node.parameters] * here.n_items
+        for score in engine.scores:
+            values = score.run(self.inputs_of(score.program), (), None, {})[0]
+            found = [(*each, value) for each, value in zip(found, values, strict=True)]
+        return [(*each, item) for item, each in enumerate(found)] if node.definition.per_item else found
+
+    def _run_built(self, engine: StageEngine, here: Bound, parameters: Sequence[Parameters]) -> StageRun:
         made: list[Transformed] = []
         for item, graph in enumerate(engine.operand.run(here, (), None, {})[0]):
             with self._naming(engine.stage, item):
-                made.append(engine.apply(graph))
+                made.append(engine.apply(graph, parameters[item]))
         return StageRun(engine.stage, here, made, [(engine.operand, here)])
 
-    def _run_composed(self, stage: Stage, way: _ComposedEngines, here: Bound) -> StageRun:
+    def _run_composed(
+        self, stage: Stage, way: _ComposedEngines, here: Bound, parameters: Sequence[Parameters]
+    ) -> StageRun:
         engines, graphs, labels = [], [], []
         if way.graph is not None and way.labels is not None:
             there = self.inputs_of(way.graph.program, may_be_shared=True)
@@ -227,7 +244,7 @@ class StagedCall:
 
         def choose(item: int) -> None:
             with self._naming(stage, item):
-                made[item] = apply(compositions[item], stage.node.parameters, self._limits)
+                made[item] = apply(compositions[item], parameters[item], self._limits)
 
         calls: list[Callable[[], Any]] = [partial(choose, item) for item in range(here.n_items)]
         run_slices(calls, float(sum(each.work for each in compositions)))

@@ -28,6 +28,7 @@ from arcgrad.runtime.build.weights import too_heavy
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundScore
 from arcgrad.runtime.kernels.math.scalar import in_range, scaled
+from arcgrad.runtime.reference.draws import TRANSFORMS
 from arcgrad.runtime.reference.exact_weights import Units, has_large, in_units
 from arcgrad.runtime.reference.reductions import REDUCTIONS
 
@@ -204,7 +205,7 @@ class Interpretation:
                 case Category.LITERAL | Category.STRUCTURAL:
                     return self._structural(node, operands)
                 case Category.TRANSFORM:
-                    return self._transform(node, operands[0])
+                    return self._transform(node, operands)
                 case Category.REDUCTION:
                     return _reduce(node, operands[0], want_gradient)
                 case Category.ARITHMETIC:
@@ -272,11 +273,14 @@ class Interpretation:
         exact = _exact_sums(operands, built) if large else None
         return _Value(built=built.topology, held=weights, exact=exact, selections=built.selections)
 
-    def _transform(self, node: Node, operand: _Value) -> _Value:
-        transform = node.definition.transform
-        assert transform is not None
+    def _transform(self, node: Node, operands: list[_Value]) -> _Value:
+        operand, *scores = operands
+        transform = node.definition.transform or TRANSFORMS[node.operator]
         assert operand.topology is not None
-        made = transform(operand.topology, operand.weights, node.parameters, self.limits)
+        parameters = (*node.parameters, *(score.number for score in scores))
+        if node.definition.per_item:
+            parameters = (*parameters, self.item)
+        made = transform(operand.topology, operand.weights, parameters, self.limits)
         exact = None if operand.exact is None or made.copies is None else operand.exact[made.copies]
         copies = () if made.copies is None else (made.copies,)
         return _Value(built=made.topology, held=made.weights, exact=exact, selections=copies, pull_back=made.pull_back)

@@ -73,10 +73,13 @@ def out_arcs(region: Region, topology: Topology, side: str) -> OutArcs:
     ranks[ties] = np.arange(n_arcs, dtype=np.int32)
     rows = 2 * sources.astype(np.int64) + (columns < 0)
     order = np.lexsort((ranks, rows))
-    # The order of starts that no arc leaves does not matter: their paths are empty.
-    states = np.zeros(n_states, dtype=np.int32)
-    states[sources] = topology.src[numbers]
+    states = np.full(n_states, -1, dtype=np.int32)
+    states[sources], states[ends] = topology.src[numbers], topology.dst[numbers]
     starts = array(T.STARTS, header[T.N_STARTS])
+    lone = starts[states[starts] < 0]  # without arcs, one is like another
+    if len(lone):
+        both = np.intersect1d(topology.start, topology.accept)
+        states[lone] = np.setdiff1d(both, states)[: len(lone)]
     return OutArcs(
         rows=row_pointers(rows, 2 * n_states).astype(np.int32),
         ends=ends[order],

@@ -6,8 +6,11 @@ as the operator's own ``transform``. Importing this module imports no numba.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from arcgrad.compiler.graphs.transforms import Transform
 from arcgrad.compiler.limits import Limits
@@ -16,15 +19,10 @@ from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.frames.frames_path import frames_path, frames_path_float32
 from arcgrad.runtime.kernels.lattice.graph_max import graph_max_forward, graph_max_path
 from arcgrad.runtime.kernels.trellis.trellis_path import trellis_path, trellis_path_float32, trellis_path_walk
+from arcgrad.runtime.transforms import nbest, sample
 from arcgrad.runtime.transforms.composition import Chosen, Composition
 from arcgrad.runtime.transforms.minimal import KERNELS as JOINING
 from arcgrad.runtime.transforms.minimal import minimize_of_graph
-from arcgrad.runtime.transforms.nbest import (
-    KERNELS_OF_GRAPHS,
-    nbest_of_composition,
-    nbest_of_graph,
-    trellis_kernels,
-)
 from arcgrad.runtime.transforms.path import path_of_composition, path_of_graph
 from arcgrad.runtime.transforms.pushing import KERNELS as SUMS
 from arcgrad.runtime.transforms.pushing import posterior_of_graph, prune_of_graph, push_of_graph
@@ -52,6 +50,15 @@ class Twin(NamedTuple):
     kernels: Mapping[tuple[str, str], Kernels]
 
 
+def _kernels_of(module: Any) -> dict[tuple[str, str], Kernels]:
+    """The kernels of a module that has one set of them for trellises and for frames alone."""
+    shapes = itertools.product(("frames", "trellis"), ("float64", "float32"))
+    return {
+        ("", ""): module.KERNELS_OF_GRAPHS,
+        **{(shape, dtype): module.trellis_kernels(np.dtype(dtype).char) for shape, dtype in shapes},
+    }
+
+
 TWINS: Mapping[str, Twin] = {
     "path": Twin(
         path_of_graph,
@@ -70,16 +77,7 @@ TWINS: Mapping[str, Twin] = {
     "push": Twin(push_of_graph, None, {("", ""): SUMS}),
     "posterior": Twin(posterior_of_graph, None, {("", ""): SUMS}),
     "prune": Twin(prune_of_graph, None, {("", ""): SUMS}),
-    "nbest": Twin(
-        nbest_of_graph,
-        nbest_of_composition,
-        {
-            ("", ""): KERNELS_OF_GRAPHS,
-            ("frames", "float64"): trellis_kernels("d"),
-            ("frames", "float32"): trellis_kernels("f"),
-            ("trellis", "float64"): trellis_kernels("d"),
-            ("trellis", "float32"): trellis_kernels("f"),
-        },
-    ),
+    "nbest": Twin(nbest.nbest_of_graph, nbest.nbest_of_composition, _kernels_of(nbest)),
+    "sample": Twin(sample.sample_of_graph, sample.sample_of_composition, _kernels_of(sample)),
 }
 """By the operator's registry name."""

@@ -20,7 +20,10 @@ from arcgrad.runtime.build.operators.compose import build_composition
 from arcgrad.runtime.data.dense import dense_topology, limited_topology
 from arcgrad.runtime.regions.out_arcs import OutArcs
 
-__all__ = ["Chosen", "Composition"]
+__all__ = ["Chosen", "Composition", "TrellisGraph"]
+
+TrellisGraph = tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, NDArray[np.bool_]]
+"""Rows, ends, columns, ranks and weights of the arcs, as `trellis_path` says, and whether a state accepts."""
 
 _NO_ARCS: IntArray = np.empty(0, dtype=np.int32)
 
@@ -72,6 +75,27 @@ class Composition:
         n_frames, n_columns = self.scores.shape
         return int(n_frames * (n_columns if self.graph is None else self.graph.n_arcs))
 
+    def trellis(self) -> tuple[TrellisGraph, IntArray, IntArray, bool] | None:
+        """Its arcs as the kernels of paths take them, starts, the graph's numbers of the arcs, and if there are ε arcs.
+
+        None where no state lies on an accepting path. Of a dense input alone: one state, and a loop for each column.
+        """
+        if self.graph is None:
+            columns: IntArray = np.arange(self.scores.shape[1], dtype=np.int32)
+            zeros = np.zeros(len(columns) + 1, dtype=np.int32)
+            rows = np.array([0, len(columns), len(columns)], dtype=np.int32)
+            loops = rows, zeros[1:], columns, columns, np.zeros(len(columns)), np.ones(1, dtype=np.bool_)
+            return loops, zeros[:1], columns, False
+        assert self.arcs is not None
+        assert self.weights is not None
+        arcs, n_states = self.arcs, len(self.arcs.rows) // 2
+        if not n_states:
+            return None
+        accepts = np.zeros(n_states, dtype=np.bool_)
+        accepts[arcs.accepts] = True
+        graph = arcs.rows, arcs.ends, arcs.columns, arcs.ranks, self.weights[arcs.numbers], accepts
+        return graph, arcs.starts, arcs.numbers, arcs.has_silent
+
     def build(self, limits: Limits) -> tuple[Topology, FloatArray, IntArray, IntArray]:
         """Build it: the graph, its weights, and for each arc the graph's arc or else the column, and the frame or −1.
 
@@ -106,7 +130,7 @@ class Composition:
             return self.lines(_NO_ARCS, _NO_ARCS, [])
         return self.lines(*path, [len(path[0])])
 
-    def lines(self, arcs: IntArray, frames: IntArray, lengths: Sequence[int] | IntArray) -> Chosen:
+    def lines(self, arcs: IntArray, frames: IntArray, lengths: Sequence[int] | NDArray[np.integer]) -> Chosen:
         """The linear graphs of some paths side by side; ∅ where there are none.
 
         Args:

@@ -30,7 +30,7 @@ from arcgrad.runtime.kernels.lattice.graph_max import graph_max_pairs
 from arcgrad.runtime.kernels.trellis import best_paths as B
 from arcgrad.runtime.regions.graph import pack_graph
 from arcgrad.runtime.regions.orders import ORDERS
-from arcgrad.runtime.transforms.composition import Chosen, Composition
+from arcgrad.runtime.transforms.composition import Chosen, Composition, TrellisGraph
 from arcgrad.runtime.transforms.path import path_of_composition, path_of_graph
 
 __all__ = ["KERNELS_OF_GRAPHS", "BestPaths", "nbest_of_composition", "nbest_of_graph", "trellis_kernels"]
@@ -71,7 +71,7 @@ class BestPaths:
 
     def __init__(
         self,
-        graph: tuple[Any, ...],
+        graph: TrellisGraph,
         frames: NDArray[Any],
         starts: IntArray,
         by_arc: bool,
@@ -133,8 +133,9 @@ class BestPaths:
 
     def lengths(self, first: int, last: int) -> NDArray[np.int64]:
         """(last − first,) numbers of arcs of some of the paths that were found."""
-        entries = self._entries[self._paths[first:last], B.LENGTH].astype(np.int64)
-        return entries + len(self._arguments[1])
+        entries: NDArray[np.int64] = self._entries[self._paths[first:last], B.LENGTH].astype(np.int64)
+        entries += len(self._arguments[1])
+        return entries
 
     def weights(self, first: int, last: int) -> FloatArray:
         """(last − first,) weights of some of the paths that were found."""
@@ -262,22 +263,11 @@ def best_paths_of_graph(topology: Topology, weights: FloatArray, limits: Limits)
 
 def _best_paths_of_composition(composition: Composition, limits: Limits) -> BestPaths | None:
     """Prepare the enumeration of a dense composition's paths; None where it has no states."""
-    scores, arcs = composition.scores, composition.arcs
-    if arcs is None:  # one state, with a loop for each column
-        columns: IntArray = np.arange(scores.shape[1], dtype=np.int32)
-        zeros = np.zeros(len(columns), dtype=np.int32)
-        numbers, starts, accepts, has_silent = columns, np.zeros(1, dtype=np.int32), np.ones(1, dtype=np.bool_), False
-        rows = np.array([0, len(columns), len(columns)], dtype=np.int32)
-        graph = rows, zeros, columns, columns, np.zeros(len(columns)), accepts
-    else:
-        n_states = len(arcs.rows) // 2
-        if not n_states:
-            return None
-        assert composition.weights is not None
-        accepts = np.zeros(n_states, dtype=np.bool_)
-        accepts[arcs.accepts] = True
-        numbers, starts, has_silent = arcs.numbers, arcs.starts, arcs.has_silent
-        graph = arcs.rows, arcs.ends, arcs.columns, arcs.ranks, composition.weights[arcs.numbers], accepts
+    scores, found = composition.scores, composition.trellis()
+    if found is None:
+        return None
+    graph, starts, numbers, has_silent = found
+    accepts = graph[5]
     n_states, n_levels = len(accepts), len(scores) + 1
     each = 16 if has_silent else 12
     limits.check("the workspace of the best paths", bytes=each * n_states * (n_levels + 1), smaller=_SHORTER)

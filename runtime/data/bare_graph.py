@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -223,6 +223,43 @@ class BareGraph:
         graph = type(self).__new__(type(self))
         graph._fill(self._topology, weights_array(weight, "weight", len(self._weight), counted), self._tie)
         return graph
+
+    def with_ends(
+        self: G, *, start: ArrayLike | Iterable[int] | None = None, accept: ArrayLike | Iterable[int] | None = None
+    ) -> G:
+        """The same states and arcs with other starts and accepts.
+
+        Args:
+            start: start states; None: those that there are.
+            accept: accept states; None: those that there are.
+
+        Raises:
+            InputError: no such state.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.linear([1, 2]).with_ends(accept=[1, 2])
+            Graph(3 states, 2 arcs, acceptor, start 0, accept 1 2)
+        """
+        t = self._topology
+        starts = t.start if start is None else states_array(start, "start", t.n_states, unique=True)
+        accepts = t.accept if accept is None else states_array(accept, "accept", t.n_states, unique=True)
+        graph = type(self).__new__(type(self))
+        topology = Topology(t.n_states, t.src, t.dst, t.ilabel, t.olabel, starts, accepts)
+        graph._fill(topology, self._weight, self._tie)
+        return graph
+
+    def arcs(self) -> Iterator[tuple[int, int, int, int, float]]:
+        """Go through the arcs in order: (source, destination, input label, output label, weight in nats).
+
+        Example:
+            >>> import arcgrad as ag
+            >>> list(ag.linear([7], weight=[0.5]).arcs())
+            [(0, 1, 7, 7, 0.5)]
+        """
+        t = self._topology
+        columns: tuple[Any, ...] = (t.src, t.dst, t.ilabel, t.olabel, self.arc_weight)
+        return zip(*(column.tolist() for column in columns), strict=True)
 
     def __repr__(self) -> str:
         kind = "acceptor" if self.is_acceptor else "transducer"

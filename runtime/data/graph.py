@@ -6,8 +6,8 @@ constructor, nothing downstream checks states, labels or weights again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.checks import freeze, labels_array, weights_array
+from arcgrad.runtime.data.paths import Path, find_paths, find_strings, first, shower
 
 if TYPE_CHECKING:
     from arcgrad.runtime.data.symbols import SymbolTable
@@ -113,6 +114,70 @@ class Graph(BareGraph):
         from arcgrad.runtime.data.formats.text import write_text
 
         return write_text(self, format, shift=shift, **options)
+
+    @overload
+    def paths(self, n: int) -> list[Path]: ...
+    @overload
+    def paths(self, n: None = None) -> Iterator[Path]: ...
+    def paths(self, n: int | None = None) -> list[Path] | Iterator[Path]:
+        """The accepting paths, best first: in the order of ``NBEST[A, n]``, fewest arcs first where weights tie.
+
+        Paths through arcs of weight −inf are none.
+
+        Args:
+            n: at most so many; None: all, which are found as they are asked for and may be without end.
+
+        Returns:
+            A list of paths with ``arcs``, ``weight`` (nats), ``ilabels`` and ``olabels`` (−1 for ε); an iterator
+            where n is None.
+
+        Raises:
+            InputError: n is not a whole number, 0 or more.
+            DivergenceError: a cycle makes the path's weight ever greater.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> g = ag.Graph([0, 0, 1], [1, 0, 1], [5, 6, 7], weight=[0.0, -1.0, -0.5], accept=[1])
+            >>> [(path.weight, path.ilabels) for path in g.paths(3)]
+            [(0.0, (5,)), (-0.5, (5, 7)), (-1.0, (6, 5))]
+        """
+        return first(find_paths(self._topology, self.arc_weight), n)
+
+    def strings(
+        self,
+        n: int | None = None,
+        side: str = "input",
+        symbols: SymbolTable | Iterable[str] | Mapping[str, int] | Callable[[int], str] | None = None,
+        osymbols: SymbolTable | Iterable[str] | Mapping[str, int] | Callable[[int], str] | None = None,
+    ) -> list[tuple[Any, ...]] | Iterator[tuple[Any, ...]]:
+        """The strings that the graph accepts, each once, with the weight of its best path; best first.
+
+        ε is left out. Where several paths have one string, its weight is the best one's, and ``LSE["…" ∘ A]`` that of
+        all of them. Shorter strings come first where weights tie.
+
+        Args:
+            n: at most so many; None: all, which are found as they are asked for and may be without end.
+            side: "input", "output", or "both" for pairs of an input and an output string.
+            symbols: a table by which strings are shown as text: with blanks between symbols, unless all of them are of
+                one character; ``chr``: labels are Unicode code points; None: strings are tuples of labels.
+            osymbols: the table of output strings; None: ``symbols``.
+
+        Returns:
+            A list of ``(string, weight)``, for both sides of ``(input, output, weight)``, in nats; an iterator where n
+            is None.
+
+        Raises:
+            InputError: n is not a whole number, no such side, or a label that is not in the table.
+            DivergenceError: a cycle makes the path's weight ever greater.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> g = ag.compile('"cat"⟨-1⟩ + "car" + "car"⟨-2⟩')()
+            >>> g.strings(5, symbols=chr)
+            [('car', 0.0), ('cat', -1.0)]
+        """
+        show = shower(symbols), shower(symbols if osymbols is None else osymbols)
+        return first(find_strings(self._topology, self.arc_weight, side, show), n)
 
     def __copy__(self) -> Graph:
         return self

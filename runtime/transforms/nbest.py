@@ -7,27 +7,30 @@ composition is built or not.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.graphs.best_paths import check_paths
+from arcgrad.compiler.graphs.best_paths import best_paths, check_paths
 from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.graphs.transforms import FloatArray, Transformed, copied_arcs, lines_of
-from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
 from arcgrad.compiler.operators import operator
 from arcgrad.compiler.operators.base import Parameters
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime.buffers import empty_floats
+from arcgrad.runtime.data.paths import finders
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.jit.patience import Patience
 from arcgrad.runtime.kernels.header import HEADER
 from arcgrad.runtime.kernels.lattice import lattice_format as L
 from arcgrad.runtime.kernels.lattice.graph_max import graph_max_pairs
-from arcgrad.runtime.kernels.trellis import best_paths as B
+from arcgrad.runtime.kernels.paths import best_paths as B
+from arcgrad.runtime.kernels.paths.trellis_values import trellis_values, trellis_values_float32
 from arcgrad.runtime.regions.graph import pack_graph
 from arcgrad.runtime.regions.orders import ORDERS
 from arcgrad.runtime.transforms.composition import Chosen, Composition, TrellisGraph
@@ -48,7 +51,7 @@ _AT_A_TIME = 64
 KERNELS_OF_GRAPHS = (graph_max_pairs, B.best_paths, B.best_paths_arcs)
 _SEARCH: Mapping[str, Kernel[..., int]] = {"d": B.best_paths, "f": B.best_paths_float32}
 _ARCS: Mapping[str, Kernel[..., int]] = {"d": B.best_paths_arcs, "f": B.best_paths_arcs_float32}
-_VALUES: Mapping[str, Kernel[..., None]] = {"d": B.trellis_values, "f": B.trellis_values_float32}
+_VALUES: Mapping[str, Kernel[..., None]] = {"d": trellis_values, "f": trellis_values_float32}
 
 
 def trellis_kernels(dtype: str) -> tuple[Kernel[..., Any], ...]:
@@ -259,6 +262,33 @@ def best_paths_of_graph(topology: Topology, weights: FloatArray, limits: Limits)
     best, lengths = work[n_arcs : n_arcs + n_states], found[:n_states]
     starts = array(L.STARTS, header[L.N_STARTS])
     return BestPaths(graph, np.empty((0, 0)), starts, True, best, lengths, numbers, limits)
+
+
+def _find(topology: Topology, weights: FloatArray) -> Iterator[tuple[float, IntArray]] | None:
+    """The paths of a graph as `compiler.graphs.best_paths` gives them; None where the reference is to look for them."""
+    if topology.n_arcs < _SMALL or not patience.ends_for(*KERNELS_OF_GRAPHS, expected=_REFERENCE * topology.n_arcs):
+        return None
+    paths = best_paths_of_graph(topology, weights, DEFAULT_LIMITS)
+    return None if paths is None else _one_by_one(paths, best_paths(topology, weights))
+
+
+def _one_by_one(paths: BestPaths, others: Iterator[Any]) -> Iterator[tuple[float, Any]]:
+    """The paths, some at a time; the reference's from where rounding hides them."""
+    done, asked = 0, 1
+    while True:
+        found = paths.find(asked)
+        if found < 0:
+            yield from islice(others, done, None)
+            return
+        weights = paths.weights(done, found).tolist()
+        arcs, _, lengths = paths.arcs(done, found)
+        yield from zip(weights, np.split(arcs, np.cumsum(lengths))[:-1], strict=True)
+        if found < asked:
+            return
+        done, asked = found, min(2 * asked, asked + _AT_A_TIME)
+
+
+finders.append(_find)
 
 
 def _best_paths_of_composition(composition: Composition, limits: Limits) -> BestPaths | None:

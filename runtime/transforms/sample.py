@@ -26,7 +26,7 @@ from arcgrad.runtime.buffers import empty_floats
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.jit.patience import Patience
 from arcgrad.runtime.kernels import kernel_names
-from arcgrad.runtime.kernels.trellis import draws as D
+from arcgrad.runtime.kernels.paths import draws as D
 from arcgrad.runtime.reference.draws import draw_arguments, draw_paths, keys_of, with_ends
 from arcgrad.runtime.regions.graph import pack_graph
 from arcgrad.runtime.regions.orders import ORDERS

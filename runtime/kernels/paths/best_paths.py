@@ -13,7 +13,6 @@ from __future__ import annotations
 from math import inf
 
 from arcgrad.runtime.jit.declare import helper, kernel
-from arcgrad.runtime.kernels.trellis.trellis_path import trellis_path, trellis_path_float32
 
 __all__ = [
     "ENTRIES_FULL",
@@ -28,12 +27,11 @@ __all__ = [
     "OPENED_FULL",
     "ROUNDING",
     "STACK_FULL",
+    "TRELLIS_GRAPH",
     "best_paths",
     "best_paths_arcs",
     "best_paths_arcs_float32",
     "best_paths_float32",
-    "trellis_values",
-    "trellis_values_float32",
 ]
 
 ENTRIES_FULL, OPENED_FULL, HEAPS_FULL, STACK_FULL, ROUNDING, FEW = 1, 2, 3, 4, 5, 6
@@ -355,54 +353,26 @@ def _arcs(graph, frames, best, lengths, where, opened, entries, paths, arcs, lev
     return done
 
 
-def _values(search, graph, has_silent, frames, best, silent, choices):
-    """Fill the levels' rows from the last to the first; that of the last holds what paths that end there have."""
-    rows, ends, columns, ranks, weights, accepts = graph
-    n_states = len(accepts)
-    n_frames = frames.shape[0]
-    for level in range(n_frames, -1, -1):
-        low = level * n_states
-        scores = best[low : low + 2 * n_states].reshape((2, n_states))
-        first = low if has_silent else 0
-        numbers = silent[first : first + 2 * n_states].reshape((2, n_states))
-        turn = 0 if level == n_frames else 1
-        search(
-            rows, ends, columns, ranks, weights, has_silent, frames, level, level, scores, numbers, choices, turn
-        )  # fmt: skip
-
-
-def _trellis_values(graph, has_silent, frames, best, silent, choices):
-    """Fill ((T + 2) S,) the weights of the best paths to an accept, and their numbers of ε arcs where there are any."""
-    fill(trellis_path, graph, has_silent, frames, best, silent, choices)
-
-
-def _trellis_values_float32(graph, has_silent, frames, best, silent, choices):
-    """Do the same for float32 frames."""
-    fill(trellis_path_float32, graph, has_silent, frames, best, silent, choices)
-
-
-fill = helper(_values)
 open_state = helper(_open)
 begin_search = helper(_begin)
 
-_GRAPH = (
+TRELLIS_GRAPH = (
     "Tuple((const int32[::1], const int32[::1], const int32[::1], const int32[::1], const float64[::1], "
     "const boolean[::1]))"
 )
+"""Type of a trellis's arcs: rows, ends, columns, ranks, weights, and whether states accept."""
+
 _SEARCH = (
-    f"int64({_GRAPH}, const FRAMES[:, ::1], const int32[::1], boolean, const float64[::1], const int32[::1], "
+    f"int64({TRELLIS_GRAPH}, const FRAMES[:, ::1], const int32[::1], boolean, const float64[::1], const int32[::1], "
     "int32[::1], int32[:, ::1], int32[:, ::1], float64[::1], int32[:, ::1], float64[::1], int32[::1], int32[::1], "
     "int64[::1])"
 )
 _ARCS = (
-    f"int64({_GRAPH}, const FRAMES[:, ::1], const float64[::1], const int32[::1], const int32[::1], "
+    f"int64({TRELLIS_GRAPH}, const FRAMES[:, ::1], const float64[::1], const int32[::1], const int32[::1], "
     "const int32[:, ::1], const int32[:, ::1], const int32[::1], int32[::1], int32[::1])"
 )
-_VALUES = f"void({_GRAPH}, boolean, const FRAMES[:, ::1], float64[::1], int32[::1], int32[:, ::1])"
 
 best_paths = kernel(_SEARCH.replace("FRAMES", "float64"))(_search)
 best_paths_float32 = kernel(_SEARCH.replace("FRAMES", "float32"))(_search)
 best_paths_arcs = kernel(_ARCS.replace("FRAMES", "float64"))(_arcs)
 best_paths_arcs_float32 = kernel(_ARCS.replace("FRAMES", "float32"))(_arcs)
-trellis_values = kernel(_VALUES.replace("FRAMES", "float64"))(_trellis_values)
-trellis_values_float32 = kernel(_VALUES.replace("FRAMES", "float32"))(_trellis_values_float32)

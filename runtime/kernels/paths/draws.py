@@ -13,6 +13,7 @@ import numpy as np
 
 from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.math.scaled import two_sum
+from arcgrad.runtime.kernels.paths.best_paths import TRELLIS_GRAPH
 
 __all__ = [
     "DRAWN",
@@ -317,13 +318,9 @@ def _draws(
 
 open_state = helper(_open)
 
-_GRAPH = (
-    "Tuple((const int32[::1], const int32[::1], const int32[::1], const int32[::1], const float64[::1], "
-    "const boolean[::1]))"
-)
-_SUMS = f"void({_GRAPH}, const FRAMES[:, ::1], float64[::1], float64[::1], float64[:, ::1])"
+_SUMS = f"void({TRELLIS_GRAPH}, const FRAMES[:, ::1], float64[::1], float64[::1], float64[:, ::1])"
 _DRAWS = (
-    f"void({_GRAPH}, const FRAMES[:, ::1], const int32[::1], const float64[::1], const float64[::1], "
+    f"void({TRELLIS_GRAPH}, const FRAMES[:, ::1], const int32[::1], const float64[::1], const float64[::1], "
     "const float64[:, ::1], int32[::1], int64[:, ::1], float64[::1], int32[::1], const uint64[::1], "
     "int64[::1], int32[::1], int32[::1], int32[::1])"
 )

@@ -56,6 +56,7 @@ SEMIRINGS: dict[str, Semiring] = {
         Semiring(name="max", summary="the greatest weight of a path", minus_infinity_is_absent=True),
         Semiring(name="min", summary="the least weight of a path", sign=-1.0),
         Semiring(name="count", summary="the number of paths", has_gradient=False, is_whole=True),
+        Semiring(name="boolean", summary="whether there is a path", has_gradient=False, minus_infinity_is_absent=True),
     )
 }
 """All semirings by name."""

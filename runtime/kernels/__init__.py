@@ -55,6 +55,7 @@ def _names(file: str, prefix: str, *, gradient: bool = True) -> KernelNames:
 
 _GRAPH_MAX = _names("lattice.graph_max", "graph_max")
 _GRAPH_COUNT = _names("lattice.graph_count", "graph_count", gradient=False)
+_GRAPH_ANY = _names("paths.any_path", "graph_any", gradient=False)
 _TRELLIS_MAX = _names("trellis.trellis_max", "trellis_max")
 _FRAMES_MAX = _names("frames.frames_max", "frames_max")
 
@@ -75,6 +76,10 @@ KERNELS: dict[tuple[str, str], KernelNames] = {
     ("frames", "max"): _FRAMES_MAX,
     ("frames", "min"): _FRAMES_MAX,
     ("frames", "count"): _names("frames.frames_count", "frames_count", gradient=False),
+    ("lattice", "boolean"): _GRAPH_ANY,
+    ("cyclic", "boolean"): _GRAPH_ANY,
+    ("trellis", "boolean"): _names("paths.any_path", "trellis_any", gradient=False),
+    ("frames", "boolean"): _names("paths.any_path", "frames_any", gradient=False),
 }
 """By shape and semiring. A shape that a semiring's record lists is here, and no other."""
 

@@ -150,5 +150,5 @@ def trellis_region(ints: IntArray, semiring: str) -> Region:
 def pack_frames(semiring: str) -> Region:
     """Pack a reduction over a dense chain alone: the product over frames of the reduction over columns. No header."""
     fixed = (1 if semiring == "log" else 0, 1)
-    per_frame = {"log": (2, 0), "max": (0, 1), "min": (0, 1), "count": (0, 0)}[semiring]
+    per_frame = {"log": (2, 0), "max": (0, 1), "min": (0, 1)}.get(semiring, (0, 0))
     return Region("frames", semiring, Packing().ints(), 0, 0, fixed, per_frame)

@@ -39,7 +39,7 @@ def test_every_reduction_has_a_record_and_every_record_a_reduction() -> None:
 
 
 def test_what_is_unknown_is_said() -> None:
-    with pytest.raises(LookupError, match="no semiring is named 'tropical'; there are count, log, max, min"):
+    with pytest.raises(LookupError, match="no semiring is named 'tropical'; there are boolean, count, log, max, min"):
         semiring("tropical")
     with pytest.raises(LookupError):
         semiring(None)

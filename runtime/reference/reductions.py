@@ -24,7 +24,16 @@ from arcgrad.compiler.graphs.useful_graph import (
 )
 from arcgrad.runtime.reference.exact_weights import DIVERGES, Units, balanced, from_units, has_large, in_units
 
-__all__ = ["REDUCTIONS", "best_path", "count_paths", "log_score", "log_score_and_gradient"]
+__all__ = [
+    "REDUCTIONS",
+    "best_path",
+    "count_paths",
+    "forward_scores",
+    "log_score",
+    "log_score_and_gradient",
+    "log_sum",
+    "sum_paths",
+]
 
 FloatArray = NDArray[np.float64]
 Reduction = Callable[[Topology, FloatArray, "Units | None", bool], "tuple[float, FloatArray | None]"]
@@ -41,14 +50,14 @@ def _logadd(a: float, b: float) -> float:
     return a if b == _MINUS_INFINITY else a + math.log1p(math.exp(b - a))
 
 
-def _logsum(terms: list[float]) -> float:
+def log_sum(terms: list[float]) -> float:
     top = max(terms, default=_MINUS_INFINITY)
     if top == _MINUS_INFINITY:
         return top
     return top + math.log(math.fsum(math.exp(t - top) for t in terms))
 
 
-def _forward(graph: UsefulGraph) -> list[float]:
+def forward_scores(graph: UsefulGraph) -> list[float]:
     """Compute for each state the log of the sum over paths from a start to it."""
     alpha = [_MINUS_INFINITY] * graph.n_states
     start = graph.start
@@ -57,7 +66,7 @@ def _forward(graph: UsefulGraph) -> list[float]:
         entering = {}
         for state in component:
             terms = [alpha[p] + w for _, p, w in graph.into[state] if p not in members]
-            entering[state] = _logsum([start[state], *terms] if state in start else terms)
+            entering[state] = log_sum([start[state], *terms] if state in start else terms)
         if is_cyclic(graph, component):
             _close_component(graph, component, entering, alpha)
         else:
@@ -111,7 +120,7 @@ def _close_component(graph: UsefulGraph, component: list[int], entering: dict[in
             del out[predecessor][pivot]
         eliminated.append((pivot, star, into[pivot]))
     for pivot, star, predecessors in reversed(eliminated):
-        alpha[pivot] = star + _logsum([entering[pivot], *(alpha[p] + w for p, w in predecessors.items())])
+        alpha[pivot] = star + log_sum([entering[pivot], *(alpha[p] + w for p, w in predecessors.items())])
 
 
 def _growing_state(graph: UsefulGraph, component: list[int]) -> int | None:
@@ -145,7 +154,7 @@ def log_score(topology: Topology, weights: FloatArray, exact: Units | None = Non
     Raises:
         DivergenceError: the sum is not finite.
     """
-    return _sum_paths(topology, weights, exact)[-1]
+    return sum_paths(topology, weights, exact)[-1]
 
 
 def log_score_and_gradient(
@@ -155,10 +164,10 @@ def log_score_and_gradient(
 
     Arguments and errors are those of `log_score`. Where the score is infinite the derivatives are zeros.
     """
-    graph, alpha, total, score = _sum_paths(topology, weights, exact)
+    graph, alpha, total, score = sum_paths(topology, weights, exact)
     gradient = [0.0] * topology.n_arcs
     if math.isfinite(score):
-        beta = _forward(graph.reversed())
+        beta = forward_scores(graph.reversed())
         for before, arcs in zip(alpha, graph.out, strict=True):
             for arc, other, weight in arcs:
                 exponent = before + weight + beta[other] - total
@@ -166,7 +175,7 @@ def log_score_and_gradient(
     return score, np.array(gradient, dtype=np.float64)
 
 
-def _sum_paths(
+def sum_paths(
     topology: Topology, weights: FloatArray, exact: Units | None
 ) -> tuple[UsefulGraph, list[float], float, float]:
     """Sum the paths of what is useful, balanced where weights are large.
@@ -177,8 +186,8 @@ def _sum_paths(
     top = 0
     if graph.start and (exact is not None or has_large(graph.weights)):
         graph, top = balanced(graph, in_units(graph.weights) if exact is None else exact)
-    alpha = _forward(graph)
-    total = _logsum([alpha[state] + weight for state, weight in graph.accept.items()])
+    alpha = forward_scores(graph)
+    total = log_sum([alpha[state] + weight for state, weight in graph.accept.items()])
     score = from_units(top + in_units([total])[0]) if top else total
     return graph, alpha, total, score
 

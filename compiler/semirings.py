@@ -30,6 +30,8 @@ class Semiring:
         cyclic_apart: whether cyclic graphs have a packed format and kernels of their own. One routine serves a batch,
             so a batch with lattices and cyclic graphs is then packed as cyclic throughout.
         shows_nan: whether a NaN in any score of a dense input that is reduced alone makes the result NaN.
+        n_values: how many other weights the arcs have, beside those that make the paths' probabilities: a region of so
+            many more graphs, of the same arcs.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Semiring:
     minus_infinity_is_absent: bool = False
     cyclic_apart: bool = False
     shows_nan: bool = False
+    n_values: int = 0
 
 
 SEMIRINGS: dict[str, Semiring] = {
@@ -57,6 +60,37 @@ SEMIRINGS: dict[str, Semiring] = {
         Semiring(name="min", summary="the least weight of a path", sign=-1.0),
         Semiring(name="count", summary="the number of paths", has_gradient=False, is_whole=True),
         Semiring(name="boolean", summary="whether there is a path", has_gradient=False, minus_infinity_is_absent=True),
+        Semiring(
+            name="expectation",
+            summary="the expected sum of the arcs' values under the paths' distribution",
+            shapes=frozenset({"lattice"}),
+            minus_infinity_is_absent=True,
+            cyclic_apart=True,
+            n_values=1,
+        ),
+        Semiring(
+            name="entropy",
+            summary="the entropy of the paths' distribution",
+            shapes=frozenset({"lattice"}),
+            minus_infinity_is_absent=True,
+            cyclic_apart=True,
+        ),
+        Semiring(
+            name="covariance",
+            summary="the covariance, under the paths' distribution, of the sums of the arcs' two kinds of values",
+            shapes=frozenset({"lattice"}),
+            minus_infinity_is_absent=True,
+            cyclic_apart=True,
+            n_values=2,
+        ),
+        Semiring(
+            name="entropy_along",
+            summary="the covariance of -log of the path's probability and the sum of the arcs' values",
+            shapes=frozenset({"lattice"}),
+            minus_infinity_is_absent=True,
+            cyclic_apart=True,
+            n_values=1,
+        ),
     )
 }
 """All semirings by name."""

@@ -22,6 +22,7 @@ __all__ = [
     "GRAPH_FORWARD",
     "LEAVES",
     "ORDINARY",
+    "SUMS",
     "add_to_entries",
     "first_in_line",
     "gather_arcs",
@@ -37,14 +38,14 @@ ORDINARY = 1024.0
 LEAVES = "Tuple((const float64[::1], int64, int64))"
 """Type of a bundle of leaf weights."""
 
-_GRADIENT = LEAVES.replace("const ", "")
+SUMS = LEAVES.replace("const ", "")
+"""Type of the bundle of their gradient."""
+
 _SPACE = "float64[::1], int32[::1], float64"
 GRAPH_FORWARD = f"float64(const int32[::1], {LEAVES}, {_SPACE})"
-GRAPH_BACKWARD = f"void(const int32[::1], {LEAVES}, {_SPACE}, float64, {_GRADIENT})"
+GRAPH_BACKWARD = f"void(const int32[::1], {LEAVES}, {_SPACE}, float64, {SUMS})"
 FRAMES_FORWARD = f"float64(const int32[::1], {LEAVES}, const FRAMES, {_SPACE})"
-FRAMES_BACKWARD = (
-    f"void(const int32[::1], {LEAVES}, const FRAMES, {_SPACE}, float64, {_GRADIENT}, FRAMES, boolean, boolean)"
-)
+FRAMES_BACKWARD = f"void(const int32[::1], {LEAVES}, const FRAMES, {_SPACE}, float64, {SUMS}, FRAMES, boolean, boolean)"
 FRAMES_SEEDED = "float64(const FRAMES, float64, FRAMES)"
 
 

@@ -6,9 +6,24 @@ named in ``lattice_format``, ``cyclic_format`` and ``trellis_format``; regions o
 
 from __future__ import annotations
 
-__all__ = ["ACCEPTS", "ENTRIES", "ENTRY_POINTERS", "HEADER", "N_ACCEPTS", "N_ARCS", "N_STARTS", "N_STATES", "STARTS"]
+__all__ = [
+    "ACCEPTS",
+    "ENTRIES",
+    "ENTRY_POINTERS",
+    "HEADER",
+    "N_ACCEPTS",
+    "N_ARCS",
+    "N_STARTS",
+    "N_STATES",
+    "STARTS",
+    "VALUES",
+    "VALUE_ENTRIES",
+    "VALUE_FIELDS",
+    "VALUE_IN_LINE",
+    "VALUE_POINTERS",
+]
 
-HEADER = 40
+HEADER = 48
 """Length of every header; a field that a shape has no use for holds 0."""
 
 N_STATES = 0
@@ -28,3 +43,10 @@ ENTRY_POINTERS = 6
 
 ENTRIES = 7
 """The leaf entries that arcs' weights sum."""
+
+VALUES = 40
+"""First field of the arcs' values, the other weights that expectations are taken of (`regions.values`)."""
+
+VALUE_POINTERS, VALUE_ENTRIES, VALUE_IN_LINE, VALUE_FIELDS = 0, 1, 2, 3
+"""Of each kind of values, in turn: row pointers of their entries, or 0; these; whether arc k's only entry is that of
+arc 0 plus k, for all k; and how many fields that makes."""

@@ -4,10 +4,9 @@ A path's probability is its share of Σ exp(path weight). It is the product of *
 each arc among what may follow at the state that the arc leaves, and of ending where it ends. Quantities that add up
 along a path (another weight of its arcs; minus the logarithms of the local probabilities) have an expectation over
 what follows from each state, ``ahead``; an arc's *surprise* is what it brings plus the expectation ahead of its end
-less that
-of its source. Surprises have mean 0 at every state, whatever came before, so that covariances of paths are sums over
-arcs of products of surprises, and no large numbers cancel. In cyclic graphs sums over states become linear equations,
-solved by elimination without subtraction (Grassmann, Taksar and Heyman, Operations Research 33, 1985).
+less that of its source. Surprises have mean 0 at every state, whatever came before, so that covariances of paths are
+sums over arcs of products of surprises, and no large numbers cancel. In cyclic graphs sums over states become linear
+equations, solved by elimination without subtraction (Grassmann, Taksar and Heyman, Operations Research 33, 1985).
 
 Where no path accepts, values and derivatives are 0, as empty sums are.
 """
@@ -23,7 +22,6 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.graphs.useful_graph import UsefulGraph
-from arcgrad.grammar.errors import UndefinedError
 from arcgrad.runtime.reference.exact_weights import Units
 from arcgrad.runtime.reference.reductions import forward_scores, log_sum, sum_paths
 
@@ -76,14 +74,16 @@ def covariance(
     """Compute the covariance of Σ values and Σ others along a path, under the paths' distribution by weights.
 
     Returns:
-        the covariance, and (n_arcs,) derivatives with respect to weights (third cumulants), values and others.
+        the covariance, and (n_arcs,) derivatives with respect to weights (third cumulants), values and others. Where an
+        expectation is infinite, zeros: no derivative passes below it, and covariances serve as derivatives.
 
     Raises:
         DivergenceError: the weights' sum is not finite.
-        UndefinedError: a value is −inf on some path.
     """
     chain = _Chain(topology, weights, exact)
-    first, second = (chain.finite_quantity(each) for each in (values, others))
+    if chain.has_minus_infinity(values) or chain.has_minus_infinity(others):
+        return 0.0, *np.zeros((3, topology.n_arcs))
+    first, second = chain.quantity(values), chain.quantity(others)
     value, by_weights = chain.covariance(first, second)
     return value, chain.by_arc(by_weights), chain.by_arc(second.pulled), chain.by_arc(first.pulled)
 
@@ -94,14 +94,16 @@ def surprisal_covariance(
     """Compute the covariance of −log p(path) and Σ values: the derivative of the entropy with weights along ``values``.
 
     Returns:
-        the covariance, and (n_arcs,) derivatives with respect to weights and values.
+        the covariance, and (n_arcs,) derivatives with respect to weights and values; zeros where a value is −inf on
+        some path, as for `covariance`.
 
     Raises:
         DivergenceError: the weights' sum is not finite.
-        UndefinedError: a value is −inf on some path.
     """
     chain = _Chain(topology, weights, exact)
-    first, second = chain.surprisal(), chain.finite_quantity(values)
+    if chain.has_minus_infinity(values):
+        return 0.0, *np.zeros((2, topology.n_arcs))
+    first, second = chain.surprisal(), chain.quantity(values)
     value, by_weights = chain.covariance(first, second)
     return value, chain.by_arc(by_weights - second.pulled), chain.by_arc(first.pulled)
 
@@ -178,16 +180,6 @@ class _Chain:
         """What adds up the (n_arcs,) values."""
         nothing = np.zeros(self._n_states)
         return self._quantity(nothing, values[self.arcs], nothing)
-
-    def finite_quantity(self, values: FloatArray) -> _Quantity:
-        """As `quantity`.
-
-        Raises:
-            UndefinedError: a value is −inf on some path.
-        """
-        if self.has_minus_infinity(values):
-            raise UndefinedError("the covariance is undefined: a value is -inf on a path of positive probability")
-        return self.quantity(values)
 
     def surprisal(self) -> _Quantity:
         """What adds up to −log p(path)."""

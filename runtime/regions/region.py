@@ -31,7 +31,7 @@ class Region:
 
     Attributes:
         kind: shape: "lattice", "cyclic", "trellis" or "frames".
-        semiring: "log", "max", "min" or "count".
+        semiring: name of the semiring.
         ints: all symbolic data, int32; offsets in the header count from its first element.
         n_states: states that lie on an accepting path (as far as labels tell).
         n_arcs: arcs between them.
@@ -83,14 +83,17 @@ class Region:
 class Packing:
     """Builds a region's flat array: numbers and arrays are put under their places in the header.
 
+    Args:
+        size: length of the flat array so far: beyond the header's where what is packed already gets more fields.
+
     Attributes:
         header: the fields so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = HEADER) -> None:
         self.header = [0] * HEADER
         self._parts: list[IntArray] = []
-        self._size = HEADER
+        self._size = size
 
     def number(self, place: int, value: int) -> None:
         """Put a number itself into the header."""
@@ -147,14 +150,14 @@ class Packing:
         self.array(place + 1, chosen)
         return bool(self.header[place] == 0 and len(chosen) and np.all(np.diff(chosen) == 1))
 
-    def ints(self) -> IntArray:
-        """The flat array, read-only."""
+    def ints(self, *packed: IntArray) -> IntArray:
+        """The flat array, read-only; ``packed``: what was packed before, less its header."""
         largest = max(self._size, *self.header)
         if largest > _INT32_MAX:
             raise LimitError(
                 f"a packed graph would hold {largest} numbers, but its offsets are 32-bit numbers",
                 hint="build a smaller graph",
             )
-        flat = np.concatenate([np.array(self.header, dtype=np.int32), *self._parts])
+        flat = np.concatenate([np.array(self.header, dtype=np.int32), *packed, *self._parts])
         flat.flags.writeable = False
         return flat

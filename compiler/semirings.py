@@ -63,7 +63,7 @@ SEMIRINGS: dict[str, Semiring] = {
         Semiring(
             name="expectation",
             summary="the expected sum of the arcs' values under the paths' distribution",
-            shapes=frozenset({"lattice"}),
+            shapes=frozenset({"lattice", "trellis", "frames"}),
             minus_infinity_is_absent=True,
             cyclic_apart=True,
             n_values=1,
@@ -71,7 +71,7 @@ SEMIRINGS: dict[str, Semiring] = {
         Semiring(
             name="entropy",
             summary="the entropy of the paths' distribution",
-            shapes=frozenset({"lattice"}),
+            shapes=frozenset({"lattice", "trellis", "frames"}),
             minus_infinity_is_absent=True,
             cyclic_apart=True,
         ),

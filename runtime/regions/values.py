@@ -14,12 +14,14 @@ from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.compiler.semirings import semiring as record_of
 from arcgrad.runtime.kernels import header as H
+from arcgrad.runtime.kernels.expectation.places import LONGEST, fixed_size, row_size
 from arcgrad.runtime.kernels.lattice import lattice_format as L
+from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.regions.region import Packing, Region
 
 __all__ = ["with_values"]
 
-_ARC_NUMBERS = {"lattice": L.ARC_NUMBERS}
+_ARC_NUMBERS = {"lattice": L.ARC_NUMBERS, "trellis": T.ARC_NUMBERS}
 
 
 def with_values(
@@ -31,7 +33,7 @@ def with_values(
         region: of semiring "log".
         semiring: "expectation", "entropy" or another whose probabilities are the log semiring's.
         selections: for each kind of values that the semiring takes, the leaf entries that the packed graph's arcs add
-            up, by the graph's own arc numbers.
+            up, by the graph's own arc numbers. Regions of shape "frames" have none.
         leaf_offsets: (n_leaves,) where each leaf begins among an item's local entries.
 
     Raises:
@@ -47,37 +49,44 @@ def with_values(
         'expectation'
     """
     assert region.semiring == "log"
-    assert len(selections) == record_of(semiring).n_values
+    assert region.kind == "frames" or len(selections) == record_of(semiring).n_values
     ints = region.ints
-    if selections:
+    if selections and region.kind != "frames":
         header = ints[: H.HEADER].copy()
         packing = Packing(len(ints))
         packing.header = header.tolist()
-        if region.kind != "frames":
-            at = int(header[_ARC_NUMBERS[region.kind]])
-            arcs: IntArray = ints[at : at + region.n_arcs]
-            for kind, selection in enumerate(selections):
-                place = H.VALUES + kind * H.VALUE_FIELDS
-                in_line = packing.entries(place + H.VALUE_POINTERS, selection, leaf_offsets, arcs)
-                packing.number(place + H.VALUE_IN_LINE, int(in_line))
+        at = int(header[_ARC_NUMBERS[region.kind]])
+        arcs: IntArray = ints[at : at + region.n_arcs]
+        for kind, selection in enumerate(selections):
+            place = H.VALUES + kind * H.VALUE_FIELDS
+            in_line = packing.entries(place + H.VALUE_POINTERS, selection, leaf_offsets, arcs)
+            packing.number(place + H.VALUE_IN_LINE, int(in_line))
         ints = packing.ints(ints[H.HEADER :])
     fixed, frame = _WORK[semiring, region.kind](region)
-    more = (region.fixed_work[0] + fixed[0], region.fixed_work[1] + fixed[1])
-    each = (region.frame_work[0] + frame[0], region.frame_work[1] + frame[1])
-    return Region(region.kind, semiring, ints, region.n_states, region.n_arcs, more, each, region.operations)
+    return Region(region.kind, semiring, ints, region.n_states, region.n_arcs, fixed, frame, region.operations)
 
 
 _Work = tuple[tuple[int, int], tuple[int, int]]
 
 
 def _lattice(region: Region) -> _Work:
-    """What lies ahead of states and before them; the expectation; values."""
-    return (2 * region.n_states + 1 + region.n_arcs, 0), (0, 0)
+    """Behind what log needs: what lies ahead of states and before them; the expectation; values."""
+    return (region.fixed_work[0] + 2 * region.n_states + 1 + region.n_arcs, 0), (0, 0)
 
 
 def _lattice_covariance(region: Region) -> _Work:
     """The same of two kinds of values and their products."""
-    return (6 * region.n_states + 3 + 2 * region.n_arcs, 0), (0, 0)
+    return (region.fixed_work[0] + 6 * region.n_states + 3 + 2 * region.n_arcs, 0), (0, 0)
+
+
+def _trellis(region: Region) -> _Work:
+    """What `places` lays out."""
+    return (fixed_size(region.ints), 16), (-(-row_size(region.ints) // LONGEST), 0)
+
+
+def _frames(_: Region) -> _Work:
+    """Whether there are paths; three numbers for each frame."""
+    return (1, 1), (3, 0)
 
 
 _WORK = {
@@ -85,5 +94,9 @@ _WORK = {
     ("entropy", "lattice"): _lattice,
     ("covariance", "lattice"): _lattice_covariance,
     ("entropy_along", "lattice"): _lattice_covariance,
+    ("expectation", "trellis"): _trellis,
+    ("entropy", "trellis"): _trellis,
+    ("expectation", "frames"): _frames,
+    ("entropy", "frames"): _frames,
 }
-"""Floats and integers of workspace beyond the log semiring's: fixed, and for each frame."""
+"""Floats and integers of workspace: fixed, and for each frame."""

@@ -29,6 +29,7 @@ class Result:
     gradient: np.ndarray
     frames_gradient: np.ndarray | None
     path: list[int] | None
+    values_gradient: np.ndarray | None = None
 
 
 def function(region: Region, role: str, dtype: Any = np.float64) -> Callable[..., Any] | None:
@@ -40,8 +41,18 @@ def function(region: Region, role: str, dtype: Any = np.float64) -> Callable[...
     return getattr(importlib.import_module(names.module), name + suffix)
 
 
-def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, cotangent: float = 1.0) -> Result:
-    """Value and gradients with respect to local entries (the first N_SHARED are shared) and frames."""
+def run(
+    region: Region,
+    local: np.ndarray,
+    frames: np.ndarray | None = None,
+    cotangent: float = 1.0,
+    values: np.ndarray | None = None,
+) -> Result:
+    """Value and gradients with respect to local entries (the first N_SHARED are shared) and frames, and their values.
+
+    Args:
+        values: of an expectation's frames; of no frames: all 0.
+    """
     rng = np.random.default_rng(0)
     n_shared = min(N_SHARED, len(local))
     n_frames = 0 if frames is None else len(frames)
@@ -65,11 +76,17 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, cot
         padded[2 : 2 + n_frames] = frames
         given = (padded[2 : 2 + n_frames],)
         frames_gradient = np.zeros((n_frames + 2, frames.shape[1]), dtype=dtype)
+    values_gradient = None
+    if values is not None:
+        given += (values,)
+        values_gradient = np.zeros((n_frames + 2, values.shape[1]), dtype=dtype)
     forward = function(region, "forward", dtype)
     value = forward(*graph, *given, *space)
     backward = function(region, "backward", dtype)
     if backward is not None:
-        extra = () if frames_gradient is None else (frames_gradient[1 : 1 + n_frames], True, True)
+        extra: tuple[Any, ...] = () if frames_gradient is None else (frames_gradient[1 : 1 + n_frames], True, True)
+        if values is not None and values_gradient is not None:
+            extra = (*extra[:1], values_gradient[1 : 1 + n_frames], True, True, len(values) > 0)
         sums = gradient[G_SHARED:], n_shared, G_SHIFT - G_SHARED
         backward(*graph, *given, *space, cotangent, sums, *extra)
     assert np.all(np.isnan(work[WORK0 + floats :]))
@@ -82,11 +99,15 @@ def run(region: Region, local: np.ndarray, frames: np.ndarray | None = None, cot
         assert not frames_gradient[0].any()
         assert not frames_gradient[n_frames + 1].any()
         frames_gradient = frames_gradient[1 : 1 + n_frames]
+    if values_gradient is not None:
+        assert not values_gradient[0].any()
+        assert not values_gradient[n_frames + 1].any()
+        values_gradient = values_gradient[1 : 1 + n_frames]
     path = None
     if region.kind in ("lattice", "cyclic") and region.semiring in ("max", "min"):
         arcs = np.full(200, -9, dtype=np.int32)
         path = arcs[: graph_max_path(ints[BASE:], iwork[IWORK0:], arcs)].tolist()
-    return Result(value, local_gradient, frames_gradient, path)
+    return Result(value, local_gradient, frames_gradient, path, values_gradient)
 
 
 def random_graph(

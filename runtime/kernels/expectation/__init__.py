@@ -1,0 +1,1 @@
+"""Expectations and entropies over dense compositions, and over dense inputs alone."""

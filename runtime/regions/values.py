@@ -14,7 +14,7 @@ from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.compiler.semirings import semiring as record_of
 from arcgrad.runtime.kernels import header as H
-from arcgrad.runtime.kernels.expectation.places import LONGEST, fixed_size, row_size
+from arcgrad.runtime.kernels.expectation.places import work_sizes
 from arcgrad.runtime.kernels.lattice import lattice_format as L
 from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.regions.region import Packing, Region
@@ -81,7 +81,8 @@ def _lattice_covariance(region: Region) -> _Work:
 
 def _trellis(region: Region) -> _Work:
     """What `places` lays out."""
-    return (fixed_size(region.ints), 16), (-(-row_size(region.ints) // LONGEST), 0)
+    fixed, frame = work_sizes(region.ints)
+    return (fixed, 16), (frame, 0)
 
 
 def _frames(_: Region) -> _Work:

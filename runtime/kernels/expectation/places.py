@@ -1,11 +1,12 @@
 """Where the kernels of expectations over dense compositions keep what in their workspace.
 
 Everything but the rows that blocks begin with is of fixed size: frames are taken in blocks of `LONGEST`, forward, and
-backward after a block's rows were computed again.
+backward after a block's rows were computed again. Full matrices (``matrix``) take the place of these rows.
 """
 
 from __future__ import annotations
 
+from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.runtime.jit.declare import helper
 from arcgrad.runtime.kernels.trellis import trellis_format as T
 
@@ -13,8 +14,10 @@ __all__ = [
     "AHEAD",
     "ARCS",
     "COARSE",
+    "END_ROWS",
     "EXPONENT",
     "FLOWS",
+    "IS_MATRIX",
     "LONGEST",
     "MEAN",
     "SCALARS",
@@ -24,11 +27,14 @@ __all__ = [
     "arc_place",
     "block_places",
     "column_places",
-    "fixed_size",
     "flow_place",
+    "matrix_frames",
+    "matrix_places",
+    "matrix_sizes",
     "row_size",
     "slot_place",
     "start_place",
+    "work_sizes",
 ]
 
 LONGEST = 32
@@ -37,8 +43,8 @@ LONGEST = 32
 SCALARS = 8
 """Numbers at the begin."""
 
-SCORE, AHEAD = 0, 1
-"""Scalars: 1 where there is a path, else 0; and the expectation."""
+SCORE, AHEAD, IS_MATRIX = 0, 1, 2
+"""Scalars: 1 where there is a path, else 0; the expectation; 1 where it was computed by ``matrix``, else 0."""
 
 EXPONENT, COARSE, MEAN, SHIFTS = 1, 2, 3, 2
 """A row: its states' forward scores, mantissas first, in three arrays, as ``scaled`` explains them; what is expected of
@@ -101,6 +107,42 @@ def start_place(region, block):
 
 
 @helper
-def fixed_size(region):
-    """Numbers of the workspace whatever the frames; for each, a `LONGEST`th of a row is added, rounded up."""
-    return start_place(region, 2)
+def matrix_sizes(region):
+    """Of a full matrix: numbers of a row of states, of a row of ends, and factors; each a multiple of eight."""
+    table = region[T.TABLE]
+    length = region[table + T.MATRIX_WIDTH]
+    ends = (region[table + T.MATRIX_ROWS] + 7) // 8 * 8
+    last = max(region[table + T.MATRIX_SOURCE] + length, region[table + T.MATRIX_BEGIN] + ends)
+    return (max(last, region[T.N_STATES]) + 7) // 8 * 8, ends, ends * length
+
+
+MATRIX_ROWS, END_ROWS, FRAME_SCALARS = 3, 4, 2
+"""For each frame: rows of states, and scalars. For each frame of a block: rows of ends."""
+
+
+@helper
+def matrix_places(region):
+    """Where ``matrix`` keeps what: four arrays of factors; three rows of scratch; rows of a block; frames' rows."""
+    states, ends, factors = matrix_sizes(region)
+    at = block_places(region)
+    scratch = at + 4 * factors
+    block = scratch + 2 * states + 2 * ends
+    return at, scratch, block, block + LONGEST * END_ROWS * ends
+
+
+@helper
+def matrix_frames(region, frame):
+    """Places of a frame's rows of states, the row before the first frame's being that of 0; and of its scalars."""
+    states, _, _ = matrix_sizes(region)
+    _, _, _, at = matrix_places(region)
+    at += frame * (MATRIX_ROWS * states + FRAME_SCALARS)
+    return at, at + states, at + 2 * states, at + 3 * states
+
+
+def work_sizes(region: IntArray) -> tuple[int, int]:
+    """Numbers of the workspace: whatever the frames, and more for each frame."""
+    rows, each = int(start_place(region, 2)), -(-int(row_size(region)) // LONGEST)
+    if region[T.INNER_LOOP] == T.MATRIX:
+        rows = max(rows, int(matrix_frames(region, 1)[0]))
+        each = max(each, MATRIX_ROWS * int(matrix_sizes(region)[0]) + FRAME_SCALARS)
+    return rows, each

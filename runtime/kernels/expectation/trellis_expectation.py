@@ -6,8 +6,15 @@ The functions for float64 and float32 frames read and write frames, block by blo
 from __future__ import annotations
 
 from arcgrad.runtime.jit.declare import helper, kernel
-from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries
-from arcgrad.runtime.kernels.expectation.places import AHEAD, LONGEST, SCORE, arc_place, column_places
+from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
+from arcgrad.runtime.kernels.expectation.matrix import (
+    begin_matrix,
+    finish_matrix,
+    matrix_back,
+    matrix_forward,
+    matrix_sums,
+)
+from arcgrad.runtime.kernels.expectation.places import AHEAD, IS_MATRIX, LONGEST, SCORE, arc_place, column_places
 from arcgrad.runtime.kernels.expectation.rows import (
     begin_rows,
     block_back,
@@ -17,7 +24,7 @@ from arcgrad.runtime.kernels.expectation.rows import (
 )
 from arcgrad.runtime.kernels.trellis import trellis_format as T
 from arcgrad.runtime.kernels.trellis.blocks import STOPPED
-from arcgrad.runtime.kernels.values import add_to_values
+from arcgrad.runtime.kernels.values import add_to_values, gather_values
 
 __all__ = [
     "EXPECTATION_BACKWARD",
@@ -76,12 +83,30 @@ def add_columns(region, work, from_, begin, count, cotangent, gradient):
 
 
 @helper
+def run_matrix(region, leaves, frames, values, work, iwork):
+    """Compute the rows of all frames by ``matrix``, if that is exact; whether it is."""
+    gather_weights(region, region[T.N_ARCS], leaves, work[arc_place(region, 0) :], 1.0)
+    gather_values(region, 0, leaves, work[arc_place(region, 3) : arc_place(region, 4)])
+    fits = begin_matrix(region, work)
+    begin = 0
+    while fits and begin < len(frames) and iwork[STOPPED] == 0:
+        count = min(LONGEST, len(frames) - begin)
+        load_block(region, frames, values, work, begin, count, False)
+        fits = matrix_forward(region, work, begin, count)
+        begin += count
+    return fits
+
+
+@helper
 def forward(region, leaves, frames, values, work, iwork, surprisals):
     """The expectation; that of −log of the path's probability where values are ``surprisals``."""
     n_frames = len(frames)
-    work[SCORE] = work[AHEAD] = 0.0
+    work[SCORE] = work[AHEAD] = work[IS_MATRIX] = 0.0
     if region[T.N_STATES] == 0:
         return 0.0
+    if not surprisals and region[T.INNER_LOOP] == T.MATRIX and run_matrix(region, leaves, frames, values, work, iwork):
+        work[IS_MATRIX] = 1.0
+        return finish_matrix(region, work, n_frames)
     begin_rows(region, work, leaves, surprisals)
     for block in range((n_frames + LONGEST - 1) // LONGEST if n_frames > 0 else 1):
         if iwork[STOPPED] != 0:
@@ -104,12 +129,14 @@ def backward(
     cotangent,
     frames_gradient,
     values_gradient,
+    want_weights,
     want_frames,
     want_values,
     surprisals,
 ):
     """The way back, which leaves arcs' derivatives in the workspace, and adds to frames' gradients; whether it was."""
     n_frames = len(frames)
+    is_matrix = not surprisals and work[IS_MATRIX] == 1.0
     if work[SCORE] == 0.0:
         return False
     for k in range(arc_place(region, 4), arc_place(region, 6)):
@@ -123,11 +150,16 @@ def backward(
         begin = block * LONGEST
         count = min(LONGEST, n_frames - begin)
         load_block(region, frames, values, work, begin, count, surprisals)
-        block_back(region, work, block, count, surprisals)
+        if is_matrix:
+            matrix_back(region, work, begin, count, want_weights)
+        else:
+            block_back(region, work, block, count, surprisals)
         if want_frames:
             add_columns(region, work, by_column, begin, count, cotangent, frames_gradient)
         if want_values:
             add_columns(region, work, by_value, begin, count, cotangent, values_gradient)
+    if is_matrix and want_weights:
+        matrix_sums(region, work)
     return True
 
 
@@ -142,8 +174,8 @@ def _expectation_backward(
 ):  # fmt: skip
     """Add to the gradients of weights and frames cotangent × Cov(·, Σ values), to those of values the posteriors'."""
     done = backward(
-        region, frames, values, work, iwork, cotangent, frames_gradient, values_gradient, want_frames, want_values,
-        False,
+        region, frames, values, work, iwork, cotangent, frames_gradient, values_gradient, want_weights, want_frames,
+        want_values, False,
     )  # fmt: skip
     if done and want_weights:
         for arc in range(region[T.N_ARCS]):
@@ -161,7 +193,18 @@ def _entropy_backward(
 ):
     """Add to the gradients of weights and frames cotangent × Cov(·, −log probability of the path)."""
     done = backward(
-        region, frames, frames, work, iwork, cotangent, frames_gradient, frames_gradient, want_frames, False, True
+        region,
+        frames,
+        frames,
+        work,
+        iwork,
+        cotangent,
+        frames_gradient,
+        frames_gradient,
+        want_weights,
+        want_frames,
+        False,
+        True,
     )
     if done and want_weights:
         for arc in range(region[T.N_ARCS]):

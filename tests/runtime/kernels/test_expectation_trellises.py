@@ -170,6 +170,31 @@ def test_masks_change_no_expectation(where: str, mask: float) -> None:
         case.check("entropy")
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@for_seeds(24)
+def test_full_matrices(seed: int, dtype: type) -> None:
+    rng = np.random.default_rng(seed)
+    n_tags = int(rng.choice([3, 4, 8, 9, 13]))
+    n = n_tags * (n_tags + 1)
+    graph = chain(n_tags)
+    case = long_case(rng, graph, n_tags + 2, int(rng.choice([1, 2, LONGEST, LONGEST + 3])))
+    if seed % 3 == 0:  # some transitions, columns and starts are absent
+        case.local[:n][rng.random(n) < 0.2] = -math.inf
+        case.frames[rng.random(case.frames.shape) < 0.1] = -math.inf
+        case.values[rng.random(case.values.shape) < 0.05] = 3.0
+    if seed % 4 == 1:
+        case.frames *= 40.0
+        case.local[:n] *= rng.choice([10.0, 70.0])
+    if seed % 6 == 2:
+        case.local[n + int(rng.integers(n))] = -math.inf
+    if seed % 6 == 3:
+        case.values[0, 0] = -math.inf
+    if seed % 6 == 4:
+        case.local[n:] += 1e6
+    case.frames, case.values = case.frames.astype(dtype), case.values.astype(dtype)
+    case.check("expectation")
+
+
 def test_values_may_be_left_out() -> None:
     rng = np.random.default_rng(0)
     case = long_case(rng, chain(4), 4, 6)

@@ -195,6 +195,19 @@ def test_full_matrices(seed: int, dtype: type) -> None:
     case.check("expectation")
 
 
+def test_tags_that_fall_out_of_range_and_come_back() -> None:
+    rng = np.random.default_rng(3)
+    n_tags, n_frames = 8, 260
+    case = long_case(rng, chain(n_tags), n_tags, n_frames)
+    tags = np.arange(n_tags)
+    before, after = np.divmod(np.arange(len(case.local) // 2), n_tags)
+    apart = (before > 0) & ((before - 1) % 2 != after % 2)
+    case.local[: len(apart)][apart] = -math.inf
+    case.frames[: n_frames // 2, tags % 2 == 1] -= 8.0
+    case.frames[n_frames // 2 :, tags % 2 == 1] += 9.0
+    case.check("expectation")
+
+
 def test_values_may_be_left_out() -> None:
     rng = np.random.default_rng(0)
     case = long_case(rng, chain(4), 4, 6)

@@ -63,7 +63,6 @@ SEMIRINGS: dict[str, Semiring] = {
         Semiring(
             name="expectation",
             summary="the expected sum of the arcs' values under the paths' distribution",
-            shapes=frozenset({"lattice", "trellis", "frames"}),
             minus_infinity_is_absent=True,
             cyclic_apart=True,
             n_values=1,
@@ -71,14 +70,13 @@ SEMIRINGS: dict[str, Semiring] = {
         Semiring(
             name="entropy",
             summary="the entropy of the paths' distribution",
-            shapes=frozenset({"lattice", "trellis", "frames"}),
             minus_infinity_is_absent=True,
             cyclic_apart=True,
         ),
         Semiring(
             name="covariance",
             summary="the covariance, under the paths' distribution, of the sums of the arcs' two kinds of values",
-            shapes=frozenset({"lattice"}),
+            shapes=frozenset({"lattice", "cyclic"}),
             minus_infinity_is_absent=True,
             cyclic_apart=True,
             n_values=2,
@@ -86,7 +84,7 @@ SEMIRINGS: dict[str, Semiring] = {
         Semiring(
             name="entropy_along",
             summary="the covariance of -log of the path's probability and the sum of the arcs' values",
-            shapes=frozenset({"lattice"}),
+            shapes=frozenset({"lattice", "cyclic"}),
             minus_infinity_is_absent=True,
             cyclic_apart=True,
             n_values=1,

@@ -168,6 +168,7 @@ def pack_elimination(part: Part, selection: Selection, leaf_offsets: NDArray[np.
     packing.array(C.BELOW_POINTERS, row_pointers(slot_column[below], n_states))
     packing.array(C.BELOW_ROWS, slot_row[below])
     packing.array(C.BELOW_SLOTS, below)
+    packing.array(C.ARC_NUMBERS, part.arcs)
     # Arc weights; slots and blocks; the blocks' mirrors; stars, forward and backward scores; the total; potentials.
     scratch = SCRATCH if len(areas) and areas.any() else 0
     work = (n_arcs + 2 * n_places - n_slots + 6 * n_states + 1 + scratch, 4 * n_states)

@@ -14,6 +14,8 @@ from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.compiler.semirings import semiring as record_of
 from arcgrad.runtime.kernels import header as H
+from arcgrad.runtime.kernels.cyclic import cyclic_format as C
+from arcgrad.runtime.kernels.cyclic.local_chain import chain_size
 from arcgrad.runtime.kernels.expectation.places import work_sizes
 from arcgrad.runtime.kernels.lattice import lattice_format as L
 from arcgrad.runtime.kernels.trellis import trellis_format as T
@@ -21,7 +23,7 @@ from arcgrad.runtime.regions.region import Packing, Region
 
 __all__ = ["with_values"]
 
-_ARC_NUMBERS = {"lattice": L.ARC_NUMBERS, "trellis": T.ARC_NUMBERS}
+_ARC_NUMBERS = {"lattice": L.ARC_NUMBERS, "cyclic": C.ARC_NUMBERS, "trellis": T.ARC_NUMBERS}
 
 
 def with_values(
@@ -79,6 +81,11 @@ def _lattice_covariance(region: Region) -> _Work:
     return (region.fixed_work[0] + 6 * region.n_states + 3 + 2 * region.n_arcs, 0), (0, 0)
 
 
+def _cyclic(region: Region) -> _Work:
+    """What ``local_chain`` lays out behind what log needs."""
+    return (int(chain_size(region.ints)), region.fixed_work[1]), (0, 0)
+
+
 def _trellis(region: Region) -> _Work:
     """What `places` lays out."""
     fixed, frame = work_sizes(region.ints)
@@ -95,6 +102,7 @@ _WORK = {
     ("entropy", "lattice"): _lattice,
     ("covariance", "lattice"): _lattice_covariance,
     ("entropy_along", "lattice"): _lattice_covariance,
+    **{(name, "cyclic"): _cyclic for name in ("expectation", "entropy", "covariance", "entropy_along")},
     ("expectation", "trellis"): _trellis,
     ("entropy", "trellis"): _trellis,
     ("expectation", "frames"): _frames,

@@ -22,6 +22,7 @@ __all__ = [
     "ACCEPTS",
     "ARCS_IN",
     "ARC_ENDS",
+    "ARC_NUMBERS",
     "ARC_PLACES",
     "ARC_SOURCES",
     "BELOW_POINTERS",
@@ -97,3 +98,6 @@ BELOW_ROWS = 24
 
 BELOW_SLOTS = 25
 """Their numbers among all slots."""
+
+ARC_NUMBERS = 26
+"""The graph's number of each arc."""

@@ -21,7 +21,7 @@ from arcgrad.runtime.kernels.cyclic.dense_block import eliminate_block, log_add,
 from arcgrad.runtime.kernels.cyclic.potentials import difference, find_potentials, move_weights
 from arcgrad.runtime.kernels.entries import GRAPH_BACKWARD, GRAPH_FORWARD, add_to_entries, gather_weights, is_stopped
 
-__all__ = ["cyclic_log_backward", "cyclic_log_forward"]
+__all__ = ["above", "best_start", "cyclic_log_backward", "cyclic_log_forward", "parts_of_work"]
 
 _ORDINARY = 1e3
 """Weights up to this lose nothing that counts in sums: potentials stay 0."""
@@ -75,6 +75,20 @@ def above(work, potentials, n_states, state, other):
         work, potentials, n_states, state,
         work[potentials + other], work[potentials + n_states + other], work[potentials + 2 * n_states + other],
     )  # fmt: skip
+
+
+@helper
+def best_start(region, work, potentials):
+    """The start of the greatest potential, and whether any has a finite way to an accept."""
+    n_states = region[C.N_STATES]
+    top, found = 0, False
+    for k in range(region[C.N_STARTS]):
+        state = region[region[C.STARTS] + k]
+        if work[potentials + 2 * n_states + state] > -inf:
+            if not found or above(work, potentials, n_states, state, top) > 0.0:
+                top = state
+            found = True
+    return top, found
 
 
 @helper
@@ -213,13 +227,7 @@ def cyclic_log_forward(region, leaves, work, iwork, sign):
 
     for state in range(n_states):
         work[alpha + state] = -inf
-    top, found = 0, False
-    for k in range(region[C.N_STARTS]):
-        state = region[region[C.STARTS] + k]
-        if work[potentials + 2 * n_states + state] > -inf:
-            if not found or above(work, potentials, n_states, state, top) > 0.0:
-                top = state
-            found = True
+    top, found = best_start(region, work, potentials)
     for k in range(region[C.N_STARTS]):
         state = region[region[C.STARTS] + k]
         work[alpha + state] = above(work, potentials, n_states, state, top) if found else 0.0

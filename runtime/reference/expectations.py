@@ -218,11 +218,11 @@ class _Chain:
 
     def _from_sources(self, values: FloatArray) -> FloatArray:
         """Sums over the arcs that leave each state."""
-        return np.bincount(self.src, values, self._n_states)
+        return np.bincount(self.src, values, self._n_states).astype(np.float64, copy=False)
 
     def _to_ends(self, values: FloatArray) -> FloatArray:
         """Sums over the arcs that enter each state."""
-        return np.bincount(self.dst, values, self._n_states)
+        return np.bincount(self.dst, values, self._n_states).astype(np.float64, copy=False)
 
     def _eliminate(self, graph: UsefulGraph) -> list[list[_Step]]:
         """Eliminate the states of each component, those with the fewest neighbour pairs first."""

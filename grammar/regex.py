@@ -1,8 +1,10 @@
 """Regular expressions: what stands between the quotes of ``re"…"`` → nodes of the syntax tree.
 
 Alternatives become unions, sequences concatenations, ``* + ? {m,n}`` the operators of those names, runs of plain
-characters strings, and classes CharacterClass nodes. A regular expression matches whole strings, so it has no anchors,
-and it denotes weights, so it has no lazy or possessive variants. The parser keeps its own stack.
+characters strings, and classes CharacterClass nodes; the whole stands for a set of strings, so it is the operand of
+``support`` unless it is a string or a class alone, whose graphs are minimal and deterministic as they are. A regular
+expression matches whole strings, so it has no anchors, and a set has each string once, so it has no lazy or possessive
+variants. The parser keeps its own stack.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from arcgrad.grammar.errors import Span
 from arcgrad.grammar.literals import read_symbol, repeat_bounds
 from arcgrad.grammar.mistakes import Mistake, describe_character, quoted
-from arcgrad.grammar.syntax import CharacterClass, Constant, Expression, Operation, Text, repeated
+from arcgrad.grammar.syntax import Call, CharacterClass, Constant, Expression, Operation, Text, repeated
 
 __all__ = ["parse_regex"]
 
@@ -54,7 +56,10 @@ def parse_regex(content: str, offset: int, span: Span) -> Expression:
         offset: where that starts in the text of the equation.
         span: of the whole literal, given to the outermost node.
     """
-    return replace(_Regex(content, offset).parse(), span=span)
+    ways = _Regex(content, offset).parse()
+    if isinstance(ways, Operation):
+        return Call("support", (ways,), span, span)
+    return replace(ways, span=span)
 
 
 class _Regex:

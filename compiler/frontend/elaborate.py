@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
 from typing import Protocol
 
@@ -129,7 +129,8 @@ class _Resolver:
             case "text":
                 return make("linear", (), tuple(self._label(str(s), term) for s in term.parameters))
             case "class":
-                return make("symbols", (), tuple(self._class_labels(term)))
+                labels = self._class_labels(term)
+                return make("symbols", (), tuple(labels)) if labels else make("empty", ())
             case "closure" if is_score:
                 if not strip:
                     raise EquationError(
@@ -197,7 +198,8 @@ class _Resolver:
             hint=hint or "the table is what was given as symbols=",
         )
 
-    def _class_labels(self, term: Term) -> Iterable[int]:
+    def _class_labels(self, term: Term) -> list[int]:
+        """The labels of a character class, rising, each once."""
         ranges, negated = term.parameters
         assert isinstance(ranges, tuple)
         if self._symbols is None:
@@ -207,8 +209,9 @@ class _Resolver:
                     place=term.place,
                     hint="give compile(…, symbols=ag.SymbolTable([…]))",
                 )
-            labels = [c for first, last in ranges for c in range(self._label(first, term), self._label(last, term) + 1)]
-            return dict.fromkeys(labels)
+            return sorted(
+                {c for first, last in ranges for c in range(self._label(first, term), self._label(last, term) + 1)}
+            )
         chosen = {
             int(self._symbols[symbol])
             for symbol in self._symbols

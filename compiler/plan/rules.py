@@ -41,6 +41,7 @@ _EQUAL = [
     Rule("rev[rev[A]]", "A", "swapping starts with accepts and turning arcs twice changes nothing"),
     Rule("inv[inv[A]]", "A", "swapping labels twice changes nothing"),
     Rule("connect[connect[A]]", "connect[A]", "what is trimmed is trim"),
+    Rule("support[support[A]]", "support[A]", "what is minimal and deterministic stays as it is"),
     Rule("in[inv[A]]", "out[A]", "the inverse's inputs are the outputs"),
     Rule("out[inv[A]]", "in[A]", "the inverse's outputs are the inputs"),
     Rule("in[in[A]]", "in[A]", "a projection is an acceptor already"),

@@ -92,7 +92,7 @@ def _n_columns(meeting: Meets, bound: Bound) -> int:
 # Operators whose result has no other labels than their operands, side by side.
 _KEEP_LABELS = frozenset((
     "union", "concatenate", "closure", "plus", "optional", "repeat", "reverse", "weight", "connect", "epsilon", "empty",
-    "intersect",
+    "intersect", "support",
 ))  # fmt: skip
 _UNKNOWN = 2**31
 

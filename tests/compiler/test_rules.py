@@ -21,10 +21,10 @@ REDUCTIONS = ("LSE", "MAX", "MIN", "COUNT")
 CASES = 40
 
 
-def graph(rng: random.Random, minimised: bool) -> ag.Graph:
+def graph(rng: random.Random, minimised: bool, acceptor: bool) -> ag.Graph:
     penalties = rng.choice([0.0, 0.0, 0.3])
     style = Style(3, rng.random() < 0.3, 0.4, minimised, infinite=0.1, penalties=penalties)
-    return convert(draw_graph(rng, style, acceptor=False))
+    return convert(draw_graph(rng, style, acceptor))
 
 
 def inputs(rule: Rule, seed: int) -> dict[str, object]:
@@ -40,7 +40,7 @@ def inputs(rule: Rule, seed: int) -> dict[str, object]:
             style = Style(infinite=0.1, penalties=rng.choice([0.0, 0.2]))
             given[name] = convert(draw_dense(rng, style, rng.randrange(4)))
         else:
-            given[name] = graph(rng, minimised="MIN" in rule.left)
+            given[name] = graph(rng, minimised="MIN" in rule.left, acceptor="support" in rule.left)
     return given
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcgrad.grammar import parse, unparse
-from arcgrad.grammar.syntax import CharacterClass, Constant, Expression, Operation, Text
+from arcgrad.grammar.syntax import Call, CharacterClass, Constant, Expression, Operation, Text
 
 ALPHABET = "abc-0 "
 
@@ -25,6 +25,9 @@ def language(node: Expression, length: int) -> set[str]:
     if isinstance(node, CharacterClass):
         inside = {c for c in ALPHABET if any(first <= c <= last for first, last in node.ranges)}
         return (set(ALPHABET) - inside) if node.negated else inside
+    if isinstance(node, Call):  # the set of strings, whichever ways there are to each
+        assert node.name == "support"
+        return language(node.arguments[0], length)
     assert isinstance(node, Operation)
     parts = [language(operand, length) for operand in node.operands]
     if node.tag == "union":
@@ -85,9 +88,18 @@ def test_random_expressions_accept_what_python_accepts(pattern: str) -> None:
     assert language(result, 3) == matches(pattern)
 
 
+def ways(text: str) -> Operation:
+    """What stands in the literal's ``support``."""
+    call = parse(text).result
+    assert isinstance(call, Call)
+    assert call.name == "support"
+    (operand,) = call.arguments
+    assert isinstance(operand, Operation)
+    return operand
+
+
 def test_symbols_of_several_characters_and_escapes() -> None:
-    result = parse(r're"a<eps>\"\<[<b c>x\n]"').result
-    assert isinstance(result, Operation)
+    result = ways(r're"a<eps>\"\<[<b c>x\n]"')
     text, symbols = result.operands
     assert isinstance(text, Text)
     assert text.symbols == ("a", "<eps>", '"', "<")
@@ -99,9 +111,11 @@ def test_spans_point_into_the_literal() -> None:
     text = 'A re"(cat|do+g)"'
     product = parse(text).result
     assert isinstance(product, Operation)
-    union = product.operands[1]
-    assert isinstance(union, Operation)
-    assert text[union.span.start : union.span.end] == 're"(cat|do+g)"'
+    support = product.operands[1]
+    assert isinstance(support, Call)
+    assert text[support.span.start : support.span.end] == 're"(cat|do+g)"'
+    (union,) = support.arguments
+    assert text[union.span.start : union.span.end] == "(cat|do+g)"
     pieces = []
     pending: list[Expression] = list(union.operands)
     while pending:
@@ -112,4 +126,9 @@ def test_spans_point_into_the_literal() -> None:
 
 
 def test_runs_of_characters_become_strings() -> None:
-    assert unparse(parse('re"ab(cd)e|x*"')) == '"abcde" + "x"*'
+    assert unparse(parse('re"ab(cd)e|x*"')) == 'support["abcde" + "x"*]'
+
+
+def test_strings_and_classes_alone_are_deterministic_as_they_are() -> None:
+    for text in ('re"abc"', 're"[a-c]"', 're""', 're"."'):
+        assert not isinstance(parse(text).result, Call)

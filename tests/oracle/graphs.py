@@ -239,6 +239,40 @@ def compose(a: Graph, b: Graph, max_states: int = 4000, max_arcs: int = 20000) -
     return _keep(everything, reachable(len(number), accept, [(r.dst, r.src) for r in arcs]))
 
 
+def _subsets(a: Graph) -> Graph:
+    """The deterministic graph of the sets of states that strings lead to, breadth first, labels in order."""
+    following: dict[tuple[int, int], set[int]] = {}
+    for arc in a.arcs:
+        following.setdefault((arc.src, arc.ilabel), set()).add(arc.dst)
+
+    def close(states: set[int]) -> frozenset[int]:
+        found = set(states)
+        while more := {q for p in found for q in following.get((p, EPSILON), ())} - found:
+            found |= more
+        return frozenset(found)
+
+    labels = sorted({arc.ilabel for arc in a.arcs} - {EPSILON})
+    number = {close(set(a.start)): 0}
+    queue, arcs = list(number), []
+    for here in queue:
+        for label in labels:
+            there = close({q for p in here for q in following.get((p, label), ())})
+            if there:
+                if there not in number:
+                    number[there] = len(number)
+                    queue.append(there)
+                arcs.append(Arc(number[here], number[there], label, label))
+    accept = [number[states] for states in queue if states & set(a.accept)]
+    return Graph(len(number), arcs, [0], accept)
+
+
+def support(a: Graph) -> Graph:
+    """The minimal deterministic acceptor of a's strings: reversed and made deterministic twice (Brzozowski 1962)."""
+    if not a.is_acceptor:
+        raise ValueError("support of a transducer")
+    return connect(_subsets(reverse(_subsets(reverse(connect(a))))))
+
+
 def intersect(a: Graph, b: Graph, max_states: int = 4000, max_arcs: int = 20000) -> Graph:
     if not (a.is_acceptor and b.is_acceptor):
         raise ValueError("intersection of a transducer")

@@ -82,6 +82,11 @@ def test_binary_of_acceptors(name: str, construct: Callable[..., Graph], a: Grap
     check(name, construct, a, b)
 
 
+@given(a=graphs(acceptor=True))
+def test_support(a: GraphLeaf) -> None:
+    check("support", naive.support, a)
+
+
 @pytest.mark.parametrize("name", ["union", "concatenate"])
 @given(a=graphs(), b=graphs(), c=graphs())
 def test_chains_of_three_are_what_nesting_makes(name: str, a: GraphLeaf, b: GraphLeaf, c: GraphLeaf) -> None:

@@ -13,6 +13,7 @@ from benchmarks.cases.ctc import LARGE, LONG, MEDIUM, MEDIUM_300, SMALL, compose
 from benchmarks.cases.cyclic import band, sparse_chain
 from benchmarks.cases.label_models import backoff_bigram, backoff_trigram, dense_bigram, dense_trigram
 from benchmarks.cases.lattices import best_path, best_paths, lattice_score
+from benchmarks.cases.sets import set_of_walks, set_of_words
 from benchmarks.cases.tiny import tiny_batch, tiny_gradient, tiny_value
 
 __all__ = ["CASES"]
@@ -52,6 +53,8 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
     "path-long": ("best alignment, T=100,000 C=201, 200 labels: PATH beside MAX", path_long),
     "compose-random": ("two random transducers, 1,000 states each", random_composition),
     "compose-lexicon": ("cmudict lexicon with a bigram graph over 1,000 words", lexicon_composition),
+    "support-words": ("15,000 words as a set, 100,000 arcs", set_of_words),
+    "support-walks": ("random graph of 100,000 arcs as a set, cycles and ε", set_of_walks),
     "tiny-value": ("10 arcs, value", tiny_value),
     "tiny-gradient": ("10 arcs, value and gradient", tiny_gradient),
     "tiny-batch": ("batch of 8 tiny graphs, value and gradient", tiny_batch),

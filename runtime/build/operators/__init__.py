@@ -12,10 +12,13 @@ from typing import Any
 from arcgrad.compiler.operators.base import Build
 from arcgrad.runtime.build.operators.compose import build_composition, build_intersection
 from arcgrad.runtime.build.operators.connect import build_connected
+from arcgrad.runtime.build.operators.support import build_support
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.graphs.compose import compose_arcs
 from arcgrad.runtime.kernels.graphs.label_index import index_arcs
 from arcgrad.runtime.kernels.graphs.order import trim_ints
+from arcgrad.runtime.kernels.graphs.partition import minimize_arcs
+from arcgrad.runtime.kernels.graphs.subsets import determinize_arcs
 
 __all__ = ["BUILDS", "KERNELS"]
 
@@ -23,6 +26,7 @@ BUILDS: Mapping[str, Build] = {
     "compose": build_composition,
     "connect": build_connected,
     "intersect": build_intersection,
+    "support": build_support,
 }
 """By the operator's registry name."""
 
@@ -30,5 +34,6 @@ KERNELS: Mapping[str, tuple[Kernel[..., Any], ...]] = {
     "compose": (compose_arcs, index_arcs),
     "connect": (trim_ints,),
     "intersect": (compose_arcs, index_arcs),
+    "support": (determinize_arcs, minimize_arcs, trim_ints),
 }
 """The kernels that they may call, by the same names."""

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from arcgrad.compiler.frontend.ir import INPUT, Node, describe, topological
+from arcgrad.compiler.frontend.ir import INPUT, Node, topological
 from arcgrad.compiler.graphs.mapping import LabelMapping
 from arcgrad.compiler.graphs.selection import Selection, compose_selections, join_selections
 from arcgrad.compiler.graphs.topology import IntArray, Topology
@@ -81,17 +81,10 @@ def build_node(
 
 def not_there_yet(node: Node, place: Place | None) -> UnsupportedError:
     """The error for an operator that a later version evaluates."""
-    hint = None
-    if node.operator == "difference":
-        leaves = [leaf for leaf in topological(node) if leaf.operator not in ("difference", "union", "concatenate")]
-        if all(leaf.is_input for leaf in leaves):
-            sum_of = describe(node, limit=20)
-            hint = f"names alone stand for graphs; a sum that begins with 0, as `0 + {sum_of}`, has scores"
     return UnsupportedError(
         f"{node.definition.spelling} is not implemented yet: this version parses and type-checks it, "
         "but cannot evaluate it",
         place=place,
-        hint=hint,
     )
 
 

@@ -124,6 +124,8 @@ def _largest_label(graph: Node, side: str, bound: Bound, item: int) -> int:
             mapping = next(bound.mappings[str(o.parameters[0])] for o in node.operands if o.type is Type.MAPPING)
             most = max(most, int(mapping.targets.max(initial=EPSILON)))
             stack += [(operand, side) for operand in node.operands if operand.type is Type.GRAPH]
+        elif node.operator == "difference":
+            stack.append((node.operands[0], side))
         elif node.operator in ("compose", "cross"):
             stack.append((node.operands[0 if side == "input" else 1], side))
         else:

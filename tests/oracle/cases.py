@@ -152,7 +152,7 @@ class Writer:
         choices = {
             "union": 9, "concatenate": 9, "closure": 6, "plus": 2, "optional": 3, "repeat": 4, "inverse": 3,
             "reverse": 4, "input": 2, "output": 2, "weight": 7, "compose": 11, "dense": 16, "intersect": 5,
-            "connect": 2, "relabel": 3,
+            "connect": 2, "relabel": 3, "support": 2, "difference": 3,
         }  # fmt: skip
         if not self.dense_anywhere:
             del choices["dense"]
@@ -169,9 +169,9 @@ class Writer:
                 [(0, 0), (2, 2), (2, 2), (3, 3), (0, 1), (0, 2), (1, 2), (2, 3), (1, None), (2, None)]
             )
             return repeat(self.graph(below, acceptor), least, most)
-        inner = op in ("cross", "intersect") or (acceptor and op not in ("input", "output"))
+        inner = op in ("cross", "intersect", "support", "difference") or (acceptor and op not in ("input", "output"))
         first = self.graph(below, inner)
-        if op in ("union", "concatenate", "compose", "intersect", "cross"):
+        if op in ("union", "concatenate", "compose", "intersect", "cross", "difference"):
             return apply(op, first, self.graph(rng.randint(max(0, below - 2), below), inner))
         if op == "weight":
             return apply(op, first, self.weight())

@@ -262,6 +262,8 @@ def _subsets(a: Graph) -> Graph:
                     number[there] = len(number)
                     queue.append(there)
                 arcs.append(Arc(number[here], number[there], label, label))
+        if len(number) > 2000:
+            raise TooLargeError("more than 2000 subsets")
     accept = [number[states] for states in queue if states & set(a.accept)]
     return Graph(len(number), arcs, [0], accept)
 
@@ -271,6 +273,26 @@ def support(a: Graph) -> Graph:
     if not a.is_acceptor:
         raise ValueError("support of a transducer")
     return connect(_subsets(reverse(_subsets(reverse(connect(a))))))
+
+
+def difference(a: Graph, b: Graph) -> Graph:
+    """Pairs of a state of a and one of b's minimal acceptor, None where that accepts nothing any more."""
+    strings = support(b)
+    following = {(arc.src, arc.ilabel): arc.dst for arc in strings.arcs}
+    begin = strings.start[0] if strings.start else None
+    number = {(p, begin): k for k, p in enumerate(a.start)}
+    queue, arcs = list(number), []
+    for p, q in queue:
+        for arc in a.arcs:
+            if arc.src == p:
+                there = (arc.dst, q if arc.ilabel == EPSILON else following.get((q, arc.ilabel)))
+                if there not in number:
+                    number[there] = len(number)
+                    queue.append(there)
+                arcs.append(arc._replace(src=number[p, q], dst=number[there]))
+    accept = [k for (p, q), k in number.items() if p in a.accept and q not in strings.accept]
+    everything = Graph(len(number), arcs, [number[p, begin] for p in a.start], accept)
+    return _keep(everything, reachable(len(number), accept, [(r.dst, r.src) for r in arcs]))
 
 
 def intersect(a: Graph, b: Graph, max_states: int = 4000, max_arcs: int = 20000) -> Graph:

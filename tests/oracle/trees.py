@@ -17,6 +17,7 @@ _BINARY = {
     "compose": (" ∘ ", _COMPOSITION),
     "intersect": (" ∩ ", _COMPOSITION),
     "union": (" + ", _SUM),
+    "difference": (" - ", _SUM),
     "add": (" + ", _SUM),
     "subtract": (" - ", _SUM),
     "multiply": (" × ", _PRODUCT),
@@ -28,6 +29,7 @@ _NAMED = {
     "input": "in",
     "output": "out",
     "connect": "connect",
+    "support": "support",
     "relabel": "relabel",
     "relabel_input": "relabel_in",
     "relabel_output": "relabel_out",
@@ -44,7 +46,7 @@ REDUCTIONS = ("LSE", "MAX", "MIN", "COUNT")
 GRAPH_OPERATORS = (
     "union", "concatenate", "closure", "plus", "optional", "repeat", "inverse", "reverse", "input", "output", "weight",
     "cross", "compose", "intersect", "connect", "relabel", "relabel_input", "relabel_output", "epsilon", "empty",
-    "linear",
+    "linear", "support", "difference",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from arcgrad.compiler.operators.base import Build
 from arcgrad.runtime.build.operators.compose import build_composition, build_intersection
 from arcgrad.runtime.build.operators.connect import build_connected
+from arcgrad.runtime.build.operators.difference import build_difference
 from arcgrad.runtime.build.operators.support import build_support
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.kernels.graphs.compose import compose_arcs
@@ -25,6 +26,7 @@ __all__ = ["BUILDS", "KERNELS"]
 BUILDS: Mapping[str, Build] = {
     "compose": build_composition,
     "connect": build_connected,
+    "difference": build_difference,
     "intersect": build_intersection,
     "support": build_support,
 }
@@ -33,6 +35,7 @@ BUILDS: Mapping[str, Build] = {
 KERNELS: Mapping[str, tuple[Kernel[..., Any], ...]] = {
     "compose": (compose_arcs, index_arcs),
     "connect": (trim_ints,),
+    "difference": (determinize_arcs, minimize_arcs, trim_ints, compose_arcs, index_arcs),
     "intersect": (compose_arcs, index_arcs),
     "support": (determinize_arcs, minimize_arcs, trim_ints),
 }

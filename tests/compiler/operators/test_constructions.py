@@ -75,7 +75,13 @@ def test_binary(name: str, construct: Callable[[Graph, Graph], Graph], a: GraphL
 
 
 @pytest.mark.parametrize(
-    ("name", "construct"), [("cross", naive.cross), ("compose", naive.compose), ("intersect", naive.intersect)]
+    ("name", "construct"),
+    [
+        ("cross", naive.cross),
+        ("compose", naive.compose),
+        ("intersect", naive.intersect),
+        ("difference", naive.difference),
+    ],
 )
 @given(a=graphs(acceptor=True), b=graphs(acceptor=True))
 def test_binary_of_acceptors(name: str, construct: Callable[..., Graph], a: GraphLeaf, b: GraphLeaf) -> None:

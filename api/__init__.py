@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         UndefinedError,
         UnsupportedError,
     )
+    from arcgrad.runtime.data.ambiguity import ambiguity
     from arcgrad.runtime.data.archives.files import iter_all, load_all, save_all
     from arcgrad.runtime.data.dense import Dense, dense
     from arcgrad.runtime.data.files import load, load_symbols, save
@@ -55,6 +56,7 @@ __all__ = [
     "UndefinedError",
     "UnsupportedError",
     "__version__",
+    "ambiguity",
     "cache",
     "compile",
     "dense",
@@ -86,6 +88,7 @@ _HOMES = {
     "SymbolTable": "arcgrad.runtime.data.symbols",
     "UndefinedError": "arcgrad.grammar.errors",
     "UnsupportedError": "arcgrad.grammar.errors",
+    "ambiguity": "arcgrad.runtime.data.ambiguity",
     "cache": "arcgrad.runtime.jit.cache",
     "compile": "arcgrad.equation:compile_equation",
     "dense": "arcgrad.runtime.data.dense",

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.graphs.adjacency import by_input, coaccessible, expand_ranges, induced, outgoing, state_mask
+from arcgrad.compiler.graphs.adjacency import by_input, expand_ranges, induced, outgoing, state_mask
 from arcgrad.compiler.graphs.numbering import numbering
+from arcgrad.compiler.graphs.orders import trim
 from arcgrad.compiler.graphs.topology import EPSILON, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters
@@ -77,7 +78,7 @@ def without(left: Topology, strings: Topology, limits: Limits) -> Built:
     accepted = np.append(state_mask(lost, strings.accept), False)
     accept = np.flatnonzero(state_mask(left.n_states, left.accept)[state] & ~accepted[other])
     whole = Topology.make(pairs.count, src, dst, left.ilabel[taken], None, np.arange(n_starts), accept)
-    result, kept = induced(whole, coaccessible(whole))
+    result, kept = induced(whole, trim(whole.n_states, whole.src, whole.dst, whole.start, whole.accept))
     return Built(result, (taken[kept], np.full(len(kept), -1, dtype=np.int32)))
 
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arcgrad.compiler.graphs.adjacency import accessible, coaccessible, induced
+from arcgrad.compiler.graphs.adjacency import induced
+from arcgrad.compiler.graphs.orders import trim
 from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Built, Category, Law, Operator, Parameters
@@ -44,7 +45,8 @@ class Deterministic(NamedTuple):
 
 def trimmed(topology: Topology) -> Topology:
     """The states and arcs on accepting paths."""
-    return induced(topology, accessible(topology) & coaccessible(topology))[0]
+    kept = trim(topology.n_states, topology.src, topology.dst, topology.start, topology.accept)
+    return induced(topology, kept)[0]
 
 
 def check_subsets(limits: Limits, states: int, arcs: int, members: int) -> None:

@@ -179,6 +179,22 @@ class Graph(BareGraph):
         show = shower(symbols), shower(symbols if osymbols is None else osymbols)
         return first(find_strings(self._topology, self.arc_weight, side, show), n)
 
+    @property
+    def is_unambiguous(self) -> bool:
+        """Whether every input string has at most one path, weights aside; ``ag.ambiguity`` says which has two.
+
+        Raises:
+            LimitError: more pairs of states would have to be looked at than ``ag.Limits()`` allows.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.compile('"a" + "a"')().is_unambiguous, ag.compile('re"a|a"')().is_unambiguous
+            (False, True)
+        """
+        from arcgrad.runtime.data.ambiguity import ambiguity_of
+
+        return ambiguity_of(self._topology) is None
+
     def __copy__(self) -> Graph:
         return self
 

@@ -16,6 +16,7 @@ from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.call.stages import StagedCall, StageRun
 from arcgrad.runtime.call.tier import choose_tier
 from arcgrad.runtime.data.inputs import Bound
+from arcgrad.runtime.inspect.literals import ambiguous_literals
 from arcgrad.runtime.jit.cache import cache
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Explanation:
         inputs: name and type of each input.
         passes: what each pass of the optimiser did, (pass, line).
         regions: one line a region.
+        warnings: where a reduction counts several paths of one string of a literal.
         costs: sizes, operations and bytes for given inputs; empty without inputs.
         tier: how the next call will be answered; None without inputs.
     """
@@ -41,6 +43,7 @@ class Explanation:
     inputs: tuple[tuple[str, str], ...]
     passes: tuple[tuple[str, str], ...]
     regions: tuple[str, ...]
+    warnings: tuple[str, ...]
     costs: tuple[str, ...]
     tier: str | None
 
@@ -54,6 +57,9 @@ class Explanation:
             lines.append("rewriting: nothing to rewrite")
         lines.append("plan:")
         lines += [f"  {line}" for line in self.regions]
+        if self.warnings:
+            lines.append("ambiguous:")
+            lines += [f"  {line}" for line in self.warnings]
         if self.costs:
             lines.append("on these inputs:")
             lines += [f"  {line}" for line in self.costs]
@@ -112,6 +118,7 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
         inputs=tuple((name, str(type_)) for name, type_ in program.inputs.items()),
         passes=tuple(passes),
         regions=tuple(regions),
+        warnings=tuple(ambiguous_literals(program)),
         costs=tuple(costs),
         tier=tier,
     )

@@ -156,6 +156,8 @@ class _Resolver:
             case head if head.startswith("[]"):
                 name = head[2:]
                 self._check_mapping(term, name)
+                if operator(name).ends_with_alphabet and len(operands) < len(operator(name).operands):
+                    operands = (*operands, make("symbols", (), self._alphabet(term)))
                 return make(name, operands, term.parameters)
             case head:
                 entry = tagged_operators()[head]
@@ -197,6 +199,18 @@ class _Resolver:
             found=symbol,
             hint=hint or "the table is what was given as symbols=",
         )
+
+    def _alphabet(self, term: Term) -> tuple[int, ...]:
+        """The labels of all symbols of the table."""
+        if self._symbols is None:
+            name = operator(term.head[2:]).names[0]
+            raise EquationError(
+                f"{name} without an alphabet needs a symbol table to know what else there is",
+                place=term.place,
+                hint="give compile(…, symbols=ag.SymbolTable([…])), or an acceptor whose labels are the alphabet, "
+                "as the last graph in brackets",
+            )
+        return tuple(sorted({label for label in map(int, map(self._symbols.__getitem__, self._symbols)) if label >= 0}))
 
     def _class_labels(self, term: Term) -> list[int]:
         """The labels of a character class, rising, each once."""

@@ -188,16 +188,18 @@ class Expander:
             raise _unknown_name(call, scope, text)
         if entry.labelled:
             return (yield self._expand_labelled(call, entry, scope, text))
-        word = _last_word(call, entry)
-        given = len(call.arguments) - len(word)
+        words = _last_words(call, entry, text)
+        given = len(call.arguments) - len(words)
         fixed, literals = len(entry.operands), len(entry.parameter_names)
+        if entry.ends_with_alphabet and given == fixed + literals - 1:
+            fixed -= 1
         if entry.category is Category.LITERAL:
             values = tuple(_whole_number(a, text, "a label") for a in call.arguments)
             return self._make(f"[]{entry.name}", (), values, call, text)
         if given < fixed + literals or (given > fixed + literals and not entry.variadic):
             wanted = [f"a {t}" for t in entry.operands] + [f"the number {n}" for n in entry.parameter_names]
             shape = ", ".join(wanted) + (", …" if entry.variadic else "")
-            shape += "".join(f", and the word {each} or not" for each in entry.words)
+            shape += f", then any of the words {', '.join(entry.words)}" if entry.words else ""
             raise EquationError(
                 f"{call.name} takes {shape}; {counted(given, 'argument')} given",
                 place=Place(text, call.span),
@@ -218,7 +220,7 @@ class Expander:
             for operand in operands[1:]:
                 term = self._make(f"[]{entry.name}", (term, operand), (), call, text)
             return term
-        return self._make(f"[]{entry.name}", tuple(operands), numbers + word, call, text)
+        return self._make(f"[]{entry.name}", tuple(operands), numbers + words, call, text)
 
     def _expand_labelled(
         self, call: syntax.Call, entry: Operator, scope: _Scope, text: str
@@ -325,10 +327,23 @@ def _number(expression: syntax.Expression, text: str, entry: Operator, name: str
     )
 
 
-def _last_word(call: syntax.Call, entry: Operator) -> tuple[str, ...]:
-    """The literal word that an operator's arguments end with, if they do."""
-    last = call.arguments[-1] if len(call.arguments) > 1 else None
-    return (last.name,) if isinstance(last, syntax.Name) and last.name in entry.words else ()
+def _last_words(call: syntax.Call, entry: Operator, text: str) -> tuple[str, ...]:
+    """The literal words that an operator's arguments end with."""
+    words: list[str] = []
+    for argument in reversed(call.arguments[len(entry.operands) - entry.ends_with_alphabet :]):
+        if not isinstance(argument, syntax.Name) or argument.name not in entry.words:
+            break
+        for known in words:
+            if known == argument.name or any({known, argument.name} <= set(one) for one in entry.exclusive_words):
+                said = f"{known} twice" if known == argument.name else f"{argument.name} and {known}"
+                raise EquationError(
+                    f"{call.name} is told {said}",
+                    place=Place(text, argument.span),
+                    found=argument.name,
+                    hint="; ".join(f"one of {', '.join(words)}" for words in entry.exclusive_words) or "once is enough",
+                )
+        words.append(argument.name)
+    return tuple(words[::-1])
 
 
 def _unknown_name(call: syntax.Call, scope: _Scope, text: str) -> EquationError:

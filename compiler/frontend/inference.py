@@ -59,8 +59,8 @@ def infer_types(terms: Iterable[Term], input_types: Mapping[str, Type]) -> dict[
         elif term.head == "closure":
             _merge(classes[term], classes[term.operands[0]])
         else:
-            for position, wanted in enumerate(_operand_types(term)):
-                _require(classes, term, term.operands[position], wanted)
+            for operand, wanted in zip(term.operands, _operand_types(term), strict=False):
+                _require(classes, term, operand, wanted)
     return {term: classes[term].root().type or Type.GRAPH for term in ordered}
 
 

@@ -27,6 +27,7 @@ _WORDS = {
     "`A?`": "optional ques closureques zeroorone maybe option",
     "`A{2,5}`": "repeat power pow",
     "`A⟨w⟩`": "weight weighted scale",
+    "`rewrite[τ, λ, ρ, Σ]`": "cdrewrite contextdependentrewrite rewriterule",
     "`relabel[A, m]`": "replacelabels map labelmap",
     "`LSE[A]`": "logsumexp forward forwardscore totalweight totalscore totscores gettotscores shortestdistance "
     "logpartition logz partition logsum sumpaths evalpaths logprob",
@@ -52,8 +53,6 @@ _REMARKS = {
     "an equation is optimised as it is compiled; `rmeps[A]`, `det[A]` and `minimize[A]` are there for what is shown":
         "optimize optimise optimized simplify",
     "arcs need no order here; leave it out": "arcsort sort topsort topologicalsort sortarcs statesort",
-    "there are no rewrite rules; build the transducer in Python and compose with it: `A ∘ R`":
-        "cdrewrite rewrite contextdependentrewrite",
     "there is no such operator; give the graph as an input":
         "replace stringfile loadfst encode decode synchronize disambiguate complement",
 }  # fmt: skip

@@ -119,9 +119,11 @@ class Operator:
         acceptors: whether each operand must be an acceptor (shorter than operands: the rest need not).
         parameter_names: names of its literal arguments in brackets (whole numbers).
         decimals: those of them that may be decimal numbers.
+        least: the least that each of these may be, whole numbers.
         labelled: whether its operands but the first are given as ``label: graph``; the labels are parameters.
-        words: literal words, one of which may stand last in brackets; a parameter as it is.
-        least: the least that each of these may be.
+        words: literal words, some of which may stand last in brackets; parameters as they are.
+        exclusive_words: sets of words of which at most one may stand there.
+        ends_with_alphabet: whether the last operand may be left out, and is then the symbols of the table.
         parameter_positions: where these stand among all arguments; empty: after the operands.
         build: LITERAL, STRUCTURAL: ``build(topologies, parameters, limits)``; a score operand's place holds an empty
             topology, a mapping's place is not there: the mapping comes in ``parameters``.
@@ -166,6 +168,8 @@ class Operator:
     decimals: tuple[str, ...] = ()
     labelled: bool = False
     words: tuple[str, ...] = ()
+    exclusive_words: tuple[tuple[str, ...], ...] = ()
+    ends_with_alphabet: bool = False
     build: Build | None = None
     join: Callable[[Sequence[Topology], Limits], Joined] | None = None
     transform: Transform | None = None

@@ -91,7 +91,7 @@ def test_an_expansion_beyond_the_limit_says_so() -> None:
         ("shortest_path[A]", "unknown operator shortest_path", 1, "`PATH\\[A\\]`"),
         ("Total_Weight[A]", "unknown operator Total_Weight", 1, "`LSE\\[A\\]`"),
         ("optimize[A]", "unknown operator optimize", 1, "optimised as it is compiled"),
-        ("cdrewrite[A, B]", "unknown operator cdrewrite", 1, "build the transducer"),
+        ("cdrewrite[A, B]", "unknown operator cdrewrite", 1, r"here it is `rewrite\[τ, λ, ρ, Σ\]`"),
         ("zzz[A]", "unknown operator zzz", 1, "a definition must come before its use"),
         ("rev[A, B]", "rev takes a?.*2 arguments given", 1, r"for example LSE\[rev\[A\] ∘ B\]"),
         ("NBEST[A]", "NBEST takes .* 1 argument given", 1, "for example"),

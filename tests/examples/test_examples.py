@@ -129,3 +129,54 @@ def test_ctc_graph_of_the_handwriting_example() -> None:
             assert equation(Y=graph, Z=ag.linear(symbols)) == int(merged == digits)
             accepted += merged == digits
         assert accepted
+
+
+def english(number: int) -> str:
+    """The words of a number, by arithmetic."""
+    units = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    units = (units + "seventeen eighteen nineteen").split()
+    if number < 20:
+        return units[number]
+    for size, word in ((1000, "thousand"), (100, "hundred")):
+        if number >= size:
+            rest = f" {english(number % size)}" if number % size else ""
+            return f"{english(number // size)} {word}{rest}"
+    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"][number // 10 - 2]
+    return f"{tens} {units[number % 10]}" if number % 10 else tens
+
+
+def test_say_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("say_numbers")
+    lines = example.main(["17", "nine hundred and one", "forty-two thousand"])
+    assert lines[:3] == ["17: seventeen", "nine hundred and one: 901", "forty-two thousand: 42000"]
+    assert lines[-1] == "each number has one reading, and each reading one number"
+    assert "1,000,000 numbers" in capsys.readouterr().out
+    graph = example.make()
+    chosen = np.random.default_rng(0).integers(0, 1_000_000, 50).tolist()
+    for number in [0, 1, 9, 10, 19, 20, 99, 100, 101, 110, 999, 1000, 1001, 10_010, 100_000, 999_999, *chosen]:
+        assert example.say(graph, number) == english(number)
+        assert example.read(graph, english(number)) == number
+    for wrong in ("one hundred hundred", "twenty ten", "zero thousand"):
+        with pytest.raises(ValueError, match="invalid literal"):  # no path spells it
+            example.read(graph, wrong)
+
+
+def test_all_numbers_are_said() -> None:
+    """Every path, walked by hand: a million numbers and their words."""
+    example = load("say_numbers")
+    graph = example.make()
+    leaving: list[list[tuple[int, str, str]]] = [[] for _ in range(graph.n_states)]
+    columns = (graph.src.tolist(), graph.dst.tolist(), graph.ilabel.tolist(), graph.olabel.tolist())
+    for src, dst, read, written in zip(*columns, strict=True):
+        digit = example.SYMBOLS.symbol(read) if read >= 0 else ""
+        word = " " + example.SYMBOLS.symbol(written) if written >= 0 else ""
+        leaving[src].append((dst, digit, word))
+    accepts, found = set(graph.accept.tolist()), {}
+    stack = [(state, "", "") for state in graph.start.tolist()]
+    while stack:
+        state, digits, words = stack.pop()
+        if state in accepts:
+            found[int(digits)] = words
+        stack += [(dst, digits + digit, words + word) for dst, digit, word in leaving[state]]
+    assert len(found) == 1_000_000
+    assert all(words[1:] == english(number) for number, words in found.items())

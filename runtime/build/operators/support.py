@@ -76,11 +76,10 @@ def _numbered(ilabel: IntArray) -> tuple[IntArray | None, IntArray]:
     """Labels, rising, and for each arc the index of its own, ε −1; None where small labels may stand for themselves."""
     if int(ilabel.max(initial=EPSILON)) < _RANGE_PER_ARC * len(ilabel) + 1024:
         return None, ilabel
-    labels, found = np.unique(ilabel, return_inverse=True)
-    found = found.reshape(-1).astype(np.int32)
-    if labels[0] == EPSILON:
-        return labels[1:], found - 1
-    return labels, found
+    labels, inverse = np.unique(ilabel, return_inverse=True)
+    has_epsilon = int(labels[0] == EPSILON)
+    found: IntArray = (inverse.reshape(-1) - has_epsilon).astype(np.int32)
+    return labels[has_epsilon:], found
 
 
 def _by_state(topology: Topology, label: IntArray, chosen: NDArray[np.bool_]) -> tuple[IntArray, IntArray, IntArray]:

@@ -41,8 +41,10 @@ def test_an_empty_batch_can_be_explained() -> None:
 
 def test_graphs_of_literals_that_are_ambiguous_are_said() -> None:
     shown = str(ag.compile('LSE[X ∘ ("a" + "a")*] + MAX[X ∘ ("b" + "b")]').explain())
-    assert 'ambiguous:\n  LSE counts paths, and in `(linear[97] + linear[97])*` the input string 97 has two paths' in shown
-    assert 'support[(linear[97] + linear[97])*] has one path for each string' in shown
+    assert (
+        "ambiguous:\n  LSE counts paths, and in `(linear[97] + linear[97])*` the input string 97 has two paths" in shown
+    )
+    assert "support[(linear[97] + linear[97])*] has one path for each string" in shown
     assert "98" not in shown.split("ambiguous:")[1]
     for text in ('LSE[X ∘ re"a|a"]', 'LSE[X ∘ support["a" + "a"]]', "LSE[A - (A + A)]", 'COUNT["a" "b"]'):
         assert "ambiguous" not in str(ag.compile(text).explain())

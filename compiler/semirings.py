@@ -32,6 +32,7 @@ class Semiring:
         shows_nan: whether a NaN in any score of a dense input that is reduced alone makes the result NaN.
         n_values: how many other weights the arcs have, beside those that make the paths' probabilities: a region of so
             many more graphs, of the same arcs.
+        is_rewritten: whether no plan has it, since a rule makes something else of it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Semiring:
     cyclic_apart: bool = False
     shows_nan: bool = False
     n_values: int = 0
+    is_rewritten: bool = False
 
 
 SEMIRINGS: dict[str, Semiring] = {
@@ -87,6 +89,26 @@ SEMIRINGS: dict[str, Semiring] = {
             shapes=frozenset({"lattice", "cyclic"}),
             minus_infinity_is_absent=True,
             cyclic_apart=True,
+            n_values=1,
+        ),
+        Semiring(
+            name="kl",
+            summary="the relative entropy of two distributions over paths",
+            shapes=frozenset(),
+            n_values=1,
+            is_rewritten=True,
+        ),
+        Semiring(
+            name="max_along",
+            summary="the weight, in another graph, of a path of greatest weight",
+            shapes=frozenset(),
+            n_values=1,
+        ),
+        Semiring(
+            name="min_along",
+            summary="the weight, in another graph, of a path of least weight",
+            shapes=frozenset(),
+            sign=-1.0,
             n_values=1,
         ),
     )

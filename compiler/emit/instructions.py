@@ -110,6 +110,7 @@ class RunRegion(Instruction):
         role: which of its kernels.
         sign: the semiring's.
         dense: number of the dense input, if any.
+        values: numbers of the dense inputs that the reduction's further graphs meet.
         when: whether it depends on the dense input's gradient. A forward run when that is stale follows the seeded
             run when it is fresh.
     """
@@ -119,6 +120,7 @@ class RunRegion(Instruction):
     sign: float
     dense: int | None = None
     when: When = When.ALWAYS
+    values: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

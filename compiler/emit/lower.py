@@ -82,8 +82,9 @@ class _Lowering:
 
     def _run(self, step: Node, role: Role, when: When = When.ALWAYS) -> RunRegion:
         number = self.regions[step]
-        sign = semiring(self.plan.regions[number].semiring).sign
-        return RunRegion(step, number, role, sign, self._dense_of(number), when)
+        region = self.plan.regions[number]
+        values = tuple(self.dense[str(v.meeting.dense.parameters[0])] for v in region.values if v.meeting is not None)
+        return RunRegion(step, number, role, semiring(region.semiring).sign, self._dense_of(number), when, values)
 
     def forward(self) -> Iterator[Instruction]:
         """Values, and the gradients that seeded kernels write beside them."""
@@ -92,7 +93,7 @@ class _Lowering:
         for node in self.scores:
             yield LoadScore(node, self._entry(node))
         yield from self._early_cotangents()
-        dense_nodes = {r.meeting.dense.parameters[0]: r.meeting.dense for r in plan.regions if r.meeting is not None}
+        dense_nodes = {m.dense.parameters[0]: m.dense for region in plan.regions for m in region.meetings}
         for name, k in self.dense.items():
             if k not in self.seeded.values():
                 yield ClearRows(dense_nodes[name], k)

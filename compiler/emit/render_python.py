@@ -17,7 +17,8 @@ Arguments of a routine, for items ``lo`` to ``hi`` of a batch of B:
 - ``status`` (B,): 0, or the number of the step that failed for that item;
 - for each dense input k: ``frames_k``, ``starts_k``, ``counts_k`` (B,), ``frames_gradient_k``, ``gradient_starts_k``,
   and whether the gradient is ``fresh``: memory with anything in it, to be written, not added to;
-- ``wants``: for each region whether its weights' gradient is wanted, and whether its frames'.
+- ``wants``: for each region whether its weights' gradient is wanted, and whether that of its frames, and of the frames
+  of its values.
 
 In the text a step's value is ``v0``, ``v1``, …, a score that is read ``x0``, …; their cotangents are ``b0``, … and
 ``d0``, …. Kernels take what is the region's and the item's own, sliced once: ``region_0``, ``work_0``, ``numbers_0`` of
@@ -238,7 +239,7 @@ def _run_region(writer: _Writer, run: RunRegion) -> None:
 def _inputs(run: RunRegion) -> str:
     """The arguments that all kernels of regions take."""
     number = run.region
-    frames = "" if run.dense is None else f"rows_{run.dense}, "
+    frames = "" if run.dense is None else "".join(f"rows_{k}, " for k in (run.dense, *run.values))
     return f"region_{number}, leaves, {frames}work_{number}, numbers_{number}, {run.sign!r}"
 
 
@@ -266,8 +267,10 @@ def _run_backward(writer: _Writer, run: RunRegion) -> None:
     wanted = f"wants[{number}, 0]"
     gradients = "leaves_gradient"
     if k is not None:
-        wanted = f"(wants[{number}, 0] or wants[{number}, 1])"
-        gradients += f", rows_gradient_{k}, wants[{number}, 0], wants[{number}, 1]"
+        inputs = (k, *run.values)
+        wants = [f"wants[{number}, {position}]" for position in range(1 + len(inputs))]
+        wanted = f"({' or '.join(wants)})"
+        gradients = ", ".join((gradients, *(f"rows_gradient_{k}" for k in inputs), *wants))
     condition = f"{cotangent} != 0.0 and {_is_finite(writer.value(run.node))} and {wanted}"
     if run.when is When.STALE:
         condition = f"fresh_{k} == 0 and {condition}"

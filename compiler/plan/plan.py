@@ -19,7 +19,7 @@ from arcgrad.compiler.semirings import semiring
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import Place
 
-__all__ = ["PASSES", "InputShape", "Plan", "RegionPlan", "make_plan"]
+__all__ = ["PASSES", "InputShape", "Plan", "RegionPlan", "Values", "has_kernels", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,18 @@ class InputShape:
 
 
 @dataclass(frozen=True, eq=False)
+class Values:
+    """A further graph of a reduction, over the topology of its first one: R of E[A, R].
+
+    Attributes:
+        graph, meeting: as of the region, and either both have a meeting or neither.
+    """
+
+    graph: Node | None
+    meeting: Meeting | None
+
+
+@dataclass(frozen=True, eq=False)
 class RegionPlan:
     """One reduction.
 
@@ -39,12 +51,24 @@ class RegionPlan:
         semiring: name of its semiring.
         graph: the graph to build: the operand, or what meets the dense input; None for a dense input alone.
         meeting: how a dense input is met, or None where the whole operand is built.
+        values: the further graphs.
     """
 
     node: Node
     semiring: str
     graph: Node | None
     meeting: Meeting | None
+    values: tuple[Values, ...] = ()
+
+    @property
+    def graphs(self) -> tuple[Node, ...]:
+        """The graphs to build."""
+        return tuple(part.graph for part in (self, *self.values) if part.graph is not None)
+
+    @property
+    def meetings(self) -> tuple[Meeting, ...]:
+        """How dense inputs are met."""
+        return tuple(part.meeting for part in (self, *self.values) if part.meeting is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +154,9 @@ class Plan:
     def chained(self) -> int:
         """Sum the squares of the chains' lengths: the number of operands that are copied where every link is built."""
         if "chained" not in self.memo:
-            graphs = [self.graph, *(region.graph for region in self.regions)]
-            chains = [c for graph in graphs if graph is not None for c in self.building(graph).chains.values()]
+            graphs = [graph for region in self.regions for graph in region.graphs]
+            graphs += [self.graph] if self.graph is not None else []
+            chains = [c for graph in graphs for c in self.building(graph).chains.values()]
             self.memo["chained"] = sum(len(operands) ** 2 for operands in chains)
         found: int = self.memo["chained"]
         return found
@@ -201,7 +226,9 @@ def order_compositions(draft: Draft) -> Draft:
         current = _moved(draft, node, draft.interner.with_operands(node, operands))
         if current.is_input or current.is_number or current.definition.category is not Category.REDUCTION:
             return current
-        if _meeting(current, draft)[0] is not None:
+        if len(current.operands) > 1:
+            return current  # whose graphs have to stay alike
+        if _meetings(current, draft)[0]:
             return current  # its graph is ordered once the dense input is out of the way
         ordered = order_chains(current.operands[0], sizes, draft.interner)
         if ordered is not current.operands[0]:
@@ -237,6 +264,16 @@ class Passes(NamedTuple):
 
 
 PASSES = Passes()
+
+
+def has_kernels(program: Program) -> bool:
+    """Whether every reduction of a program has kernels, or is rewritten into some that have."""
+    for node in program.nodes:
+        if not node.is_input and not node.is_number and node.definition.category is Category.REDUCTION:
+            record = semiring(node.definition.semiring)
+            if not record.is_rewritten and not record.shapes:
+                return False
+    return True
 
 
 def make_plan(program: Program, shapes: Mapping[str, InputShape]) -> Plan:
@@ -293,8 +330,7 @@ def _finish(draft: Draft) -> Plan:
                 region, note = _region(node, draft)
                 regions[node] = region
                 lacking += note
-                if region.graph is not None:
-                    pending.append(region.graph)
+                pending.extend(region.graphs)
             else:
                 pending.extend(node.operands)
     ordered = sorted(steps, key=lambda n: n.number)
@@ -304,8 +340,7 @@ def _finish(draft: Draft) -> Plan:
     leaves += [n for n in score_inputs if n.is_input or n.is_number or n in weighting]
     # Scores first: every item then has them at the same local entries, whatever the sizes of its graphs.
     leaves = sorted(dict.fromkeys(leaves), key=lambda n: (n.type is Type.GRAPH, n.number))
-    met = [r.meeting for r in regions.values() if r.meeting is not None]
-    dense = sorted({str(m.dense.parameters[0]) for m in met})
+    dense = sorted({str(m.dense.parameters[0]) for region in regions.values() for m in region.meetings})
     return Plan(
         root=root,
         regions=tuple(regions[s] for s in ordered if s in regions),
@@ -324,25 +359,35 @@ def _finish(draft: Draft) -> Plan:
 def _region(node: Node, draft: Draft) -> tuple[RegionPlan, list[str]]:
     """The region of a reduction, and what there is to say of it."""
     name = semiring(node.definition.semiring).name
-    meeting, notes = _meeting(node, draft)
-    if meeting is None:
-        return RegionPlan(node, name, node.operands[0], None), notes
+    meetings, notes = _meetings(node, draft)
+    if not meetings:
+        first, *others = node.operands
+        return RegionPlan(node, name, first, None, tuple(Values(graph, None) for graph in others)), notes
+    meeting = meetings[0]
     graph = meeting.graph
-    if graph is not None:
+    if graph is not None and len(meetings) == 1:
         sizes = {name: shape.size for name, shape in draft.shapes.items() if shape.size is not None}
-        ordered = order_chains(graph, sizes, draft.interner)
-        _inherit(draft, ordered, node.operands[0])
-        meeting = replace(meeting, graph=ordered)
-    return RegionPlan(node, name, meeting.graph, meeting), notes
+        meeting = replace(meeting, graph=order_chains(graph, sizes, draft.interner))
+    for met, operand in zip((meeting, *meetings[1:]), node.operands, strict=True):
+        if met.graph is not None:
+            _inherit(draft, met.graph, operand)
+    return RegionPlan(node, name, meeting.graph, meeting, tuple(Values(m.graph, m) for m in meetings[1:])), notes
 
 
-def _meeting(node: Node, draft: Draft) -> tuple[Meeting | None, list[str]]:
-    """How a reduction meets a dense input, or None where its graph is built; and a note where kernels are missing."""
-    found = find_meeting(node.operands[0], draft.dense, draft.interner)
-    if found is None:
-        return None, []
-    shape, built = ("frames", "dense input") if found.graph is None else ("trellis", "composition")
+def _meetings(node: Node, draft: Draft) -> tuple[tuple[Meeting, ...], list[str]]:
+    """How a reduction's operands meet dense inputs, all in one way; none where graphs are built; and a note on that."""
+    found: list[Meeting] = []
+    for operand in node.operands:
+        meeting = find_meeting(operand, draft.dense, draft.interner)
+        if meeting is None or (found and _way(meeting) != _way(found[0])):
+            return (), []
+        found.append(meeting)
+    shape, built = ("frames", "dense input") if found[0].graph is None else ("trellis", "composition")
     if shape in semiring(node.definition.semiring).shapes:
-        return found, []
+        return tuple(found), []
     spelling = node.definition.spelling
-    return None, [f"{describe(node, limit=60)}: {spelling} has no {shape} kernel, the {built} is built"]
+    return (), [f"{describe(node, limit=60)}: {spelling} has no {shape} kernel, the {built} is built"]
+
+
+def _way(meeting: Meeting) -> tuple[bool, str, bool]:
+    return meeting.graph is None, meeting.side, meeting.acceptors

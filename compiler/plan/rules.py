@@ -2,7 +2,8 @@
 
 Every row is a law: the tests draw random graphs and compare both sides, values and gradients. Letters stand for any
 graph (A, B), score (w) or label mapping (m). A row whose left side is not a reduction gives the same graph arc by arc
-and may be used anywhere; the others are used where that reduction stands.
+and may be used anywhere; the others are used where that reduction stands. Under H, which sees probabilities, hold those
+that keep paths and their weights one by one.
 
 What is not here is as important: ``(A*)* = A*`` and ``A + A = A`` hold for languages, not for weights; and rows about
 MIN of a concatenation or of ``A⟨w⟩`` fail where one side has no path (+inf) and the other one of weight −inf.
@@ -52,7 +53,7 @@ _EQUAL = [
 
 _UNDER_ANY = [
     Rule(f"{reduction}[{graph}]", f"{reduction}[A]", reason)
-    for reduction in ("LSE", "MAX", "MIN", "COUNT")
+    for reduction in ("LSE", "MAX", "MIN", "COUNT", "H")
     for graph, reason in (
         ("rev[A]", "reversal maps paths one to one and keeps their weights"),
         ("inv[A]", _LABELS_DO_NOT_MATTER),
@@ -74,4 +75,11 @@ _SPLITS = [
     Rule("MAX[A⟨w⟩]", "path_product[MAX[A], w]", "every path has the weight once", splits=True),
 ]
 
-RULES: tuple[Rule, ...] = (*_EQUAL, *_UNDER_ANY, *_SPLITS)
+_TO_OTHERS = [
+    Rule(
+        "KL[A, B]", "relative_entropy[LSE[A], LSE[B], E[A, B], H[A]]", "E[A, B] - LSE[B] is the expectation of log p_B"
+    ),
+    Rule("entropy_along[A, B]", "-covariance[A, A, B]", "−log p is LSE less the path's weight"),
+]
+
+RULES: tuple[Rule, ...] = (*_EQUAL, *_UNDER_ANY, *_SPLITS, *_TO_OTHERS)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.plan.plan import has_kernels
 from arcgrad.grammar.errors import LimitError
 from arcgrad.runtime.call.outputs import shape_gradients
 from arcgrad.runtime.data.graph import Graph
@@ -39,6 +40,7 @@ class Engine:
 
     Attributes:
         patience: with slower tiers than the fused one.
+        is_interpreted: whether every call is: by the mode, or since a reduction has no kernels.
     """
 
     def __init__(self, program: Program, mode: str, limits: Limits) -> None:
@@ -46,6 +48,7 @@ class Engine:
         self.mode = mode
         self.limits = limits
         self.patience = Patience(_PATIENCE)
+        self.is_interpreted = mode == "interpret" or not has_kernels(program)
         self._preparer: Preparer | None = None
         self._execution: Any = None
         self._choose_tier: Any = None
@@ -78,7 +81,8 @@ class Engine:
             cotangent: one entry an item, or None for ones.
             out: for some dense inputs, arrays that take their gradients.
         """
-        if self.mode == "interpret":
+        if self.is_interpreted:
+            bound.waiting.check()
             return self._interpret(bound, wrt, cotangent)
         result = self.program.result
         if result.is_input and not wrt:  # as where a stage ends the program: nothing to prepare

@@ -17,7 +17,6 @@ from arcgrad.compiler.cached import cached_property
 from arcgrad.compiler.emit import Emitted, signature
 from arcgrad.compiler.frontend.ir import topological
 from arcgrad.compiler.plan.plan import Plan
-from arcgrad.compiler.semirings import semiring
 from arcgrad.compiler.types import Type
 from arcgrad.runtime.build.built_graph import SymbolicGraph
 from arcgrad.runtime.build.operators import KERNELS
@@ -114,14 +113,19 @@ class Prepared:
         """The kernels that preparing a call of this kind may use, whether or not this one did."""
         plan = self.plan
         found: list[Kernel[..., object]] = []
-        graphs = [region.graph for region in plan.regions] + [plan.graph]
-        for node in {node: None for graph in graphs if graph is not None for node in topological(graph)}:
+        graphs = [graph for region in plan.regions for graph in region.graphs]
+        graphs += [plan.graph] if plan.graph is not None else []
+        for node in {node: None for graph in graphs for node in topological(graph)}:
             found += KERNELS.get(node.operator, ())
             if sum(operand.type is Type.GRAPH for operand in node.operands) == 2:
                 found += join_arcs, sum_weights
         if any(region.meeting is not None and region.graph is not None for region in plan.regions):
             found.append(pack_trellis_ints)
-        if any(region.kind == "cyclic" and region.semiring == "log" for packed in self.regions for region in packed):
+        if any(
+            region.kind == "cyclic" and semiring(region.semiring).cyclic_apart
+            for packed in self.regions
+            for region in packed
+        ):
             found.append(order_elimination)
         return list(dict.fromkeys(found))
 
@@ -210,7 +214,7 @@ class Prepared:
         return self.layout.shifts + np.repeat(following, np.diff(self.slices)) * self.layout.n_shared
 
     def wants(self, wrt: Sequence[str]) -> NDArray[np.bool_]:
-        """(n_regions, 2): whether gradients by a region's leaf weights and by its frames are asked for.
+        """(n_regions, 3): whether gradients are asked for with respect to a region's leaf weights, frames, and values.
 
         Args:
             wrt: names of the inputs to differentiate with respect to.
@@ -219,10 +223,10 @@ class Prepared:
         if key not in self.memo:
             rows = []
             for region in self.plan.regions:
-                below = self.plan.leaves_below(region.graph)
+                below = {leaf for graph in region.graphs for leaf in self.plan.leaves_below(graph)}
                 weights = any(not n.is_number and (not n.is_input or n.parameters[0] in wrt) for n in below)
-                frames = region.meeting is not None and region.meeting.dense.parameters[0] in wrt
-                rows.append((weights, frames))
-            self.memo[key] = np.array(rows, dtype=np.bool_).reshape(-1, 2)
+                frames = [meeting.dense.parameters[0] in wrt for meeting in region.meetings]
+                rows.append((weights, *frames, False, False)[:3])
+            self.memo[key] = np.array(rows, dtype=np.bool_).reshape(-1, 3)
         found: NDArray[np.bool_] = self.memo[key]
         return found

@@ -147,9 +147,10 @@ def _plan_lines(program: Program, plan: Plan, prepared: Prepared | None, bound: 
         kind = prepared.regions[0][regions[step]].kind if prepared is not None and prepared.regions else None
         if region.meeting is not None:
             kind = "frames" if region.graph is None else "trellis"
-            shape = f"{kind} region over {region.meeting.dense.parameters[0]}: {_SHAPES[kind]}"
+            over = " and ".join(str(meeting.dense.parameters[0]) for meeting in region.meetings)
+            shape = f"{kind} region over {over}: {_SHAPES[kind]}"
             if region.graph is not None:
-                shape += f"; G = {describe(region.graph, limit=60)}"
+                shape += f"; G = {' and '.join(describe(graph, limit=60) for graph in region.graphs)}"
         elif kind is not None:
             shape = f"{kind} region: {_SHAPES[kind]}"
         else:

@@ -24,6 +24,7 @@ from arcgrad.grammar.errors import ArcgradError, DivergenceError, InputError, Li
 from arcgrad.runtime.build.builder import EMPTY_TOPOLOGY, build_node, not_there_yet
 from arcgrad.runtime.build.columns import Meets, find_arc_without_column, find_meetings, without_column
 from arcgrad.runtime.build.origins import arc_parts, arc_words, cycle_words
+from arcgrad.runtime.build.same_topology import check_topologies
 from arcgrad.runtime.build.weights import too_heavy
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundScore
@@ -31,6 +32,7 @@ from arcgrad.runtime.kernels.math.scalar import in_range, scaled
 from arcgrad.runtime.reference.draws import TRANSFORMS
 from arcgrad.runtime.reference.exact_weights import Units, has_large, in_units
 from arcgrad.runtime.reference.reductions import REDUCTIONS
+from arcgrad.runtime.reference.several import SEVERAL
 
 __all__ = ["Interpretation", "Trace", "TraceNode", "graph_cotangent", "interpret", "name_item", "trace"]
 
@@ -119,7 +121,7 @@ class _Value:
     number: float = 0.0
     selections: tuple[IntArray, ...] = ()
     pull_back: Callable[[FloatArray], FloatArray] | None = None
-    arc_gradient: FloatArray | None = None
+    arc_gradients: Sequence[FloatArray] = ()
     bar: float = 0.0
     bars: FloatArray = field(default_factory=lambda: _NO_ARCS)
 
@@ -206,6 +208,8 @@ class Interpretation:
                     return self._structural(node, operands)
                 case Category.TRANSFORM:
                     return self._transform(node, operands)
+                case Category.REDUCTION if node.definition.semiring in SEVERAL:
+                    return self._reduce_several(node, operands)
                 case Category.REDUCTION:
                     return _reduce(node, operands[0], want_gradient)
                 case Category.ARITHMETIC:
@@ -285,6 +289,20 @@ class Interpretation:
         copies = () if made.copies is None else (made.copies,)
         return _Value(built=made.topology, held=made.weights, exact=exact, selections=copies, pull_back=made.pull_back)
 
+    def _reduce_several(self, node: Node, operands: list[_Value]) -> _Value:
+        """Reduce graphs over one topology, all arcs of which have a weight and values."""
+        topologies = [operand.topology for operand in operands]
+        first = topologies[0]
+        assert first is not None
+        for position, other in enumerate(topologies):
+            assert other is not None
+            check_topologies(node, position, first, other, self.program.places.get(node))
+        name = node.definition.semiring
+        assert name is not None
+        weights = [operand.weights for operand in operands]
+        score, gradients = SEVERAL[name](first, weights, [operand.exact for operand in operands])
+        return _Value(number=score, arc_gradients=gradients)
+
     def _arithmetic(self, node: Node, operands: list[_Value]) -> _Value:
         entry = node.definition
         assert entry.evaluate is not None
@@ -328,8 +346,8 @@ class Interpretation:
         elif value.bar == 0 or value.number in (math.inf, -math.inf):
             return  # no derivative passes below an infinite score
         elif node.definition.category is Category.REDUCTION:
-            if value.arc_gradient is not None:
-                operands[0].bars += in_range(value.bar) * value.arc_gradient
+            for operand, gradient in zip(operands, value.arc_gradients, strict=False):
+                operand.bars += in_range(value.bar) * gradient
         else:
             derivatives = node.definition.derivatives
             assert derivatives is not None
@@ -365,7 +383,7 @@ def _reduce(node: Node, operand: _Value, want_gradient: bool) -> _Value:
     else:
         assert node.definition.semiring is not None
         score, gradient = REDUCTIONS[node.definition.semiring](topology, weights, operand.exact, want_gradient)
-    return _Value(number=score, arc_gradient=gradient)
+    return _Value(number=score, arc_gradients=() if gradient is None else (gradient,))
 
 
 def interpret(

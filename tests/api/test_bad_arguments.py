@@ -142,7 +142,6 @@ def test_gradient_checks_and_warm_ups() -> None:
 
 
 LATER = [
-    "H[A]", "E[A, B]", "KL[A, B]",
 ]  # fmt: skip
 SCORES = ("H[", "E[", "KL[")
 

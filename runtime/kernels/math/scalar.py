@@ -22,6 +22,7 @@ __all__ = [
     "path_product",
     "product",
     "reciprocal",
+    "relative_entropy",
     "scaled",
     "second_is_larger",
     "share",
@@ -130,6 +131,17 @@ def path_product(a: float, b: float) -> float:
     if a == -math.inf or b == -math.inf:
         return -math.inf
     return a + b
+
+
+@helper
+def relative_entropy(own: float, other: float, expected: float, entropy: float) -> float:
+    """KL[A, B] from LSE[A], LSE[B], E[A, B] and H[A]: 0 where A has no path, inf where it has one that B has not."""
+    if own == -math.inf:
+        return 0.0
+    if expected == -math.inf:
+        return math.inf
+    found = other - expected - entropy
+    return 0.0 if found < 0.0 else found
 
 
 @helper

@@ -1,0 +1,82 @@
+"""Reductions over distributions of paths, mostly of several graphs of one topology: E[A, R], H[A], in plain Python.
+
+The first graph's weights say how probable, or how good, its paths are; the further graphs give the same paths values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcgrad.compiler.graphs.best_path import best_path
+from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.runtime.reference.exact_weights import Units
+from arcgrad.runtime.reference.expectations import covariance, entropy, expectation, surprisal_covariance
+from arcgrad.runtime.reference.reductions import log_score, log_score_and_gradient
+
+__all__ = ["SEVERAL", "relative_entropy"]
+
+FloatArray = NDArray[np.float64]
+Reduced = tuple[float, Sequence[FloatArray]]
+Several = Callable[[Topology, Sequence[FloatArray], "Sequence[Units | None]"], Reduced]
+
+
+def relative_entropy(topology: Topology, weights: Sequence[FloatArray], exact: Sequence[Units | None]) -> Reduced:
+    """Compute KL[A, B] of two graphs' weights, and its derivatives with respect to both.
+
+    +inf where A has a path that B has not, and 0 where A has none; derivatives are zeros there.
+
+    Raises:
+        DivergenceError: the weights of one do not sum to a finite value.
+    """
+    nothing = np.zeros(topology.n_arcs), np.zeros(topology.n_arcs)
+    own = log_score(topology, weights[0], exact[0])
+    other, of_other = log_score_and_gradient(topology, weights[1], exact[1])
+    if own == -math.inf:
+        return 0.0, nothing
+    expected, of_weights, uses = expectation(topology, *weights, exact[0])
+    if expected == -math.inf:
+        return math.inf, nothing
+    uncertain, of_uncertain = entropy(topology, weights[0], exact[0])
+    return max(other - expected - uncertain, 0.0), (-of_weights - of_uncertain, of_other - uses)
+
+
+def _several(function: Callable[..., tuple[Any, ...]]) -> Several:
+    def reduce(topology: Topology, weights: Sequence[FloatArray], exact: Sequence[Units | None]) -> Reduced:
+        value, *gradients = function(topology, *weights, exact[0])
+        return value, gradients
+
+    return reduce
+
+
+def _along_best(sign: float) -> Several:
+    """The values' sum along one best path, which is the same path wherever weights are close to these."""
+
+    def reduce(topology: Topology, weights: Sequence[FloatArray], exact: Sequence[Units | None]) -> Reduced:
+        score, arcs = best_path(topology, weights[0], sign)
+        taken = np.zeros(topology.n_arcs)
+        if arcs is not None and math.isfinite(score):
+            taken += np.bincount(np.array(arcs, dtype=np.intp), minlength=topology.n_arcs)
+        used = np.flatnonzero(taken)
+        return float(taken[used] @ weights[1][used]), (np.zeros(topology.n_arcs), taken)
+
+    return reduce
+
+
+SEVERAL: dict[str, Several] = {
+    "expectation": _several(expectation),
+    "entropy": _several(entropy),
+    "kl": relative_entropy,
+    "covariance": _several(covariance),
+    "entropy_along": _several(surprisal_covariance),
+    "max_along": _along_best(1.0),
+    "min_along": _along_best(-1.0),
+}
+"""By semiring: the value and its derivatives with respect to each graph's weights, (n_arcs,) each.
+
+Arguments: the topology, each graph's (n_arcs,) weights, and these in units where floats round them.
+"""

@@ -17,6 +17,7 @@ from arcgrad.compiler.cached import cached_property
 from arcgrad.compiler.emit import Emitted, signature
 from arcgrad.compiler.frontend.ir import topological
 from arcgrad.compiler.plan.plan import Plan
+from arcgrad.compiler.semirings import semiring
 from arcgrad.compiler.types import Type
 from arcgrad.runtime.build.built_graph import SymbolicGraph
 from arcgrad.runtime.build.operators import KERNELS

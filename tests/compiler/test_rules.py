@@ -48,7 +48,7 @@ def inputs(rule: Rule, seed: int) -> dict[str, object]:
 
 
 def alike(given: dict[str, object], rng: random.Random, infinite: bool) -> dict[str, object]:
-    """Graphs of the first one's topology, with arcs of weight −inf where that has them, or elsewhere, and no heavier."""
+    """Graphs of the first one's topology, with arcs of weight −inf where that has them, and no heavier ones."""
     first = next(value for value in given.values() if isinstance(value, ag.Graph))
     moved = np.array([w if np.isneginf(w) else w - rng.expovariate(2.0) for w in first.weight])
     if infinite and len(moved) and rng.random() < 0.1:

@@ -41,7 +41,7 @@ def test_every_reduction_has_a_record_and_every_record_a_reduction() -> None:
 
 
 def test_what_is_unknown_is_said() -> None:
-    with pytest.raises(LookupError, match=r"named 'tropical'; there are boolean, count, covariance, .* max, "):
+    with pytest.raises(LookupError, match="named 'tropical'; there are boolean, count, covariance, "):
         semiring("tropical")
     with pytest.raises(LookupError):
         semiring(None)

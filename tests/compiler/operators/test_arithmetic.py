@@ -58,6 +58,8 @@ def test_derivatives_are_the_slopes(entry: Operator) -> None:
     for operands in itertools.product((0.3, 1.7, 2.9), repeat=len(entry.operands)):
         if entry.name in ("score_max", "score_min") and len(set(operands)) < 2:
             continue
+        if entry.name == "relative_entropy" and entry.evaluate(*operands) < 1e-5:
+            continue  # of no distributions: rounding alone leads below 0
         derivatives = entry.derivatives(entry.evaluate(*operands), *operands)
         for i, derivative in enumerate(derivatives):
             moved = [[x + sign * step * (i == j) for j, x in enumerate(operands)] for sign in (1, -1)]

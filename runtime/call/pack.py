@@ -6,7 +6,8 @@ the packer in numpy: both give the same numbers, and the kernel takes a tenth of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,14 @@ from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import operator
 from arcgrad.compiler.plan.plan import RegionPlan
+from arcgrad.compiler.semirings import semiring
 from arcgrad.grammar.errors import Place
 from arcgrad.runtime.buffers import Kept
 from arcgrad.runtime.build.builder import SymbolicEvaluator, raise_transducer
 from arcgrad.runtime.build.built_graph import SymbolicGraph
+from arcgrad.runtime.build.same_topology import check_topologies, same_states_and_arcs
 from arcgrad.runtime.build.weights import Layout
+from arcgrad.runtime.data.inputs import BoundDense
 from arcgrad.runtime.jit.patience import Patience
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints, sizes
 from arcgrad.runtime.regions.graph import pack_graph
@@ -30,6 +34,7 @@ from arcgrad.runtime.regions.region import Region
 from arcgrad.runtime.regions.store import RegionStore
 from arcgrad.runtime.regions.trellis import pack_frames, trellis_region
 from arcgrad.runtime.regions.trellis import pack_trellis as pack_by_numpy
+from arcgrad.runtime.regions.values import with_values
 
 __all__ = ["CannotMeet", "RegionPacker", "pack_by_kernel", "pack_out_arcs", "pack_trellis", "patience"]
 
@@ -42,6 +47,8 @@ _MOST_NUMBERS = 2**31 - 1
 _MOST_KEPT = 1 << 22
 # Ways to pack one graph that are remembered with it.
 _MOST_WAYS = 16
+
+_NO_LEAVES: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
 _kept = Kept[IntArray]()
 
@@ -61,7 +68,7 @@ class RegionPacker:
         region: what the plan says of it.
         symbolic: builds its graphs.
         layout: where leaves lie.
-        n_columns: width of the dense input that it meets; −1: it meets none.
+        met: the dense inputs that its graphs meet.
         places: where nodes stand in the text.
         store: gets the regions.
         limits: budget.
@@ -76,18 +83,22 @@ class RegionPacker:
         region: RegionPlan,
         symbolic: SymbolicEvaluator,
         layout: Layout,
-        n_columns: int,
+        met: Sequence[BoundDense],
         places: Mapping[Node, Place],
         store: RegionStore,
         limits: Limits,
     ) -> None:
+        n_columns = met[0].n_columns if met else -1
         self._region = region
+        self._met = met
         self._limits = limits
         self._symbolic = symbolic
         self._layout = layout
         self._places = places
         self._store = store
-        self._key = (region.semiring, region.meeting and region.meeting.side, n_columns)
+        # Regions that need values, or other workspace, are packed as of the log semiring first.
+        self._packed_as = "log" if semiring(region.semiring).cyclic_apart else region.semiring
+        self._key = (self._packed_as, region.meeting and region.meeting.side, n_columns)
         self._n_columns = n_columns
         self.n_packed = 0
         self.n_reused = 0
@@ -106,8 +117,10 @@ class RegionPacker:
                 budget.
         """
         region = self._region
+        if self._met:
+            self._check_frames(item)
         if region.graph is None:
-            return pack_frames(region.semiring)
+            return _pack_frames(self._packed_as, region.semiring)
         built = region.graph
         graph = self._symbolic.evaluate(built, item)
         meeting = region.meeting
@@ -118,29 +131,85 @@ class RegionPacker:
                 return self._symbolic.origin(built, graph, arc)
 
             raise_transducer(operator("intersect"), "one", graph.topology, place, origin)
+        values = [self._values(position, graph, item) for position in range(1, 1 + len(region.values))]
         offsets = self._layout.leaf_offsets(item)
-        named = graph.selection_key
+        places = offsets.tobytes()
         memo = graph.topology.memo("packed")
-        key = (self._key, as_cyclic, named, offsets.tobytes())
-        known: Region | None = memo.get(key) if named is not None else None
+        named = [each.selection_key for each in (graph, *values)]
+        key = (self._key, as_cyclic, named[0], places)
+        whole_key = (*key, region.semiring, *named[1:])
+        known: Region | None = memo.get(whole_key) if None not in named else None
         if known is not None:
             self.n_reused += 1
             return known
         self.n_packed += 1
-        packed: Region | None
-        if meeting is None:
-            packed = pack_graph(
-                graph.topology, graph.make_selection(), offsets, region.semiring,
-                as_cyclic=as_cyclic, orders=ORDERS, limits=self._limits,
-            )  # fmt: skip
-        else:
-            packed = pack_trellis(graph, offsets, meeting.side, self._n_columns, region.semiring, self._store)
-            if packed is None:
-                raise CannotMeet(str(meeting.dense.parameters[0]))
         if len(memo) >= _MOST_WAYS:
             memo.clear()
-        memo[key] = packed
+        base: Region | None = memo.get(key) if named[0] is not None else None
+        if base is None:
+            base = memo[key] = self._pack(graph, offsets, as_cyclic)
+        if self._packed_as == region.semiring:
+            return base
+        selections = [each.make_selection() for each in values]
+        whole: Region = with_values(base, region.semiring, selections, offsets)
+        memo[whole_key] = whole
+        return whole
+
+    def _pack(self, graph: SymbolicGraph, offsets: NDArray[np.int64], as_cyclic: bool) -> Region:
+        """Pack the first graph."""
+        meeting = self._region.meeting
+        if meeting is None:
+            return pack_graph(
+                graph.topology, graph.make_selection(), offsets, self._packed_as,
+                as_cyclic=as_cyclic, orders=ORDERS, limits=self._limits,
+            )  # fmt: skip
+        packed = pack_trellis(graph, offsets, meeting.side, self._n_columns, self._packed_as, self._store)
+        if packed is None:
+            raise CannotMeet(str(meeting.dense.parameters[0]))
         return packed
+
+    def _values(self, position: int, first: SymbolicGraph, item: int) -> SymbolicGraph:
+        """A further graph of the reduction, whose arcs are those of the first one.
+
+        Raises:
+            CannotMeet: it differs from it, but not so clearly that both compositions with a dense input must.
+            InputError: it differs from it.
+        """
+        region = self._region
+        built = region.values[position - 1].graph
+        assert built is not None
+        graph = self._symbolic.evaluate(built, item)
+        meeting = region.meeting
+        if meeting is None:
+            place = self._places.get(region.node)
+            check_topologies(region.node, position, first.topology, graph.topology, place)
+            return graph
+        one, other = first.topology, graph.topology
+        if one is not other:
+            labels = [topology.ilabel if meeting.side == "input" else topology.olabel for topology in (one, other)]
+            if not (same_states_and_arcs(one, other) and np.array_equal(*labels)):
+                raise CannotMeet(str(meeting.dense.parameters[0]))
+        return graph
+
+    def _check_frames(self, item: int) -> None:
+        """Raise CannotMeet where the dense inputs differ in size: the graphs that they stand for are then compared."""
+        first, *others = self._met
+        for other in others:
+            same = other.frames.dtype == first.frames.dtype and other.n_columns == first.n_columns
+            if not same or _n_frames(other, item) != _n_frames(first, item):
+                meeting = self._region.meeting
+                assert meeting is not None
+                raise CannotMeet(str(meeting.dense.parameters[0]))
+
+
+@cache
+def _pack_frames(packed_as: str, semiring: str) -> Region:
+    packed = pack_frames(packed_as)
+    return packed if packed_as == semiring else with_values(packed, semiring, (), _NO_LEAVES)
+
+
+def _n_frames(dense: BoundDense, item: int) -> int:
+    return int(dense.counts[0 if dense.shared else item])
 
 
 def pack_trellis(

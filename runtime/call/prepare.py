@@ -261,10 +261,8 @@ class _Preparation:
         del self._symbolic
 
     def _packer(self, region: RegionPlan, store: RegionStore) -> RegionPacker:
-        n_columns = -1 if region.meeting is None else self._met(region.meeting).n_columns
-        return RegionPacker(
-            region, self._symbolic, self._layout, n_columns, self._plan.places, store, self._owner.limits
-        )
+        met = [self._met(meeting) for meeting in region.meetings]
+        return RegionPacker(region, self._symbolic, self._layout, met, self._plan.places, store, self._owner.limits)
 
     def _frame_counts(self) -> list[list[int]]:
         """For each item, the frames of each region."""

@@ -153,6 +153,48 @@ class Equation:
         """
         return self._evaluator.pullback(self._given(inputs, named), self._names(wrt))
 
+    def hvp(
+        self,
+        vector: Any,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        wrt: str | Iterable[str] | None = None,
+        **named: Any,
+    ) -> Any:
+        """The Hessian of a score with respect to inputs, times a vector: how the gradient changes along the vector.
+
+        The exact derivative, in another routine, which is planned at the first call. Along a path of second
+        derivatives that do not exist it is that of one best path under ``MAX`` and ``MIN``, as the gradient is: zero.
+
+        Args:
+            vector: of the gradient's shape: for a graph (n_arcs,) ((n_parameters,) where it is tied), for a dense input
+                the scores' shape, for a score a number or (B,), lists for lists. For several inputs a mapping from
+                their names.
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            wrt: the name of one input, or names of several; None: all but label mappings. The Hessian's rows and
+                columns are those of these inputs.
+            named: inputs by name.
+
+        Returns:
+            The product, of the vector's form: an array (a number, a list) where ``wrt`` is one name, else a dict. In a
+            batch the Hessian is that of the sum of the items' values. Zeros where the score is infinite.
+
+        Raises:
+            InputError: the vector is not of the gradient's shape, or the equation's value is a graph.
+            DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> a, b = ag.linear([1]), ag.linear([2])
+            >>> ag.compile("LSE[A + B]").hvp([1.0], A=a, B=b, wrt="A")
+            array([0.25])
+        """
+        names = self._names(wrt)
+        is_one = isinstance(wrt, str)
+        found = self._evaluator.hvp(self._given(inputs, named), vector, names, is_one=is_one)
+        return found[names[0]] if is_one else found
+
     @overload
     def jacobian(self, inputs: Mapping[str, Any] | None = None, /, *, wrt: str, **named: Any) -> Jacobian: ...
 

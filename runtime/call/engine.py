@@ -22,6 +22,7 @@ from arcgrad.runtime.jit.background.process import background
 from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
 from arcgrad.runtime.jit.interrupts import interrupts_held_back
 from arcgrad.runtime.jit.patience import LONGER_THAN_COMPILING, Patience
+from arcgrad.runtime.kernels import NoKernelError
 from arcgrad.runtime.reference.interpreter import interpret
 
 if TYPE_CHECKING:
@@ -90,7 +91,11 @@ class Engine:
             if isinstance(found, BoundGraph):
                 graphs = [Graph.from_topology(graph.topology, graph.arc_weight) for graph in found.items]
                 return graphs * (bound.n_items if found.shared else 1), {}
-        prepared = self.preparer.prepare(bound)
+        try:
+            prepared = self.preparer.prepare(bound)
+        except NoKernelError:
+            bound.waiting.check()
+            return self._interpret(bound, wrt, cotangent)
         if bound.waiting.inputs:
             bound.waiting.check(but=prepared.met)
         if prepared.emitted is None and not wrt:

@@ -7,7 +7,8 @@ depends on weights, such as PATH (`arcgrad.compiler.plan.stages`); most have one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from arcgrad.compiler.frontend.ir import Node, Program
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Category
 from arcgrad.compiler.plan.stages import split_stages
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.build.builder import not_there_yet
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.outputs import Gradients, check_cotangent, check_out, is_integral, shape_values
@@ -23,6 +26,9 @@ from arcgrad.runtime.call.stages import StagedCall, StageEngine, StageRun
 from arcgrad.runtime.data.inputs import Bound, BoundGraph, bind
 from arcgrad.runtime.jit.declare import Kernel
 from arcgrad.runtime.reference.interpreter import Trace, trace
+
+if TYPE_CHECKING:
+    from arcgrad.runtime.call.second import SecondOrder
 
 __all__ = ["Evaluator"]
 
@@ -115,6 +121,31 @@ class Evaluator:
             return Gradients(call.pull_back(pull(checked), wrt))
 
         return shape_values(values, bound, *self._result), pull_all
+
+    def hvp(self, given: dict[str, Any], vector: Any, wrt: tuple[str, ...], *, is_one: bool) -> dict[str, Any]:
+        """The Hessian times a vector; ``is_one``: the vector is the part for the one input in ``wrt``."""
+        from arcgrad.runtime.data.directions import bind_direction, directions_by_name
+
+        bound = self.bind(given)
+        if self.program.result.type is not Type.SCORE:
+            raise InputError(
+                "hvp is a second derivative of a score, but this equation's value is a graph",
+                hint="reduce it, as with LSE[…]; jacobian has the first derivatives of a graph's arcs",
+            )
+        parts = directions_by_name(vector, wrt, is_one)
+        directions = {name: bind_direction(name, part, bound) for name, part in parts.items()}
+        return Gradients(self._second_order.product(bound, directions) if directions else {})
+
+    @cached_property
+    def _second_order(self) -> SecondOrder:
+        from arcgrad.runtime.call.second import SecondOrder
+
+        stages, engine = self.stages, self.engine
+        if self.mode == "interpret":  # which is not cut otherwise
+            cut, last = split_stages(self.program)
+            stages = tuple(StageEngine(stage, self.mode, self.limits) for stage in cut)
+            engine = Engine(last, self.mode, self.limits)
+        return SecondOrder(stages, engine, self.mode, self.limits)
 
     def trace(self, given: dict[str, Any], cotangent: Any) -> Trace:
         """The interpreter's record."""

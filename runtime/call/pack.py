@@ -26,6 +26,7 @@ from arcgrad.runtime.build.same_topology import check_topologies, same_states_an
 from arcgrad.runtime.build.weights import Layout
 from arcgrad.runtime.data.inputs import BoundDense
 from arcgrad.runtime.jit.patience import Patience
+from arcgrad.runtime.kernels import kernel_names
 from arcgrad.runtime.kernels.packing.pack_trellis import pack_trellis_ints, sizes
 from arcgrad.runtime.regions.graph import pack_graph
 from arcgrad.runtime.regions.orders import ORDERS
@@ -112,6 +113,7 @@ class RegionPacker:
 
         Raises:
             CannotMeet: it cannot be met with the dense input without building it.
+            NoKernelError: the reduction has none for such a graph.
             InputError: a transducer where an acceptor is required.
             LimitError: it does not fit 32-bit offsets, or building the graph, or what elimination fills, exceeds the
                 budget.
@@ -148,6 +150,7 @@ class RegionPacker:
         base: Region | None = memo.get(key) if named[0] is not None else None
         if base is None:
             base = memo[key] = self._pack(graph, offsets, as_cyclic)
+        kernel_names(base.kind, region.semiring)
         if self._packed_as == region.semiring:
             return base
         selections = [each.make_selection() for each in values]

@@ -18,7 +18,11 @@ from arcgrad.compiler.semirings import SEMIRINGS
 from arcgrad.grammar.errors import UnsupportedError
 from arcgrad.runtime.kernels.math.scalar import __all__ as scalar_functions
 
-__all__ = ["FUNCTIONS", "KERNELS", "KernelNames", "kernel_names"]
+__all__ = ["FUNCTIONS", "KERNELS", "KernelNames", "NoKernelError", "kernel_names"]
+
+
+class NoKernelError(UnsupportedError):
+    """No kernels serve a region, so that its reduction has to be interpreted."""
 
 
 class KernelNames(NamedTuple):
@@ -100,7 +104,7 @@ def kernel_names(shape: str, semiring: str) -> KernelNames:
     """Find the kernels that serve regions of a shape under a semiring.
 
     Raises:
-        UnsupportedError: there are none.
+        NoKernelError: there are none.
 
     Example:
         >>> from arcgrad.runtime.kernels import kernel_names
@@ -111,7 +115,7 @@ def kernel_names(shape: str, semiring: str) -> KernelNames:
     if found is None:
         having = sorted(known for known, name in KERNELS if name == semiring)
         summary = SEMIRINGS[semiring].summary if semiring in SEMIRINGS else "an unknown semiring"
-        raise UnsupportedError(
+        raise NoKernelError(
             f"the semiring {semiring!r} ({summary}) has no kernel for {shape} regions; it has some for "
             f"{', '.join(having) or 'none'}"
         )

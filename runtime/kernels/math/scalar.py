@@ -11,6 +11,7 @@ import math
 from arcgrad.runtime.jit.declare import helper
 
 __all__ = [
+    "below",
     "divided",
     "exp_",
     "first_is_larger",
@@ -131,6 +132,12 @@ def path_product(a: float, b: float) -> float:
     if a == -math.inf or b == -math.inf:
         return -math.inf
     return a + b
+
+
+@helper
+def below(value: float, x: float) -> float:
+    """A derivative below a score of that value, or a direction; 0 where either is infinite."""
+    return 0.0 if math.isinf(value) or math.isinf(x) else x
 
 
 @helper

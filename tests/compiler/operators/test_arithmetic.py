@@ -13,7 +13,12 @@ from arcgrad.runtime.kernels.math import scalar
 
 ARITHMETIC = [entry for entry in operators().values() if entry.category is Category.ARITHMETIC]
 FLOATS = (-math.inf, -1e308, -800.0, -2.5, -1.0, -0.0, 0.0, 1e-310, 0.5, 1.0, 3.0, 709.0, 800.0, 1e308, math.inf)
+FEW = (-math.inf, -2.5, 0.0, 1e-310, 0.5, 800.0, math.inf)
 HELPERS = {name: getattr(scalar, name) for name in scalar.__all__}
+
+
+def operand_values(entry: Operator) -> itertools.product[tuple[float, ...]]:
+    return itertools.product(FLOATS if len(entry.operands) < 4 else FEW, repeat=len(entry.operands))
 
 
 def evaluate(name: str, *operands: float) -> float:
@@ -32,14 +37,14 @@ def run(template: str, operands: tuple[float, ...], **more: float) -> float:
 
 @pytest.mark.parametrize("entry", ARITHMETIC, ids=lambda entry: entry.name)
 def test_the_template_computes_the_value(entry: Operator) -> None:
-    for operands in itertools.product(FLOATS, repeat=len(entry.operands)):
+    for operands in operand_values(entry):
         assert same(run(entry.code, operands), entry.evaluate(*operands)), operands
 
 
 @pytest.mark.parametrize("entry", ARITHMETIC, ids=lambda entry: entry.name)
 def test_the_templates_compute_the_gradients(entry: Operator) -> None:
     assert len(entry.gradient_code) == len(entry.operands)
-    for operands in itertools.product(FLOATS, repeat=len(entry.operands)):
+    for operands in operand_values(entry):
         value = entry.evaluate(*operands)
         if math.isnan(value):
             continue
@@ -57,6 +62,8 @@ def test_derivatives_are_the_slopes(entry: Operator) -> None:
     step = 1e-6
     for operands in itertools.product((0.3, 1.7, 2.9), repeat=len(entry.operands)):
         if entry.name in ("score_max", "score_min") and len(set(operands)) < 2:
+            continue
+        if entry.name == "chosen" and operands[0] == operands[1]:
             continue
         if entry.name == "relative_entropy" and entry.evaluate(*operands) < 1e-5:
             continue  # of no distributions: rounding alone leads below 0

@@ -218,15 +218,11 @@ class _Derivation:
             if node.type is Type.SCORE:
                 self._zeros[node] = self.number(0)
             elif node.is_input:
-                self._zeros[node] = self._made(
-                    self.interner.input(direction_name(str(node.parameters[0])), node.type)
-                )
+                self._zeros[node] = self._made(self.interner.input(direction_name(str(node.parameters[0])), node.type))
             else:
                 below = [self._zeros.get(operand, self._copies.get(operand)) for operand in node.operands]
                 zeros = [operand for operand in below if operand is not None]
-                self._zeros[node] = self._made(
-                    self.interner.make(node.operator, zeros, node.parameters, node.type)
-                )
+                self._zeros[node] = self._made(self.interner.make(node.operator, zeros, node.parameters, node.type))
         return self._zeros[root]
 
     # -- what rules are written with ----------------------------------------------------------------------------------

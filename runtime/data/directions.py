@@ -51,9 +51,7 @@ def directions_by_name(vector: Any, wrt: Sequence[str], is_one: bool) -> dict[st
         found[name] = part
     for name in wrt:
         if name not in found:
-            raise InputError(
-                f"vector has no part for input {name}", hint="give zeros, or leave the input out of wrt"
-            )
+            raise InputError(f"vector has no part for input {name}", hint="give zeros, or leave the input out of wrt")
     return {name: found[name] for name in wrt}
 
 

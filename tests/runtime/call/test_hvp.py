@@ -67,7 +67,8 @@ def compare(equation: Any, given: dict[str, Any], wrt: tuple[str, ...], rng: np.
     other = {name: like(gradient[name], rng) for name in wrt}
     of_other = equation.hvp(other, given, wrt=wrt)
     for name in wrt:
-        assert np.shape(product[name]) == np.shape(gradient[name]) or isinstance(gradient[name], list)
+        shapes = [list(map(np.shape, p if isinstance(p, list) else [p])) for p in (product[name], gradient[name])]
+        assert shapes[0] == shapes[1]
         assert np.all(np.isfinite(numbers(product[name])))
     flat = [np.concatenate([numbers(part[name]) for name in wrt]) for part in (direction, product, other, of_other)]
     size = max(1.0, float(np.abs(flat[1]).max(initial=0.0)), float(np.abs(flat[3]).max(initial=0.0)))
@@ -130,10 +131,10 @@ X, V = RNG.normal(size=(2, 4, 2)) - 1.0
     "text",
     [
         "LSE[A]", "LSE[A ∘ X]", "LSE[X ∘ L]", "LSE[X] - LSE[X ∘ L]", "LSE[A ∘ X ∘ L]", "LSE[L ∩ X]",
-        "LSE[X + A]", "LSE[X A⟨s⟩]", "LSE[L*]", "LSE[(L T)⁺⟨-4⟩ ∘ X]", "LSE[rev[A] ∘ B]", "LSE[A⟨LSE[B]⟩ + B]",
+        "LSE[X + A]", "LSE[X A⟨s⟩]", "LSE[(L⟨-4⟩)*]", "LSE[(L T)⁺⟨-4⟩ ∘ X]", "LSE[rev[A] ∘ B]", "LSE[A⟨LSE[B]⟩ + B]",
         "LSE[A⟨s × LSE[B]⟩ ∘ X]", "LSE[(A⟨H[B]⟩) ∘ X]",
         "E[A, B]", "E[X ∘ L, V ∘ L]", "E[X, V]", "H[A]", "H[X ∘ L]", "H[X]", "H[L]", "KL[A, B]", "KL[X ∘ L, V ∘ L]",
-        "E[A, A⟨LSE[B]⟩ ] + 1" if False else "E[A, B] × s",
+        "E[A, B] × s", "E[A⟨LSE[B]⟩, B⟨s⟩]",
         "LSE[A] × LSE[B A]", "LSE[A] / LSE[B A]", "log[2 + LSE[A] × LSE[A]]", "exp[LSE[A]]", "logadd[LSE[A], H[B], s]",
         "max[LSE[A], LSE[B]] × s", "min[LSE[A], s, LSE[B A]] × LSE[B]", "MAX[A] × LSE[B]", "MIN[A] × LSE[A] - MAX[A ∘ X]",
         "exp[MAX[A⟨LSE[B]⟩]]", "-s × s", "COUNT[A] × LSE[A]",
@@ -191,7 +192,7 @@ def test_single_precision(mode: str) -> None:
         ("E[A, B]", {"A": A, "B": B.with_weight([-math.inf, 0.0, 0.0, 0.0])}),
         ("H[A]", {"A": ag.Graph([], [], [], n_states=0, start=[])}),
         ("logadd[LSE[A], LSE[A]]", {"A": A.with_weight([-math.inf, -math.inf, 0.0, 1.0])}),
-        ("LSE[A]⟨s⟩" if False else "LSE[A⟨s⟩]", {"A": A, "s": -math.inf}),
+        ("LSE[A⟨s⟩]", {"A": A, "s": -math.inf}),
         ("COUNT[A]", {"A": A}),
         ("MAX[A] - MIN[A]", {"A": A}),
         ("LSE[A] + s", {"A": ag.linear([1, 2]), "s": 3.0}),
@@ -266,7 +267,7 @@ def test_the_same_program_serves_many_calls_and_pickled_equations() -> None:
         (np.ones(4, dtype=complex), "A", "complex128"),
         (["a"] * 4, "A", "vector for A"),
         (None, "A", "vector for A"),
-        (np.ones(4), None, "vector is a numpy.ndarray, but with several inputs in wrt it is a mapping"),
+        (np.ones(4), None, "vector is a ndarray, but with several inputs in wrt it is a mapping"),
         ({"A": np.ones(4)}, None, "vector has no part for input s"),
         ({"A": np.ones(4), "s": 1.0, "Q": 2.0}, None, "vector has a part for 'Q'"),
         ({"A": np.ones(4), 3: 1.0}, None, "vector has a part for 3"),
@@ -304,4 +305,4 @@ def test_equations_that_have_no_second_derivative() -> None:
         with pytest.raises(ag.UndefinedError, match=r"log\[.*\] is undefined"):
             ag.compile("log[LSE[A]]", mode=mode).hvp(np.ones(4), A=A.with_weight([-9.0] * 4), wrt="A")
         with pytest.raises(ag.InputError, match="NaN"):
-            ag.compile("LSE[X]", mode=mode).hvp(np.ones((1, 2)), X=[[np.nan, 0.0]], wrt="X")
+            ag.compile("LSE[X]", mode=mode).hvp(np.ones((1, 2)), X=np.array([[np.nan, 0.0]]), wrt="X")

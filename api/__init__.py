@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from arcgrad import graphs
     from arcgrad.compiler.limits import Limits
-    from arcgrad.equation import Equation, warmup
+    from arcgrad.equation import Equation
     from arcgrad.equation import compile_equation as compile
     from arcgrad.grammar.errors import (
         ArcgradError,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from arcgrad.runtime.data.isomorphism import equal, isomorphic
     from arcgrad.runtime.data.symbols import SymbolTable
     from arcgrad.runtime.jit.cache import cache
+    from arcgrad.warming import warmup
 
     __version__: str
 
@@ -102,7 +103,7 @@ _HOMES = {
     "load_symbols": "arcgrad.runtime.data.files",
     "save": "arcgrad.runtime.data.files",
     "save_all": "arcgrad.runtime.data.archives.files",
-    "warmup": "arcgrad.equation",
+    "warmup": "arcgrad.warming",
 }
 
 

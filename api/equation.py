@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from arcgrad.runtime.inspect.jacobian import Jacobian
     from arcgrad.runtime.reference.interpreter import Trace
 
-__all__ = ["Equation", "compile_equation", "warmup"]
+__all__ = ["Equation", "compile_equation"]
 
 Mode = Literal["auto", "interpret", "kernels", "fused"]
 _MODES = ("auto", "interpret", "kernels", "fused")
@@ -164,8 +164,8 @@ class Equation:
     ) -> Any:
         """The Hessian of a score with respect to inputs, times a vector: how the gradient changes along the vector.
 
-        The exact derivative, in another routine, which is planned at the first call. Along a path of second
-        derivatives that do not exist it is that of one best path under ``MAX`` and ``MIN``, as the gradient is: zero.
+        Exact, by a routine of its own that is planned at the first call. The second derivatives of ``MAX``, ``MIN`` and
+        ``COUNT`` are zero.
 
         Args:
             vector: of the gradient's shape: for a graph (n_arcs,) ((n_parameters,) where it is tied), for a dense input
@@ -467,63 +467,3 @@ def _elaborate(text: str, symbols: Any, definitions: str | None, limits: Limits)
 
 def _restore(text: str, symbols: Any, definitions: str | None, mode: Mode, limits: Limits) -> Equation:
     return compile_equation(text, symbols, definitions, mode, limits=limits)
-
-
-def warmup(
-    equations: str | Equation | Iterable[str | Equation],
-    inputs: Mapping[str, Any] | None = None,
-    /,
-    *,
-    gradient: bool = True,
-    **named: Any,
-) -> None:
-    """Compile now, or load from disk, all that these equations need for inputs like the given ones.
-
-    That is their routines, with the parts of them that only some graphs and scores ask for, which otherwise are
-    compiled when these come; and the code that composes and packs graphs, which otherwise is compiled when that has
-    taken long enough without it. Where there are two cores, another process compiles its share.
-
-    Values of the inputs do not matter, only their kinds: which are dense and of which dtype, and whether graphs have
-    cycles.
-
-    Args:
-        equations: one equation or several that take the same inputs.
-        inputs: inputs as a mapping.
-        gradient: also run the gradient once.
-        named: inputs by name.
-
-    Raises:
-        EquationError, InputError: see ``compile`` and ``Equation``.
-
-    Example:
-        >>> import arcgrad as ag
-        >>> ag.warmup("LSE[A]", A=ag.linear([1, 2]))
-    """
-    if not isinstance(inputs, (Mapping, type(None))):
-        raise InputError(f"inputs are a mapping from names to inputs, not {kind_of(inputs)}")
-    from arcgrad.runtime.call.warmup import Sharing
-    from arcgrad.runtime.data.arguments import listed
-    from arcgrad.runtime.jit.background.waiting import progress
-
-    given = {**(inputs or {}), **named}
-    runs: list[tuple[Equation, dict[str, Any]]] = []
-    kernels: list[Any] = []
-    several = [equations] if isinstance(equations, (str, Equation)) else None
-    with progress:
-        for each in several or listed(equations, "equations", "an equation or a text of one, or several"):
-            text: Any = each
-            symbols, definitions, limits = None, None, None
-            if isinstance(each, Equation):
-                text = each.text
-                symbols, definitions, _, limits = each._options
-            equation = compile_equation(text, symbols, definitions, "fused", limits=limits)
-            own = {name: value for name, value in given.items() if name in equation.inputs} or given
-            kernels += equation._evaluator.kernels_beside(equation._given(own, {}))
-            runs.append((equation, own))
-        sharing = Sharing(kernels)
-        for equation, own in runs:
-            if gradient:
-                equation.value_and_grad(own)
-            else:
-                equation(own)
-        sharing.finish()

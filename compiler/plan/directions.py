@@ -1,10 +1,10 @@
 """Directional derivatives: the plan of an equation → the program of its derivative along directions of its inputs.
 
 ``D[LSE[G(w)]]`` along v is ``E[G(w), G(v)]``: structural operators make each arc's weight of sums of their operands'
-weights, so the direction of what they build is built in the same way, of the inputs' directions, with literal weights 0.
-Scores' arithmetic follows the chain rule. The result is an equation as any other, whose inputs are the plan's, and for
-each that has a direction one more, named after it with ``∂`` before; its gradient with respect to w is the Hessian times
-v (Pearlmutter, Fast Exact Multiplication by the Hessian, 1994).
+weights, so the direction of what they build is built in the same way, of the inputs' directions, and with literal
+weights 0. Scores' arithmetic follows the chain rule. The result is an equation as any other, whose inputs are the
+plan's, and for each that has a direction one more, named after it with ``∂`` before; its gradient with respect to w is
+the Hessian times v (Pearlmutter, Fast Exact Multiplication by the Hessian, 1994).
 
 No derivative passes below an infinite score: ``along`` multiplies derivatives and directions, and is 0 there.
 """

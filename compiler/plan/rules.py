@@ -79,7 +79,6 @@ _TO_OTHERS = [
     Rule(
         "KL[A, B]", "relative_entropy[LSE[A], LSE[B], E[A, B], H[A]]", "E[A, B] - LSE[B] is the expectation of log p_B"
     ),
-    Rule("entropy_along[A, B]", "-covariance[A, A, B]", "−log p is LSE less the path's weight"),
 ]
 
 RULES: tuple[Rule, ...] = (*_EQUAL, *_UNDER_ANY, *_SPLITS, *_TO_OTHERS)

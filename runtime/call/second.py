@@ -1,8 +1,8 @@
 """Hessian-vector products: the gradient of an equation's derivative along directions of its inputs.
 
-Beside `evaluator`, over `engine`. The derivative is an equation of its own (`arcgrad.compiler.plan.directions`), planned,
-compiled and remembered as any other. Where a program is cut into stages, directions go through operators whose arcs are
-copies of their operands' as weights do; cotangents of what was made and of its direction come back through them.
+Beside `evaluator`, over `engine`. The derivative is an equation of its own (`arcgrad.compiler.plan.directions`),
+planned, compiled and remembered as any other. Where a program is cut into stages, directions go through operators whose
+arcs are copies of their operands' as weights do; cotangents of what was made and of its direction come back through.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hessian-vector products against differences of gradients, on the random cases of the oracle and on chosen equations."""
+"""Hessian-vector products against differences of gradients, on the oracle's random cases and on chosen equations."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ RNG = np.random.default_rng(4)
 X, V = RNG.normal(size=(2, 4, 2)) - 1.0
 
 
-@pytest.mark.parametrize("mode", (*MODES, "auto"))
+@pytest.mark.parametrize("mode", [*MODES, "auto"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -136,7 +136,8 @@ X, V = RNG.normal(size=(2, 4, 2)) - 1.0
         "E[A, B]", "E[X ∘ L, V ∘ L]", "E[X, V]", "H[A]", "H[X ∘ L]", "H[X]", "H[L]", "KL[A, B]", "KL[X ∘ L, V ∘ L]",
         "E[A, B] × s", "E[A⟨LSE[B]⟩, B⟨s⟩]",
         "LSE[A] × LSE[B A]", "LSE[A] / LSE[B A]", "log[2 + LSE[A] × LSE[A]]", "exp[LSE[A]]", "logadd[LSE[A], H[B], s]",
-        "max[LSE[A], LSE[B]] × s", "min[LSE[A], s, LSE[B A]] × LSE[B]", "MAX[A] × LSE[B]", "MIN[A] × LSE[A] - MAX[A ∘ X]",
+        "max[LSE[A], LSE[B]] × s", "min[LSE[A], s, LSE[B A]] × LSE[B]", "MAX[A] × LSE[B]",
+        "MIN[A] × LSE[A] - MAX[A ∘ X]",
         "exp[MAX[A⟨LSE[B]⟩]]", "-s × s", "COUNT[A] × LSE[A]",
         "LSE[PATH[A] ∘ B]", "LSE[PATH[A⟨H[B]⟩] ∘ X] × s", "LSE[PATH[X ∘ L] + A]", "LSE[PATH[PATH[A] ∘ B] A]",
     ],

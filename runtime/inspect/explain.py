@@ -18,6 +18,7 @@ from arcgrad.runtime.call.tier import choose_tier
 from arcgrad.runtime.data.inputs import Bound
 from arcgrad.runtime.inspect.literals import ambiguous_literals
 from arcgrad.runtime.jit.cache import cache
+from arcgrad.runtime.kernels import NoKernelError
 
 if TYPE_CHECKING:
     from arcgrad.runtime.call.evaluator import Evaluator
@@ -90,8 +91,11 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
         prepared: Prepared | None = None
         if here is None:
             plan = make_plan(engine.program, {name: InputShape(_KINDS[t]) for name, t in engine.program.inputs.items()})
+        elif (prepared := _prepared(engine, here)) is None:
+            plan = engine.preparer.plan(here)
+            costs.append("a reduction has no kernels for these graphs: they are built, and the interpreter evaluates")
+            tier = "interpret"
         else:
-            prepared = engine.preparer.prepare(here)
             plan = prepared.plan
             costs.extend(_costs(prepared, here))
             tier = mode if mode != "auto" else choose_tier(prepared, engine.patience)
@@ -122,6 +126,14 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
         costs=tuple(costs),
         tier=tier,
     )
+
+
+def _prepared(engine: Engine, bound: Bound) -> Prepared | None:
+    """The call prepared; None where a reduction has no kernels for its graphs."""
+    try:
+        return None if engine.is_interpreted else engine.preparer.prepare(bound)
+    except NoKernelError:
+        return None
 
 
 _KINDS = {Type.GRAPH: "graph", Type.SCORE: "score", Type.MAPPING: "mapping"}

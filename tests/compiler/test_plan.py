@@ -121,6 +121,8 @@ CASES = {
     "count": ("COUNT[A ∘ X] + 1", {"A": LOOP, "X": FRAMES}),
     "split": ("MAX[A + B ∘ X]", {"A": LINE, "B": LOOP, "X": FRAMES}),
     "single": ("LSE[A ∘ X]", {"A": LOOP, "X": FRAMES.astype(np.float32)}),
+    "expectation": ("E[A ∘ X, B ∘ V] + H[A ∘ X]", {"A": LOOP, "X": FRAMES, "B": LOOP, "V": FRAMES}),
+    "divergence": ("KL[A, B]", {"A": LINE, "B": LINE}),
 }
 
 
@@ -148,6 +150,13 @@ def test_explanations_are_as_recorded(name: str, golden: Callable[[str, str], No
         ("LSE[X]", {"X": FRAMES}, "frames region over X"),
         ("LSE[X*]", {"X": FRAMES}, "the dense input X is built as a graph"),
         ("LSE[A ∘ X ∘ A]", {"A": LOOP, "X": FRAMES}, "trellis region over X"),
+        ("E[A, B]", {"A": LINE, "B": LINE}, "lattice region"),
+        ("E[A ∘ X, B ∘ V]", {"A": LOOP, "X": FRAMES, "B": LOOP, "V": FRAMES}, "trellis region over X and V: "),
+        ("E[A ∘ X, B ∘ V]", {"A": LOOP, "X": FRAMES, "B": LOOP, "V": FRAMES}, "; G = A and B"),
+        ("E[X, V]", {"X": FRAMES, "V": FRAMES}, "frames region over X and V"),
+        ("E[A ∘ X, V ∘ B]", {"A": LINE, "X": FRAMES[:2], "B": LINE, "V": FRAMES[:2]}, "the dense input V is built"),
+        ("H[A ∘ X]", {"A": LOOP, "X": FRAMES}, "trellis region over X"),
+        ("KL[A, B]", {"A": LINE, "B": LINE}, "relative_entropy[s1, s2, s3, s4]"),
     ],
 )
 def test_explain_names_the_shape(text: str, given: dict[str, object], kind: str) -> None:

@@ -82,7 +82,7 @@ def _types(entry: Operator) -> str:
 
 def _call_slots(entry: Operator) -> list[tuple[str, str]]:
     """The places between an operator's brackets, in order: something to try there, and what it takes."""
-    letters = {Type.GRAPH: iter("ABCD"), Type.SCORE: iter("ab"), Type.MAPPING: iter("m")}
+    letters = {Type.GRAPH: iter("ABCD"), Type.SCORE: iter("abcd"), Type.MAPPING: iter("m")}
     slots = [
         (next(letters[type_]), "acceptor" if entry.needs_acceptor(number) else str(type_))
         for number, type_ in enumerate(entry.operands)

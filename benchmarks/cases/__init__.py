@@ -13,6 +13,7 @@ from benchmarks.cases.ctc import LARGE, LONG, MEDIUM, MEDIUM_300, SMALL, compose
 from benchmarks.cases.cyclic import band, sparse_chain
 from benchmarks.cases.label_models import backoff_bigram, backoff_trigram, dense_bigram, dense_trigram
 from benchmarks.cases.lattices import best_path, best_paths, lattice_score
+from benchmarks.cases.second import crf_product, lattice_product
 from benchmarks.cases.sets import set_of_walks, set_of_words
 from benchmarks.cases.tiny import tiny_batch, tiny_gradient, tiny_value
 
@@ -46,6 +47,8 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
     "nbest-1000": ("1,000 best paths of that lattice", partial(best_paths, n=1000, n_states=10_001)),
     "nbest-10-large": ("10 best paths of a lattice of 1 M arcs", partial(best_paths, n=10, n_states=100_001)),
     "nbest-1000-large": ("1,000 best paths of that lattice", partial(best_paths, n=1000, n_states=100_001)),
+    "lattice-hvp": ("that lattice's Hessian times a vector, beside the gradient", lattice_product),
+    "crf-hvp": ("that CRF's Hessian times a vector, in float64, beside the gradient", crf_product),
     "cyclic-chain": ("sparse Markov chain, 3,000 states 18,000 arcs, score and gradient", sparse_chain),
     "cyclic-band": ("cyclic band, 20,000 states 120,000 arcs, score and gradient", band),
     "path-symbols": ("best alignment, T=3,000 C=500, 200 labels: PATH beside MAX", path_symbols),

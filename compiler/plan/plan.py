@@ -63,12 +63,14 @@ class RegionPlan:
     @property
     def graphs(self) -> tuple[Node, ...]:
         """The graphs to build."""
-        return tuple(part.graph for part in (self, *self.values) if part.graph is not None)
+        graphs = (self.graph, *(part.graph for part in self.values))
+        return tuple(graph for graph in graphs if graph is not None)
 
     @property
     def meetings(self) -> tuple[Meeting, ...]:
         """How dense inputs are met."""
-        return tuple(part.meeting for part in (self, *self.values) if part.meeting is not None)
+        meetings = (self.meeting, *(part.meeting for part in self.values))
+        return tuple(meeting for meeting in meetings if meeting is not None)
 
 
 @dataclass(frozen=True, eq=False)

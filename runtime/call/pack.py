@@ -189,8 +189,8 @@ class RegionPacker:
             return graph
         one, other = first.topology, graph.topology
         if one is not other:
-            labels = [topology.ilabel if meeting.side == "input" else topology.olabel for topology in (one, other)]
-            if not (same_states_and_arcs(one, other) and np.array_equal(*labels)):
+            labels, others = (t.ilabel if meeting.side == "input" else t.olabel for t in (one, other))
+            if not (same_states_and_arcs(one, other) and np.array_equal(labels, others)):
                 raise CannotMeet(str(meeting.dense.parameters[0]))
         return graph
 

@@ -38,7 +38,7 @@ def relative_entropy(topology: Topology, weights: Sequence[FloatArray], exact: S
     other, of_other = log_score_and_gradient(topology, weights[1], exact[1])
     if own == -math.inf:
         return 0.0, nothing
-    expected, of_weights, uses = expectation(topology, *weights, exact[0])
+    expected, of_weights, uses = expectation(topology, weights[0], weights[1], exact[0])
     if expected == -math.inf:
         return math.inf, nothing
     uncertain, of_uncertain = entropy(topology, weights[0], exact[0])

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracle.cases import generate
+from support.adapter import arcgrad_inputs
 from support.seeds import for_seeds
 
 import arcgrad as ag
@@ -181,6 +183,43 @@ def test_dense_compositions_are_those_of_their_graphs(mode: str, dtype: type, ch
             np.testing.assert_allclose(
                 np.ravel(gradient[name]), expected_gradient[name], rtol=tolerance, atol=10 * tolerance, err_msg=text
             )
+
+
+def in_mode(text: str, mode: str, given: dict[str, Any], wrt: tuple[str, ...]) -> list[np.ndarray] | str:
+    """Value and gradients of an equation, as arrays; or the name of the error."""
+    try:
+        value, gradient = ag.compile(text, mode=mode).value_and_grad(given, wrt=wrt)
+    except (ag.DivergenceError, ag.UndefinedError) as error:
+        return type(error).__name__
+    found = [np.asarray(value)]
+    for name in wrt:
+        found += map(np.asarray, gradient[name] if isinstance(gradient[name], list) else [gradient[name]])
+    return found
+
+
+@for_seeds(150)
+def test_random_equations_have_one_value_and_gradient_in_all_tiers(seed: int) -> None:
+    case = generate(seed)
+    if case.shape not in ("LSE[{}]", "MAX[{}]") or not case.wrt:
+        pytest.skip("of another shape")
+    graph, given = case.text[4:-1], arcgrad_inputs(case)
+    for text in (f"H[{graph}]", f"E[{graph}, {graph}]", f"KL[{graph}, {graph}]"):
+        one, other = (in_mode(text, mode, given, case.wrt) for mode in ("interpret", "kernels"))
+        assert isinstance(one, str) == isinstance(other, str), (text, one, other)
+        if isinstance(one, str) or isinstance(other, str):
+            assert one == other
+            continue
+        size = max(1.0, *(float(np.abs(w[np.isfinite(w)]).max(initial=0.0)) for w in map(weights, given.values())))
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-8, atol=1e-9 * size, err_msg=text)
+
+
+def weights(value: Any) -> np.ndarray:
+    """All weights of an input."""
+    if isinstance(value, list):
+        return np.concatenate([weights(item) for item in value] or [np.zeros(0)])
+    found = getattr(value, "weight", getattr(value, "scores", value))
+    return np.zeros(0) if isinstance(found, dict) else np.ravel(np.asarray(found, dtype=np.float64))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -81,6 +81,8 @@ def test_values_are_those_of_enumerated_paths(mode: str, seed: int) -> None:
         value, gradient = equation.value_and_grad(given)
         assert value == pytest.approx(by_enumeration(text.partition("[")[0], a, b), rel=1e-12, abs=1e-12)
         assert all(np.all(np.isfinite(g)) for g in gradient.values())
+        for name in given:
+            np.testing.assert_array_equal(equation.value_and_grad(given, wrt=name)[1][name], gradient[name])
         if not math.isfinite(value):
             assert not any(np.any(g) for g in gradient.values())
         elif all(np.all(np.isfinite(g.weight)) for g in given.values()):
@@ -180,6 +182,8 @@ def test_dense_compositions_are_those_of_their_graphs(mode: str, dtype: type, ch
         expected, expected_gradient = ag.compile(text, mode="interpret").value_and_grad(built)
         assert value == pytest.approx(expected, rel=tolerance, abs=tolerance), text
         for name in mine:
+            alone = equation.value_and_grad(mine, wrt=name)[1][name]
+            np.testing.assert_array_equal(alone, gradient[name], err_msg=text)
             np.testing.assert_allclose(
                 np.ravel(gradient[name]), expected_gradient[name], rtol=tolerance, atol=10 * tolerance, err_msg=text
             )
@@ -285,7 +289,8 @@ def test_dense_compositions_of_two_topologies_are_refused(mode: str) -> None:
     ):
         with pytest.raises(ag.InputError, match="of one topology, but `X ∘ Y` and `V ∘ Z` differ"):
             equation(given)
-    assert equation(X=x, Y=y, V=x + 1.0, Z=z) == 3.0
+    v = np.arange(9.0).reshape(3, 3)
+    assert equation(X=x, Y=y, V=v, Z=z) == pytest.approx(13.0)  # 2 + 4 + 7, 1 + 5 + 7, 1 + 4 + 8
     mixed = {"X": x, "Y": y, "V": x.astype(np.float32), "Z": y}
     assert equation(mixed) == 0.0
 

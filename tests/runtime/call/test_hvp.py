@@ -124,28 +124,29 @@ LOOP = ag.Graph([0, 0, 1], [0, 1, 1], [0, 1, 0], weight=[-1.1, 0.2, -0.8], accep
 TIED = ag.Graph([0, 0, 1], [0, 1, 1], [0, 1, 0], weight=[-1.1, 0.2], accept=[1], tie=[0, 1, 0])
 RNG = np.random.default_rng(4)
 X, V = RNG.normal(size=(2, 4, 2)) - 1.0
+SHORT = RNG.normal(size=(2, 2)) - 1.0
 
 
 @pytest.mark.parametrize("mode", [*MODES, "auto"])
 @pytest.mark.parametrize(
     "text",
     [
-        "LSE[A]", "LSE[A ∘ X]", "LSE[X ∘ L]", "LSE[X] - LSE[X ∘ L]", "LSE[A ∘ X ∘ L]", "LSE[L ∩ X]",
+        "LSE[A]", "LSE[A ∘ S]", "LSE[X ∘ L]", "LSE[X] - LSE[X ∘ L]", "LSE[A ∘ S ∘ L]", "LSE[L ∩ X]",
         "LSE[X + A]", "LSE[X A⟨s⟩]", "LSE[(L⟨-4⟩)*]", "LSE[(L T)⁺⟨-4⟩ ∘ X]", "LSE[rev[A] ∘ B]", "LSE[A⟨LSE[B]⟩ + B]",
-        "LSE[A⟨s × LSE[B]⟩ ∘ X]", "LSE[(A⟨H[B]⟩) ∘ X]",
+        "LSE[A⟨s × LSE[B]⟩ ∘ S] × LSE[B]", "LSE[(A⟨H[B]⟩) ∘ S]",
         "E[A, B]", "E[X ∘ L, V ∘ L]", "E[X, V]", "H[A]", "H[X ∘ L]", "H[X]", "H[L]", "KL[A, B]", "KL[X ∘ L, V ∘ L]",
         "E[A, B] × s", "E[A⟨LSE[B]⟩, B⟨s⟩]",
         "LSE[A] × LSE[B A]", "LSE[A] / LSE[B A]", "log[2 + LSE[A] × LSE[A]]", "exp[LSE[A]]", "logadd[LSE[A], H[B], s]",
         "max[LSE[A], LSE[B]] × s", "min[LSE[A], s, LSE[B A]] × LSE[B]", "MAX[A] × LSE[B]",
-        "MIN[A] × LSE[A] - MAX[A ∘ X]",
-        "exp[MAX[A⟨LSE[B]⟩]]", "-s × s", "COUNT[A] × LSE[A]",
-        "LSE[PATH[A] ∘ B]", "LSE[PATH[A⟨H[B]⟩] ∘ X] × s", "LSE[PATH[X ∘ L] + A]", "LSE[PATH[PATH[A] ∘ B] A]",
+        "MIN[A] × LSE[A] - MAX[A ∘ S]", "exp[MAX[A⟨LSE[B]⟩]]", "-s × s", "COUNT[A] × LSE[A]",
+        "LSE[PATH[A] ∘ B]", "LSE[PATH[A⟨H[B]⟩] ∘ S] × s", "LSE[PATH[X ∘ L] + A]", "LSE[PATH[PATH[A] ∘ B] A]",
     ],
 )  # fmt: skip
 def test_products_of_chosen_equations(mode: str, text: str) -> None:
-    known = {"A": A, "B": B, "X": X, "V": V, "L": LOOP, "T": TIED, "s": 0.7}
+    known = {"A": A, "B": B, "X": X, "V": V, "S": SHORT, "L": LOOP, "T": TIED, "s": 0.7}
     equation = ag.compile(text, mode=mode)
     given = {name: known[name] for name in equation.inputs}
+    assert np.isfinite(equation(given))
     rng = np.random.default_rng(len(text))
     assert compare(equation, given, equation.inputs, rng)
     for name in equation.inputs:
@@ -190,6 +191,7 @@ def test_single_precision(mode: str) -> None:
         ("log[LSE[A] - LSE[A]]", {"A": A}),
         ("LSE[A] / COUNT[A ∘ X]", {"A": A, "X": np.zeros((2, 2))}),
         ("KL[A, B]", {"A": A, "B": B.with_weight([-math.inf, 0.0, 0.0, 0.0])}),
+        ("KL[A, B]", {"A": A.with_weight([-math.inf, -math.inf, 0.0, 1.0]), "B": B}),
         ("E[A, B]", {"A": A, "B": B.with_weight([-math.inf, 0.0, 0.0, 0.0])}),
         ("H[A]", {"A": ag.Graph([], [], [], n_states=0, start=[])}),
         ("logadd[LSE[A], LSE[A]]", {"A": A.with_weight([-math.inf, -math.inf, 0.0, 1.0])}),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,21 @@ from numpy.typing import NDArray
 from arcgrad.compiler.graphs.topology import IntArray, Topology
 from arcgrad.compiler.limits import Limits
 
-__all__ = ["FloatArray", "Transform", "Transformed", "copied_arcs", "line_of", "lines_of"]
+__all__ = ["Along", "FloatArray", "Transform", "Transformed", "copied_arcs", "line_of", "lines_of"]
 
 FloatArray = NDArray[np.float64]
+
+
+class Along(NamedTuple):
+    """How a result's weights change where the operand's move in a direction, for second derivatives.
+
+    Attributes:
+        weights: (n_arcs,) their derivatives along the direction; 0 of arcs of weight −inf.
+        pull_back: from the cotangent of these, (n_arcs,), those of the operand's weights and of the direction.
+    """
+
+    weights: FloatArray
+    pull_back: Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +41,15 @@ class Transformed:
         weights: (n_arcs,) its arcs' weights.
         pull_back: the cotangent of the operand's arc weights from that of the output's, each as many as it has arcs.
         copies: where each arc of the output is a copy of an arc of the operand, (n_arcs,) that one; else None.
+        along: from a direction of the operand's weights, how these change; None where there are ``copies``, which move
+            as what they are copies of, or where that is not known.
     """
 
     topology: Topology
     weights: FloatArray
     pull_back: Callable[[FloatArray], FloatArray]
     copies: IntArray | None = None
+    along: Callable[[FloatArray], Along] | None = None
 
 
 Transform = Callable[[Topology, FloatArray, tuple[Hashable, ...], Limits], Transformed]

@@ -1,8 +1,8 @@
 """Hessian-vector products: the gradient of an equation's derivative along directions of its inputs.
 
 Beside `evaluator`, over `engine`. The derivative is an equation of its own (`arcgrad.compiler.plan.directions`),
-planned, compiled and remembered as any other. Where a program is cut into stages, directions go through operators whose
-arcs are copies of their operands' as weights do; cotangents of what was made and of its direction come back through.
+planned, compiled and remembered as any other. Where a program is cut into stages, directions go through the operators
+as weights do (`Transformed.along`), and cotangents of what an operator made and of its direction come back through it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.compiler.frontend.ir import Program
-from arcgrad.compiler.graphs.transforms import Transformed
+from arcgrad.compiler.graphs.transforms import Along, FloatArray, Transformed
 from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.plan.directions import derive_along, direction_name
 from arcgrad.compiler.types import Type
@@ -51,12 +51,13 @@ class SecondOrder:
 
     def __init__(self, stages: Sequence[StageEngine], engine: Engine, mode: str, limits: Limits) -> None:
         self._stages = stages
+        self._limits = limits
         self._last = _Derived(engine, mode, limits)
         self._operands = [_Derived(stage.operand, mode, limits) for stage in stages]
 
     def product(self, bound: Bound, directions: Mapping[str, BoundInput]) -> dict[str, Any]:
         """The Hessian of the items' values, summed, times the directions, with respect to the inputs that have one."""
-        call = _Call(bound, dict(directions))
+        call = _Call(bound, dict(directions), self._limits)
         runs = [_run_stage(stage, operand, call) for stage, operand in zip(self._stages, self._operands, strict=True)]
         found = call.gradients(self._last, None)
         for run in reversed(runs):
@@ -99,8 +100,9 @@ class _Call:
         directions: of the inputs and of results; none where that is zero.
     """
 
-    def __init__(self, bound: Bound, directions: dict[str, BoundInput]) -> None:
+    def __init__(self, bound: Bound, directions: dict[str, BoundInput], limits: Limits) -> None:
         self.bound = bound
+        self.limits = limits
         self.directions = directions
         self.results: dict[str, BoundInput] = {}
 
@@ -159,26 +161,42 @@ def _run_stage(stage: StageEngine, operand: _Derived, call: _Call) -> _Run:
     made: list[Transformed] = []
     for item, graph in enumerate(operand.engine.run(here, (), None, {})[0]):
         with _naming(stage, call.bound, item):
-            made.append(stage.apply(graph))
-            if made[-1].copies is None:
-                spelling = stage.stage.node.definition.spelling
-                raise UnsupportedError(
-                    f"hvp through {spelling} is not implemented yet: its arcs are not copies of its operand's, and its "
-                    "second derivatives are not known"
-                )
+            made.append(_apply(stage, graph, call.limits))
     shared = here.batch is None
     name = stage.stage.name
     call.results[name] = BoundGraph(tuple(Graph.from_topology(m.topology, m.weights) for m in made), shared=shared)
     along = call.along(operand, may_be_shared=True)
+    moved: list[Along] = []
     if along is not None:
         engine, there = along
         graphs = engine.run(there, (), None, {})[0] * (len(made) if there.n_items < len(made) else 1)
-        moved = [
-            Graph.from_topology(each.topology, graph.arc_weight[each.copies])
-            for each, graph in zip(made, graphs, strict=True)
-        ]
-        call.directions[name] = BoundGraph(tuple(moved), shared=shared)
-    return _Run(stage, operand, here, made, along)
+        moved = [_move(each, graph.arc_weight) for each, graph in zip(made, graphs, strict=True)]
+        items = tuple(Graph.from_topology(m.topology, a.weights) for m, a in zip(made, moved, strict=True))
+        call.directions[name] = BoundGraph(items, shared=shared)
+    return _Run(stage, operand, here, made, along, moved)
+
+
+def _apply(stage: StageEngine, graph: Graph, limits: Limits) -> Transformed:
+    """Apply a stage's operator; by its own code, where the compiled one does not say how directions go through it."""
+    node = stage.stage.node
+    made = stage.apply(graph)
+    if made.copies is None and made.along is None and node.definition.transform is not None:
+        made = node.definition.transform(graph.topology, graph.arc_weight, node.parameters, limits)
+    if made.copies is None and made.along is None:
+        raise UnsupportedError(
+            f"hvp through {node.definition.spelling} is not implemented yet: its second derivatives are not known"
+        )
+    return made
+
+
+def _move(made: Transformed, direction: FloatArray) -> Along:
+    """How an operator's result changes where its operand's weights move in a direction."""
+    if made.along is not None:
+        return made.along(direction)
+    copies = made.copies
+    assert copies is not None
+    nothing = np.zeros(len(direction))
+    return Along(direction[copies], lambda cotangent: (nothing, made.pull_back(cotangent)))
 
 
 @dataclass(eq=False)
@@ -190,28 +208,41 @@ class _Run:
     here: Bound
     made: list[Transformed]
     along: tuple[Engine, Bound] | None
+    moved: list[Along]
 
     def pull_back(self, call: _Call, found: dict[str, Any]) -> None:
         """Take the cotangents of the result and of its direction out of ``found``, and add what they contribute."""
         name = self.stage.stage.name
-        arriving = found.pop(name, None)
-        program = self.operand.engine.program
-        asked = tuple(n for n in program.inputs if n in call.directions)
-        if arriving is not None and asked:
-            self._add(self.operand.engine, self.here, asked, arriving, found)
-        arriving = found.pop(direction_name(name), None)
-        if arriving is not None and self.along is not None:
+        of_weights = self._listed(found.pop(name, None))
+        of_direction = self._listed(found.pop(direction_name(name), None))
+        pulled = [each.pull_back(cotangent) for each, cotangent in zip(self.made, of_weights, strict=False)]
+        turned: list[FloatArray] = []
+        if self.along is not None:
+            for item, (each, cotangent) in enumerate(zip(self.moved, of_direction, strict=False)):
+                by_weights, by_direction = each.pull_back(cotangent)
+                turned.append(by_direction)
+                if item < len(pulled):
+                    pulled[item] = pulled[item] + by_weights
+                else:
+                    pulled.append(by_weights)
             engine, there = self.along
-            asked = call.asked(engine.program)
-            if asked:
-                self._add(engine, there, asked, arriving, found)
+            self._add(engine, there, call.asked(engine.program), turned, found)
+        program = self.operand.engine.program
+        self._add(self.operand.engine, self.here, call.asked(program), pulled, found)
 
-    def _add(self, engine: Engine, there: Bound, asked: tuple[str, ...], arriving: Any, found: dict[str, Any]) -> None:
-        cotangents = [arriving] if self.here.batch is None else arriving
-        pulled = [each.pull_back(cotangent) for each, cotangent in zip(self.made, cotangents, strict=True)]
-        if pulled and there.n_items < len(pulled):
+    def _listed(self, cotangents: Any) -> Sequence[FloatArray]:
+        """One cotangent an item; none where nothing arrives."""
+        if cotangents is None:
+            return ()
+        return [cotangents] if self.here.batch is None else list(cotangents)
+
+    def _add(
+        self, engine: Engine, there: Bound, asked: tuple[str, ...], pulled: list[FloatArray], found: dict[str, Any]
+    ) -> None:
+        """Add the gradients that cotangents of an operand, or of its direction, give."""
+        if there.n_items < len(pulled):
             pulled = [np.sum(pulled, axis=0)]
-        if len(pulled) != there.n_items:
+        if not asked or not pulled or len(pulled) != there.n_items:
             return
         for name, gradient in engine.run(there, asked, pulled, {})[1].items():
             found[name] = add_gradients(found[name], gradient) if name in found else gradient

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from oracle.cases import Case, generate
 from support.adapter import arcgrad_inputs
 
 import arcgrad as ag
+from arcgrad.compiler.graphs.topology import Topology
+from arcgrad.compiler.graphs.transforms import Along, Transformed
+from arcgrad.compiler.operators import Category, Operator, registered
+from arcgrad.compiler.types import Type
 
 MODES = ("interpret", "kernels")
 N_CASES = 300
@@ -309,3 +314,48 @@ def test_equations_that_have_no_second_derivative() -> None:
             ag.compile("log[LSE[A]]", mode=mode).hvp(np.ones(4), A=A.with_weight([-9.0] * 4), wrt="A")
         with pytest.raises(ag.InputError, match="NaN"):
             ag.compile("LSE[X]", mode=mode).hvp(np.ones((1, 2)), X=np.array([[np.nan, 0.0]]), wrt="X")
+
+
+# -- operators whose output depends on weights ------------------------------------------------------------------------
+
+
+def _square(topology: Topology, weights: np.ndarray, parameters: Any, limits: Any) -> Transformed:
+    """Weights w become −w²: the direction of one is −2 w v, with the derivatives −2 v and −2 w."""
+
+    def along(direction: np.ndarray) -> Along:
+        return Along(-2 * weights * direction, lambda bars: (-2 * direction * bars, -2 * weights * bars))
+
+    return Transformed(topology, -(weights**2), lambda bars: -2 * weights * bars, along=along)
+
+
+SQUARE = Operator(
+    name="square", summary="Has A's paths, weights squared.", category=Category.TRANSFORM, operands=(Type.GRAPH,),
+    names=("SQUARE",), transform=_square,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", [*MODES, "auto"])
+def test_directions_go_through_operators_that_say_how(mode: str) -> None:
+    rng = np.random.default_rng(1)
+    batch = [A, B, A.with_weight([0.5, -0.3, 0.2, 0.1])]
+    with registered(SQUARE):
+        for text in (
+            "LSE[SQUARE[A]]", "LSE[SQUARE[A ∘ S]] × s", "LSE[SQUARE[A⟨LSE[B]⟩] ∘ S] - LSE[B]",
+            "LSE[SQUARE[SQUARE[A] B]]",
+            "LSE[SQUARE[PATH[A]⟨s⟩]]", "LSE[PATH[SQUARE[A]] + B]", "H[SQUARE[B] + A]", "LSE[SQUARE[B]⟨s⟩ + SQUARE[B]]",
+        ):  # fmt: skip
+            equation = ag.compile(text, mode=mode)
+            for first in (A, batch):
+                known = {"A": first, "B": B, "S": SHORT, "s": 0.7}
+                assert compare(equation, {n: known[n] for n in equation.inputs}, equation.inputs, rng), text
+
+
+def test_operators_that_do_not_say_how_are_named() -> None:
+    silent = replace(SQUARE, transform=lambda *given: replace(_square(*given), along=None))
+    with registered(silent):
+        for mode in MODES:
+            equation = ag.compile("2 LSE[SQUARE[A] ∘ B]", mode=mode)
+            with pytest.raises(ag.UnsupportedError, match="hvp through SQUARE is not implemented yet") as caught:
+                equation.hvp(np.ones(4), A=A, B=B, wrt="A")
+            assert caught.value.place is not None
+            assert equation.value_and_grad(A=A, B=B)[1]["A"].shape == (4,)

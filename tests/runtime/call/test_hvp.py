@@ -359,3 +359,17 @@ def test_operators_that_do_not_say_how_are_named() -> None:
                 equation.hvp(np.ones(4), A=A, B=B, wrt="A")
             assert caught.value.place is not None
             assert equation.value_and_grad(A=A, B=B)[1]["A"].shape == (4,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["LSE[X] - LSE[X ∘ L]", "logadd[LSE[A], H[B]] × KL[A, B]", "E[X ∘ L, V ∘ L]"])
+def test_fused_routines_give_the_same_products(text: str) -> None:
+    known = {"A": A, "B": B, "X": X, "V": V, "L": LOOP}
+    rng = np.random.default_rng(3)
+    fused, kernels = ag.compile(text, mode="fused"), ag.compile(text, mode="kernels")
+    given = {name: known[name] for name in fused.inputs}
+    assert compare(fused, given, fused.inputs, rng)
+    direction = {name: like(part, rng) for name, part in fused.value_and_grad(given)[1].items()}
+    one, other = fused.hvp(direction, given), kernels.hvp(direction, given)
+    for name in given:
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-12, atol=1e-13)

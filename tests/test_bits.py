@@ -69,10 +69,10 @@ def as_bits(values: Any, gradients: dict[str, Any] | None = None) -> list[tuple[
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("mode", ["interpret", "kernels", pytest.param("fused", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("reduction", ["LSE", "MAX"])
+@pytest.mark.parametrize("reduction", ["LSE", "MAX", "H"])
 def test_an_item_has_the_same_bits_however_it_is_asked_for(reduction: str, shape: str, mode: str, dtype: type) -> None:
     text, graph = SHAPES[shape]
-    if (reduction == "MAX") > ("{0}" in text):
+    if reduction != "LSE" and "{0}" not in text:
         pytest.skip("MAX of these cycles may diverge")
     equation = ag.compile(text.format(reduction), mode=mode)
 

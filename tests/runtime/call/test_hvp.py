@@ -178,6 +178,21 @@ def test_batches_shared_and_ragged_inputs(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_items_have_the_same_bits_alone_and_in_a_batch(mode: str) -> None:
+    rng = np.random.default_rng(8)
+    x, v = rng.normal(size=(2, 3, 5, 2)) - 1.0
+    graphs = [LOOP.with_weight(LOOP.weight - k) for k in range(3)]
+    w = [rng.normal(size=3) for _ in range(3)]
+    for text in ("LSE[X ∘ L]", "H[X ∘ L] × LSE[L]", "E[X ∘ L, X ∘ L]"):
+        equation = ag.compile(text, mode=mode)
+        whole = equation.hvp({"X": v, "L": w}, X=x, L=graphs)
+        for k in range(3):
+            alone = equation.hvp({"X": v[k], "L": w[k]}, X=x[k], L=graphs[k])
+            np.testing.assert_array_equal(whole["X"][k], alone["X"])
+            np.testing.assert_array_equal(whole["L"][k], alone["L"])
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_single_precision(mode: str) -> None:
     x = X.astype(np.float32)
     equation = ag.compile("LSE[X ∘ L] - LSE[X]", mode=mode)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.graphs.transforms import Along, FloatArray, Transformed
 from arcgrad.compiler.limits import Limits
+from arcgrad.compiler.operators.base import Parameters
 from arcgrad.compiler.plan.directions import derive_along, direction_name
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, UnsupportedError
@@ -157,15 +158,16 @@ class _Call:
 def _run_stage(stage: StageEngine, operand: _Derived, call: _Call) -> _Run:
     """Evaluate a stage's operand and its direction, and apply the operator to both."""
     program = stage.stage.program
-    here = call.inputs_of(program, may_be_shared=True)
+    here = call.inputs_of(program, may_be_shared=stage.may_be_shared)
+    parameters = stage.parameters(here.n_items, call.inputs_of)
     made: list[Transformed] = []
     for item, graph in enumerate(operand.engine.run(here, (), None, {})[0]):
         with _naming(stage, call.bound, item):
-            made.append(_apply(stage, graph, call.limits))
+            made.append(_apply(stage, graph, parameters[item], call.limits))
     shared = here.batch is None
     name = stage.stage.name
     call.results[name] = BoundGraph(tuple(Graph.from_topology(m.topology, m.weights) for m in made), shared=shared)
-    along = call.along(operand, may_be_shared=True)
+    along = call.along(operand, may_be_shared=stage.may_be_shared)
     moved: list[Along] = []
     if along is not None:
         engine, there = along
@@ -176,12 +178,12 @@ def _run_stage(stage: StageEngine, operand: _Derived, call: _Call) -> _Run:
     return _Run(stage, operand, here, made, along, moved)
 
 
-def _apply(stage: StageEngine, graph: Graph, limits: Limits) -> Transformed:
+def _apply(stage: StageEngine, graph: Graph, parameters: Parameters, limits: Limits) -> Transformed:
     """Apply a stage's operator; by its own code, where the compiled one does not say how directions go through it."""
     node = stage.stage.node
-    made = stage.apply(graph)
+    made = stage.apply(graph, parameters)
     if made.copies is None and made.along is None and node.definition.transform is not None:
-        made = node.definition.transform(graph.topology, graph.arc_weight, node.parameters, limits)
+        made = node.definition.transform(graph.topology, graph.arc_weight, parameters, limits)
     if made.copies is None and made.along is None:
         raise UnsupportedError(
             f"hvp through {node.definition.spelling} is not implemented yet: its second derivatives are not known"

@@ -105,6 +105,20 @@ class StageEngine:
         is_one = composed.labels is composed.program
         return _ComposedEngines(composed, graph, graph if is_one else Engine(composed.labels, self._mode, self._limits))
 
+    @property
+    def may_be_shared(self) -> bool:
+        """Whether a batch that shares the operand shares the result."""
+        return not self.stage.node.definition.per_item and not self.scores
+
+    def parameters(self, n_items: int, inputs_of: Callable[[Program], Bound]) -> list[Parameters]:
+        """For each item, the literal parameters, the values of scores, and the item's number where that counts."""
+        node = self.stage.node
+        found: list[Parameters] = [node.parameters] * n_items
+        for score in self.scores:
+            values = score.run(inputs_of(score.program), (), None, {})[0]
+            found = [(*each, value) for each, value in zip(found, values, strict=True)]
+        return [(*each, item) for item, each in enumerate(found)] if node.definition.per_item else found
+
     def apply(self, graph: Graph, parameters: Parameters) -> Transformed:
         """Apply the operator to its operand, built."""
         node = self.stage.node
@@ -182,10 +196,9 @@ class StagedCall:
         self._results: dict[str, BoundInput] = {}
         self.runs: list[StageRun] = []
         for engine in stages:
-            entry = engine.stage.node.definition
-            here = self.inputs_of(engine.stage.program, may_be_shared=not entry.per_item and not engine.scores)
+            here = self.inputs_of(engine.stage.program, may_be_shared=engine.may_be_shared)
             composed = engine.composed(here)
-            parameters = self._parameters(engine, here)
+            parameters = engine.parameters(here.n_items, self.inputs_of)
             if composed is None:
                 run = self._run_built(engine, here, parameters)
             else:
@@ -193,15 +206,6 @@ class StagedCall:
             results = tuple(Graph.from_topology(each.topology, each.weights) for each in run.made)
             self._results[engine.stage.name] = BoundGraph(results, shared=here.batch is None)
             self.runs.append(run)
-
-    def _parameters(self, engine: StageEngine, here: Bound) -> list[Parameters]:
-        """For each item, the literal parameters, the values of scores, and the item's number where that counts."""
-        node = engine.stage.node
-        found: list[Parameters] = [node.parameters] * here.n_items
-        for score in engine.scores:
-            values = score.run(self.inputs_of(score.program), (), None, {})[0]
-            found = [(*each, value) for each, value in zip(found, values, strict=True)]
-        return [(*each, item) for item, each in enumerate(found)] if node.definition.per_item else found
 
     def _run_built(self, engine: StageEngine, here: Bound, parameters: Sequence[Parameters]) -> StageRun:
         made: list[Transformed] = []

@@ -6,7 +6,7 @@ The functions for float64 and float32 frames read and write frames, block by blo
 from __future__ import annotations
 
 from arcgrad.runtime.jit.declare import helper, kernel
-from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights
+from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights, is_stopped
 from arcgrad.runtime.kernels.expectation.matrix import (
     begin_matrix,
     finish_matrix,
@@ -23,7 +23,6 @@ from arcgrad.runtime.kernels.expectation.rows import (
     next_block,
 )
 from arcgrad.runtime.kernels.trellis import trellis_format as T
-from arcgrad.runtime.kernels.trellis.blocks import STOPPED
 from arcgrad.runtime.kernels.values import add_to_values, gather_values
 
 __all__ = [
@@ -89,7 +88,7 @@ def run_matrix(region, leaves, frames, values, work, iwork):
     gather_values(region, 0, leaves, work[arc_place(region, 3) : arc_place(region, 4)])
     fits = begin_matrix(region, work)
     begin = 0
-    while fits and begin < len(frames) and iwork[STOPPED] == 0:
+    while fits and begin < len(frames) and not is_stopped(iwork):
         count = min(LONGEST, len(frames) - begin)
         load_block(region, frames, values, work, begin, count, False)
         fits = matrix_forward(region, work, begin, count)
@@ -109,7 +108,7 @@ def forward(region, leaves, frames, values, work, iwork, surprisals):
         return finish_matrix(region, work, n_frames)
     begin_rows(region, work, leaves, surprisals)
     for block in range((n_frames + LONGEST - 1) // LONGEST if n_frames > 0 else 1):
-        if iwork[STOPPED] != 0:
+        if is_stopped(iwork):
             return 0.0
         begin = block * LONGEST
         count = min(LONGEST, n_frames - begin)
@@ -144,7 +143,7 @@ def backward(
     _, _, by_column, by_value = column_places(region)
     n_blocks = (n_frames + LONGEST - 1) // LONGEST if n_frames > 0 else 1
     for back in range(n_blocks):
-        if iwork[STOPPED] != 0:
+        if is_stopped(iwork):
             return False
         block = n_blocks - 1 - back
         begin = block * LONGEST

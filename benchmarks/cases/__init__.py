@@ -16,6 +16,7 @@ from benchmarks.cases.lattices import best_path, best_paths, lattice_score
 from benchmarks.cases.second import crf_product, lattice_product
 from benchmarks.cases.sets import set_of_walks, set_of_words
 from benchmarks.cases.tiny import tiny_batch, tiny_gradient, tiny_value
+from benchmarks.cases.transforms import determinization, epsilon_removal, minimization, pruning, pushing
 
 __all__ = ["CASES"]
 
@@ -58,6 +59,12 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
     "compose-lexicon": ("cmudict lexicon with a bigram graph over 1,000 words", lexicon_composition),
     "support-words": ("15,000 words as a set, 100,000 arcs", set_of_words),
     "support-walks": ("random graph of 100,000 arcs as a set, cycles and ε", set_of_walks),
+    "rmeps": ("ε-removal, 1 M arcs, one in twenty ε", epsilon_removal),
+    "det-random": ("determinisation, a random acyclic graph of 1 M arcs", determinization),
+    "det-lattice": ("determinisation, a lattice of 1 M arcs", partial(determinization, layered=True)),
+    "minimize": ("minimisation, a deterministic lattice of 1 M arcs", minimization),
+    "push": ("weights pushed towards the start, 1 M arcs", pushing),
+    "prune": ("what is within 5 nats of the best path, 1 M arcs", pruning),
     "tiny-value": ("10 arcs, value", tiny_value),
     "tiny-gradient": ("10 arcs, value and gradient", tiny_gradient),
     "tiny-batch": ("batch of 8 tiny graphs, value and gradient", tiny_batch),

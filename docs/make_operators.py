@@ -87,7 +87,10 @@ def _call_slots(entry: Operator) -> list[tuple[str, str]]:
         (next(letters[type_]), "acceptor" if entry.needs_acceptor(number) else str(type_))
         for number, type_ in enumerate(entry.operands)
     ]
-    slots += [("5", f"{name} (a whole number)") for name in entry.parameter_names]
+    if entry.labelled:
+        slots.append(("1: B", "a label, and the graph in its place"))
+    for name in entry.parameter_names:
+        slots.append(("5", f"{name} (a number)" if name in entry.decimals else f"{name} (a whole number)"))
     # Where numbers stand among the operands is the compiler's business.
     for order in itertools.permutations(slots):
         text = f"{(*entry.names, '')[0]}[{', '.join(text for text, _ in order)}]"
@@ -101,6 +104,7 @@ def _spellings(entry: Operator) -> list[str]:
     found = [text for text, name in _tried() if name == entry.name]
     arguments = ", ".join(text for text, _ in _call_slots(entry))
     found += [f"{name}[{arguments}]" for name in entry.names]
+    found += [f"{name}[{arguments}, {word}]" for name in entry.names for word in entry.words]
     found += [f"{alias}[{arguments}]" for alias, name in _aliases() if name == entry.name]
     if not found:
         return []

@@ -11,6 +11,10 @@ _WORDS = {
     "`minimize[A]`": "minimise minimal minimized",
     "`connect[A]`": "trim trimmed accessible coaccessible",
     "`push[A]`": "pushweights pushing reweight normalize normalise",
+    "`topsort[A]`": "topologicalsort statesort toposort",
+    "`prune[A, 8]`": "pruned beamprune",
+    "`synchronize[A]`": "synchronise synchronized",
+    "`replace[R, 1: A]`": "replaced substitute pdtreplace",
     "`in[A]` or `out[A]`": "project projection proj",
     "`in[A]`": "projectinput inputprojection domain input projin ilabels",
     "`out[A]`": "projectoutput outputprojection range image output projout olabels",
@@ -52,9 +56,9 @@ _WORDS = {
 _REMARKS = {
     "an equation is optimised as it is compiled; `rmeps[A]`, `det[A]` and `minimize[A]` are there for what is shown":
         "optimize optimise optimized simplify",
-    "arcs need no order here; leave it out": "arcsort sort topsort topologicalsort sortarcs statesort",
+    "arcs need no order here; leave it out": "arcsort sort sortarcs",
     "there is no such operator; give the graph as an input":
-        "replace stringfile loadfst encode decode synchronize disambiguate complement",
+        "stringfile loadfst encode decode disambiguate complement",
 }  # fmt: skip
 _KNOWN = {
     word: answer

@@ -18,13 +18,16 @@ from arcgrad.compiler.operators import operator
 from arcgrad.compiler.operators.base import Parameters
 from arcgrad.runtime.kernels.weighted.sorting import rows_by_state
 from arcgrad.runtime.kernels.weighted.sums import add_up_ahead, pull_back_ahead, slacks_behind
+from arcgrad.runtime.transforms.cyclic import KERNELS as CYCLIC
+from arcgrad.runtime.transforms.cyclic import LARGEST, CyclicSums, Diverges, Factors
 from arcgrad.runtime.transforms.useful import LARGE, Useful, added_up, patience, useful_arcs, worth_it
 
 __all__ = ["KERNELS", "Graph", "Sums", "posterior_of_graph", "prune_of_graph", "push_of_graph"]
 
 KERNELS = (rows_by_state, add_up_ahead, pull_back_ahead, slacks_behind)
-# Plain Python's seconds an arc.
+# Plain Python's seconds an arc, of graphs without cycles and with.
 _REFERENCE = 1e-5
+_CYCLIC_REFERENCE = 1e-4
 
 
 class Graph(NamedTuple):
@@ -69,35 +72,54 @@ class Sums:
         return of_states, of_arcs
 
 
-def _sums(useful: Useful, weights: FloatArray, best: int, *, back: bool = False) -> Sums:
+def _sums(work: _Work, best: int, *, back: bool = False) -> Sums | CyclicSums:
     """Sums over the paths from each state to an accept, or with ``back`` from a start to it."""
+    useful, weights = work.useful, work.weights
     order = useful.order
-    assert order is not None
     ends = np.full(useful.topology.n_states, -math.inf)
     ends[useful.start if back else useful.accept] = 0.0
+    if order is None:
+        assert work.factors is not None
+        return CyclicSums(work.factors, useful.src, useful.dst, weights, ends, back=back)
     if back:
         order = np.ascontiguousarray(order[::-1])
         return Sums(Graph(order, *useful.rows_back, useful.src, weights, ends), best)
     return Sums(Graph(order, *useful.rows, useful.dst, weights, ends), best)
 
 
-def _useful(topology: Topology, weights: FloatArray) -> Useful | None:
-    """What is useful of a graph that kernels can take, and None of others."""
+class _Work(NamedTuple):
+    """What is useful of a graph, the weights of that, and where it has a cycle, its elimination."""
+
+    useful: Useful
+    weights: FloatArray
+    factors: Factors | None
+
+
+def _work(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> _Work | None:
+    """A graph that kernels can take, and None of others."""
     if not worth_it(topology, KERNELS, _REFERENCE):
         return None
     useful = useful_arcs(topology, weights)
-    if useful.order is None or np.abs(weights[useful.arcs]).max(initial=0.0) > LARGE:
+    own = weights[useful.arcs]
+    largest = np.abs(own).max(initial=0.0)
+    if useful.order is not None:
+        return _Work(useful, own, None) if largest <= LARGE else None
+    if best or largest > LARGEST or not worth_it(topology, CYCLIC, _CYCLIC_REFERENCE):
         return None
-    return useful
+    try:
+        return _Work(useful, own, Factors(topology, weights, limits))
+    except Diverges:
+        return None
 
 
 def _pushed(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> Transformed:
-    useful = _useful(topology, weights)
-    if useful is None:
+    work = _work(topology, weights, best, limits)
+    if work is None:
         with patience.tried():
             return pushed(topology, weights, best, limits)
-    own, src, dst = weights[useful.arcs], useful.src, useful.dst
-    sums = _sums(useful, own, best)
+    useful, own = work.useful, work.weights
+    src, dst = useful.src, useful.dst
+    sums = _sums(work, best)
     ahead = sums.ahead
     moved = np.minimum(own + ahead[dst] - ahead[src], 0.0)
     accept, start = useful.accept, useful.start
@@ -137,14 +159,16 @@ def push_of_graph(topology: Topology, weights: FloatArray, parameters: Parameter
 
 def posterior_of_graph(topology: Topology, weights: FloatArray, parameters: Parameters, limits: Limits) -> Transformed:
     """As the operator POST."""
-    useful = _useful(topology, weights)
-    if useful is None:
+    work = _work(topology, weights, 0, limits)
+    if work is None:
         return _by_reference("posterior", topology, weights, parameters, limits)
-    own, src, dst = weights[useful.arcs], useful.src, useful.dst
-    ahead, behind = _sums(useful, own, 0), _sums(useful, own, 0, back=True)
+    useful, own = work.useful, work.weights
+    src, dst = useful.src, useful.dst
+    ahead, behind = _sums(work, 0), _sums(work, 0, back=True)
     found = np.full(topology.n_arcs, -math.inf)
     total = np.logaddexp.reduce(ahead.ahead[useful.start]) if len(useful.start) else -math.inf
-    found[useful.arcs] = np.minimum(behind.ahead[src] + own + (ahead.ahead[dst] - total), 0.0)
+    counts = behind.ahead[src] + own + (ahead.ahead[dst] - total)
+    found[useful.arcs] = counts if useful.order is None else np.minimum(counts, 0.0)
 
     def pull_back(cotangent: FloatArray) -> FloatArray:
         arcs = cotangent[useful.arcs]
@@ -161,14 +185,16 @@ def posterior_of_graph(topology: Topology, weights: FloatArray, parameters: Para
 
 def prune_of_graph(topology: Topology, weights: FloatArray, parameters: Parameters, limits: Limits) -> Transformed:
     """As the operator prune."""
-    useful = _useful(topology, weights)
-    if useful is None:
+    work = _work(topology, weights, 1, limits)
+    if work is None:
         return _by_reference("prune", topology, weights, parameters, limits)
     (beam,) = parameters
     assert isinstance(beam, (int, float))
-    of_states, of_arcs = _sums(useful, weights[useful.arcs], 1).slacks(useful.start)
+    sums = _sums(work, 1)
+    assert isinstance(sums, Sums)
+    of_states, of_arcs = sums.slacks(work.useful.start)
     lacking = np.full(topology.n_arcs, math.inf)
-    lacking[useful.arcs] = of_arcs
+    lacking[work.useful.arcs] = of_arcs
     made, arcs = chosen_arcs(topology, of_states, lacking, float(beam))
     return copied_arcs(made, weights, arcs)
 

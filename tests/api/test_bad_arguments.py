@@ -244,7 +244,6 @@ def test_errors_in_definitions_point_into_the_definitions() -> None:
         ("f[A] = 1 + log[LSE[A]]", "log[LSE[A]]", ag.UndefinedError, ag.linear([1], [-1.0])),
         ("f[A] = LSE[A ∩ A]", "A ∩ A", ag.InputError, ag.Graph([0], [1], [1], [2], accept=[1])),
         ("f[A] = LSE[A{1000000000}]", "A{1000000000}", ag.LimitError, A),
-        ("f[A] = LSE[det[A]]", "det[A]", ag.UnsupportedError, A),
     ]:
         found = refused(lambda d=definitions, q=q: ag.compile(used, definitions=d)(Q=q), error=error)
         assert found.place is not None

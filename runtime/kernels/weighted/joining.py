@@ -1,6 +1,7 @@
-"""Classes of equal states of acyclic deterministic machines, whose weights are given by numbers of classes of weights.
+"""Classes of equal states of deterministic machines, whose weights are given by numbers of classes of weights.
 
-States are gone through once, from the ends (Revuz, Minimisation of acyclic deterministic automata, 1992).
+Acyclic machines are gone through once, from the ends (Revuz, Minimisation of acyclic deterministic automata, 1992);
+others again and again, until classes that have been told apart tell no further ones apart (Moore 1956).
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ def mixed(found, number):
 
 @kernel(
     "int64(const int32[::1], const int64[::1], const int32[::1], const int32[::1], const int32[::1], const int32[::1], "
-    "int32[::1], int32[::1], int32[::1])"
+    "const int32[::1], int32[::1], int32[::1], int32[::1])"
 )
-def join_states(order, pointers, ranks, targets, weights, ends, places, firsts, classes):
-    """Write the class of each state of an acyclic machine, and the first state found of each; how many there are.
+def join_states(order, pointers, ranks, targets, weights, ends, known, places, firsts, classes):
+    """Write the class of each state, and the first state found of each; how many there are.
 
     Args:
-        order: states so that arcs lead forward.
+        order: states; they are taken from the last to the first.
         pointers, ranks, targets, weights: arcs, in order of labels; weights by class.
-        ends: the class of what ends at each state.
+        ends: the class of what ends at each state, or its class so far.
+        known: classes of the states that arcs lead to: ``classes`` itself where these come before, or those so far.
         places: a table of a power of two of at least twice as many places as states.
         firsts: takes the first state of each class.
         classes: takes the states' classes.
@@ -43,7 +45,7 @@ def join_states(order, pointers, ranks, targets, weights, ends, places, firsts, 
         low, high = pointers[state], pointers[state + 1]
         found = mixed(np.int64(high - low), ends[state])
         for arc in range(low, high):
-            found = mixed(mixed(mixed(found, ranks[arc]), weights[arc]), classes[targets[arc]])
+            found = mixed(mixed(mixed(found, ranks[arc]), weights[arc]), known[targets[arc]])
         place = found & mask
         own = -1
         while own < 0 and places[place] >= 0:
@@ -56,7 +58,7 @@ def join_states(order, pointers, ranks, targets, weights, ends, places, firsts, 
                 same = (
                     ranks[like] == ranks[arc]
                     and weights[like] == weights[arc]
-                    and classes[targets[like]] == classes[targets[arc]]
+                    and known[targets[like]] == known[targets[arc]]
                 )
                 arc += 1
             if same:

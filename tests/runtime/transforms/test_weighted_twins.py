@@ -104,6 +104,21 @@ def test_twins_agree_about_cycles_and_extreme_weights(name: str, parameters: tup
     compare(name, parameters, topology, weights)
 
 
+@pytest.mark.parametrize("parameters", [(), ("max",)], ids=str)
+def test_twins_agree_about_deterministic_graphs_with_cycles(parameters: tuple[Any, ...]) -> None:
+    smaller = 0
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(2, 9))
+        arcs = [(s, int(rng.integers(0, n)), label) for s in range(n) for label in range(3) if rng.random() < 0.6]
+        topology = Topology.from_arcs(n, arcs, [0], np.flatnonzero(rng.random(n) < 0.5))
+        weights = rng.choice([-1.5, -2.0, -2.5], len(arcs)) if seed % 2 else rng.normal(-2.0, 0.5, len(arcs))
+        compare("minimize", parameters, topology, weights)
+        found = TWINS["minimize"].built(topology, weights, parameters, DEFAULT_LIMITS)
+        smaller += 0 < found.topology.n_states < n
+    assert smaller >= 10
+
+
 @pytest.mark.parametrize("name", ["determinize", "minimize"])
 def test_determinisation_in_many_small_steps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Space grows while subsets are followed: 2^8 of them from 17 arcs."""

@@ -16,7 +16,7 @@ Run: python examples/handwriting_ctc.py
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,21 +42,6 @@ TEST_LINES = 500
 TRAIN_LINES = 2000  # strings of digits; the images that spell them are drawn anew each time
 
 LOSS = ag.compile("LSE[X] - LSE[X ∘ Y]  # the negative log-likelihood of the digits Y")
-
-
-def alignments(digits: Sequence[int]) -> ag.Graph:
-    """The CTC graph of a line: each digit one or more times, blanks between if wanted, and where two digits are equal.
-
-    State 0 is the start; state i + 1 says that symbol i of ``blank d1 blank d2 … blank`` was read last.
-    """
-    symbols = np.full(2 * len(digits) + 1, BLANK)
-    symbols[1::2] = digits
-    n = len(symbols)
-    stay = np.arange(n)
-    skip = np.array([i for i in range(1, n, 2) if i == 1 or symbols[i] != symbols[i - 2]])
-    src = np.concatenate([stay + 1, stay, skip - 1])
-    dst = np.concatenate([stay, stay, skip]) + 1
-    return ag.Graph(src, dst, symbols[dst - 1], accept=[n - 1, n])
 
 
 @dataclass
@@ -172,7 +157,7 @@ def main(steps: int = STEPS, seed: int = 0) -> float:
     ]
     test_lines = spell(random_digits(TEST_LINES, random), tested, random)
     train_digits = random_digits(TRAIN_LINES, random)
-    train_graphs = [alignments(digits) for digits in train_digits]
+    train_graphs = ag.graphs.alignments(train_digits, blank=BLANK)
     print(f"{LOSS.text}\n{len(train)} images to train on, {len(test)} others to test with")
 
     network = Network(random)

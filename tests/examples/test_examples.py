@@ -119,7 +119,7 @@ def test_ctc_graph_of_the_handwriting_example() -> None:
     equation = ag.compile("COUNT[Y ∘ Z]")
     random = np.random.default_rng(0)
     for digits in ([3], [1, 2], [1, 1], [4, 4, 5]):
-        graph = example.alignments(digits)
+        graph = ag.graphs.alignments(digits, example.BLANK)
         accepted = 0
         for _ in range(200):
             symbols = random.choice([*digits, example.BLANK], size=random.integers(0, 8))

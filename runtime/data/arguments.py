@@ -15,7 +15,7 @@ from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.grammar.mistakes import shown
 
 __all__ = [
-    "TEXTS", "checked_path", "decoded", "is_no_number", "listed", "read_utf8", "real_number", "whole_number",
+    "TEXTS", "checked_path", "decoded", "encoded", "is_no_number", "listed", "read_utf8", "real_number", "whole_number",
 ]  # fmt: skip
 
 # What Python reads as a number, and nobody means as one.
@@ -104,6 +104,21 @@ def decoded(data: bytes, file: str, hint: str | None = None) -> str:
             line=before.count(b"\n") + 1,
             column=error.start - (before.rfind(b"\n") + 1) + 1,
             hint=hint,
+        ) from None
+
+
+def encoded(text: str) -> bytes:
+    """The bytes of a text, UTF-8.
+
+    Raises:
+        InputError: it has half a surrogate pair, which no file holds.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        character = text[error.start]
+        raise InputError(
+            f"the symbol with the character {shown(character)}, half a surrogate pair, cannot be written as UTF-8"
         ) from None
 
 

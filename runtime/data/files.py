@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.grammar.mistakes import kind_of, shown
-from arcgrad.runtime.data.arguments import checked_path, decoded
+from arcgrad.runtime.data.arguments import checked_path, decoded, encoded
 from arcgrad.runtime.data.formats import Format, format_named, formats
 from arcgrad.runtime.data.formats.text import checked_options, writer_of
 from arcgrad.runtime.data.graph import Graph
@@ -91,7 +91,7 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
     chosen = _choose(file, format, writing=True)
     data = _write(graph, chosen, options)
     with replacing(file) as stream:
-        stream.write(data if isinstance(data, bytes) else data.encode())
+        stream.write(data if isinstance(data, bytes) else encoded(data))
 
 
 def _write(graph: Graph, chosen: Format, options: dict[str, Any]) -> str | bytes:

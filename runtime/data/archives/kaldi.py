@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from arcgrad.grammar.errors import FormatError
 from arcgrad.runtime.data.archives.base import Archive, Entries, checked_key
-from arcgrad.runtime.data.arguments import decoded
+from arcgrad.runtime.data.arguments import decoded, encoded
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.formats import openfst
 from arcgrad.runtime.data.formats.lines import Line
@@ -64,7 +64,7 @@ def write(stream: BinaryIO, entries: Entries, **options: Any) -> None:
     """
     for key, graph in entries:
         checked_key(key, "an archive of Kaldi's", " \t\r\n\0")
-        stream.write(f"{key} \n{openfst.write(graph, **options)}\n".encode())
+        stream.write(encoded(f"{key} \n{openfst.write(graph, **options)}\n"))
 
 
 ARCHIVE = Archive(

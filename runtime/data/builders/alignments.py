@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcgrad.compiler.graphs.topology import EPSILON, Topology
-from arcgrad.compiler.limits import DEFAULT_LIMITS, Limits
+from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import InputError
-from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.data.arguments import whole_number
+from arcgrad.runtime.data.builders.options import checked_flag, checked_limits
 from arcgrad.runtime.data.builders.targets import Targets, read_targets
 from arcgrad.runtime.data.checks import LARGEST, freeze
 from arcgrad.runtime.data.graph import Graph
@@ -229,22 +229,3 @@ def _cut(sizes: Any, n_arcs: Any, columns: tuple[Any, Any, Any, Any], accept: An
         graphs.append(Graph.from_topology(topology, weight[arcs]))
         at += count
     return graphs
-
-
-def checked_flag(value: Any, name: str) -> None:
-    """Raise InputError where something is neither True nor False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise InputError(f"{name} is {shown(value)}, but must be True or False")
-
-
-def checked_limits(limits: Any) -> Limits:
-    """The limits given, or those that hold by default.
-
-    Raises:
-        InputError: something else was given.
-    """
-    if limits is None:
-        return DEFAULT_LIMITS
-    if not isinstance(limits, Limits):
-        raise InputError(f"limits is {shown(limits)}, but limits are ag.Limits(…)")
-    return limits

@@ -11,8 +11,8 @@ from arcgrad.compiler.graphs.topology import EPSILON, Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.arguments import real_number, whole_number
-from arcgrad.runtime.data.builders.alignments import checked_limits
 from arcgrad.runtime.data.builders.alphabet import labels_of, read_alphabet
+from arcgrad.runtime.data.builders.options import checked_limits
 from arcgrad.runtime.data.checks import LARGEST, as_array, check_weights, describe, freeze, to_floats
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.symbols import SymbolTable

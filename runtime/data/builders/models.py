@@ -14,7 +14,7 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.arguments import real_number, whole_number
-from arcgrad.runtime.data.builders.alignments import checked_limits
+from arcgrad.runtime.data.builders.options import checked_limits
 from arcgrad.runtime.data.checks import LARGEST, as_array, check_weights, describe, to_floats, weights_array
 from arcgrad.runtime.data.formats.backoff import MissingContext, NGrams, backoff_graph
 from arcgrad.runtime.data.graph import Graph

@@ -10,7 +10,7 @@ from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.limits import Limits
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.arguments import whole_number
-from arcgrad.runtime.data.builders.alignments import checked_limits
+from arcgrad.runtime.data.builders.options import checked_limits
 from arcgrad.runtime.data.builders.targets import read_targets
 from arcgrad.runtime.data.checks import LARGEST, as_array, check_weights, describe, freeze, to_floats
 from arcgrad.runtime.data.graph import Graph

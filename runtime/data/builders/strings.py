@@ -12,6 +12,7 @@ from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.arguments import listed, real_number, whole_number
 from arcgrad.runtime.data.builders.alphabet import labels_of
+from arcgrad.runtime.data.builders.options import checked_flag
 from arcgrad.runtime.data.checks import LARGEST, freeze, labels_array
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.symbols import SymbolTable
@@ -127,8 +128,7 @@ def lexicon(
         raise InputError(f"spellings is {kind_of(spellings)}, but must be a mapping from words to their spellings")
     if output not in ("first", "last"):
         raise InputError(f"output is {shown(output)}, but must be 'first' or 'last'")
-    if not isinstance(repeat, bool):
-        raise InputError(f"repeat is {shown(repeat)}, but must be True or False")
+    repeat = checked_flag(repeat, "repeat")
     tables = [t if t is None or isinstance(t, SymbolTable) else SymbolTable(t) for t in (words, tokens)]
     steps: dict[tuple[int, int, int], int] = {}
     inner: list[tuple[int, int, int, int]] = []

@@ -128,6 +128,7 @@ class _Parts:
                 check(bad, f"the {side} label", values, f"labels go from {low} to {high}")
                 labels.append(np.where(is_epsilon, EPSILON, values.astype(np.int64) + shift))
             else:
+                check(values < 0, f"the {side} label", values, "labels are 0 or more")
                 labels.append(_looked_up(cursor, side, values, place, table))
         accept = np.flatnonzero(self.final == 0.0)
         weighted = np.flatnonzero((self.final != 0.0) & (self.final < np.inf))

@@ -226,7 +226,10 @@ def symbols_bytes(table: SymbolTable, shift: int = 0) -> bytes:
 
 
 def _string(text: str) -> bytes:
-    raw = text.encode("utf-8", "surrogateescape")
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the symbol {shown(text)} is no text: it has half a surrogate pair") from None
     return _INT32.pack(len(raw)) + raw
 
 

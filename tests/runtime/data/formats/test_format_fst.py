@@ -231,6 +231,20 @@ def test_openfst_and_symbols(tmp_path: Path) -> None:
     assert ag.equal(ag.load(path), GRAPH)
 
 
+def test_symbols_that_are_no_text_and_labels_that_are_none(tmp_path: Path) -> None:
+    half = ag.SymbolTable({"\ud800": 5})
+    for name in ("x.fst", "x.att"):
+        with pytest.raises(InputError, match="half a surrogate pair"):
+            ag.save(tmp_path / name, ag.linear([5]), isymbols=half)
+    with pytest.raises(InputError, match="half a surrogate pair"):
+        ag.save_all(tmp_path / "x.ark", {"a": ag.linear([5])}, isymbols=half)
+    table = ag.SymbolTable({"a": 5})
+    data = write(ag.linear([5]), isymbols=table)
+    at = data.rindex(struct.pack("<ii", 5, 5))
+    with pytest.raises(FormatError, match="the input label is -1"):
+        read(data[:at] + struct.pack("<i", -1) + data[at + 4 :], isymbols=table)
+
+
 @pytest.mark.parametrize(
     "option", [{"arc_type": "lattice4"}, {"fst_type": "compact"}, {"align": 1}, {"arc_type": None}]
 )

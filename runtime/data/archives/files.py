@@ -59,7 +59,7 @@ def load_all(path: str | os.PathLike[str], format: str | None = None, **options:
 
 
 def iter_all(path: str | os.PathLike[str], format: str | None = None, **options: Any) -> Iterator[tuple[str, Graph]]:
-    """Read an archive graph by graph, so that only one of them is in memory at a time.
+    """Read an archive graph by graph, so that only one of them is in memory at a time (of OpenFst's, also the bytes).
 
     Args:
         path: the file.

@@ -188,7 +188,8 @@ def _checked_counts(counts: Any) -> dict[Gram, float]:
     """N-grams with positive counts."""
     form = "a mapping from n-grams, tuples of labels, to how often they occur"
     if not isinstance(counts, Mapping):
-        raise InputError(f"counts is {kind_of(counts)}, but must be {form}", hint="collections.Counter makes one")
+        hint = "collections.Counter makes one; a model in the ARPA form is read by ag.load"
+        raise InputError(f"counts is {kind_of(counts)}, but must be {form}", hint=hint)
     grams: dict[Gram, float] = {}
     lengths: dict[int, Gram] = {}
     for gram, count in counts.items():

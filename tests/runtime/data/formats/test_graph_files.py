@@ -60,7 +60,7 @@ def test_a_format_can_be_named(tmp_path: Path, name: str) -> None:
         assert (tmp_path / "g.txt").read_text(encoding="utf-8") == GRAPH.to_text(name)
 
 
-@for_seeds(400)
+@for_seeds(200)
 def test_damaged_files_of_every_format_are_refused_or_graphs(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     written = [name for name, entry in formats().items() if entry.write is not None]

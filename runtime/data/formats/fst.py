@@ -26,16 +26,24 @@ from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.runtime.data.bare_graph import BareGraph
 from arcgrad.runtime.data.checks import LARGEST
 from arcgrad.runtime.data.formats.base import Format, file_labels, warn_inexact
-from arcgrad.runtime.data.formats.fst_bytes import ARC_TYPES, Cursor, Header, header_bytes, read_symbols
+from arcgrad.runtime.data.formats.fst_bytes import (
+    ARC_TYPES,
+    EXPANDED,
+    MUTABLE,
+    Cursor,
+    Header,
+    const_types,
+    costs_of,
+    header_bytes,
+    properties_of,
+    read_symbols,
+)
 from arcgrad.runtime.data.formats.rebuild import single_start, weighted_finals
 from arcgrad.runtime.data.symbols import SymbolTable
 
 __all__ = ["FORMAT", "FstOptions", "graph_at", "graph_bytes", "read", "write"]
 
 Array = NDArray[Any]
-
-# Stored properties that say how the graph is held; the others come in pairs, "it is" and "it is not".
-_EXPANDED, _MUTABLE = 0x1, 0x2
 
 # So many states are written whether or not they have arcs.
 _STATES = 1 << 24
@@ -204,17 +212,8 @@ def _vector(cursor: Cursor, header: Header) -> _Parts:
     )
 
 
-def _const_types(arc_type: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
-    """A state and an arc as C holds them, padding included."""
-    weight = ARC_TYPES[arc_type]
-    numbers = [(name, "<u4") for name in ("pos", "n_arcs", "n_ieps", "n_oeps")]
-    state = np.dtype([("final", weight), *numbers], align=True)
-    arc = np.dtype([("ilabel", "<i4"), ("olabel", "<i4"), ("cost", weight), ("dst", "<i4")], align=True)
-    return state, arc
-
-
 def _const(cursor: Cursor, header: Header) -> _Parts:
-    state, arc = _const_types(header.arc_type)
+    state, arc = const_types(header.arc_type)
     if header.n_states < 0 or header.n_arcs < 0:
         cursor.fail(f"a const graph has {header.n_states} states and {header.n_arcs} arcs", header.at)
     arrays = []
@@ -293,7 +292,7 @@ def graph_bytes(graph: BareGraph, options: FstOptions, at: int = 0, key: str = "
     labels = [_labels(a[:n_arcs], name, options.shift)[order] for a, name in
               ((graph.ilabel, "ilabel"), (graph.olabel, "olabel"))]  # fmt: skip
     weight = ARC_TYPES[options.arc_type]
-    costs = _costs(graph.arc_weight, options.arc_type)
+    costs = costs_of(graph.arc_weight, options.arc_type)
     if not np.array_equal(costs.astype(np.float64), -graph.arc_weight):
         reasons.append(
             f"weights are rounded to the float32 of arcs of type {options.arc_type} (arc_type='log64' keeps them)"
@@ -305,13 +304,13 @@ def graph_bytes(graph: BareGraph, options: FstOptions, at: int = 0, key: str = "
     final[graph.src[n_arcs:]] = costs[n_arcs:]
     src, dst, cost = src[order], graph.dst[:n_arcs][order], costs[:n_arcs][order]
     counts = np.bincount(src, minlength=n_states)
-    properties = _properties(src, labels[0], labels[1], cost, final)
+    properties = properties_of(src, labels[0], labels[1], cost, final)
     start = int(graph.start[0]) if n_states else -1
     is_const = options.fst_type == "const"
     head = header_bytes(
         options.fst_type,
         options.arc_type,
-        properties | _EXPANDED | (0 if is_const else _MUTABLE),
+        properties | EXPANDED | (0 if is_const else MUTABLE),
         start,
         n_states,
         n_arcs if is_const else 0,
@@ -344,7 +343,7 @@ def _vector_body(final: Array, counts: Array, labels: list[Array], cost: Array, 
 def _const_body(
     final: Array, counts: Array, labels: list[Array], cost: Array, dst: Array, options: FstOptions, at: int
 ) -> bytes:
-    state, arc = _const_types(options.arc_type)
+    state, arc = const_types(options.arc_type)
     states, arcs = np.zeros(len(final), state), np.zeros(len(dst), arc)
     states["final"], states["pos"], states["n_arcs"] = final, np.cumsum(counts) - counts, counts
     src = np.repeat(np.arange(len(final)), counts)
@@ -364,36 +363,6 @@ def _labels(labels: Array, side: str, shift: int) -> Array:
     if not np.all((labels < 0) | ((written >= 1) & (written <= LARGEST))):
         file_labels(labels.tolist(), side, format="OpenFst", epsilon=0, low=1, shift=shift)  # says which
     return written
-
-
-def _costs(weight: Array, arc_type: str) -> Array:
-    dtype = ARC_TYPES[arc_type]
-    if dtype == "<f4":
-        too_large = (np.abs(weight) > np.finfo(np.float32).max) & (weight > -np.inf)
-        if too_large.any():
-            k = int(np.argmax(too_large))
-            raise InputError(
-                f"weight[{k}] is {weight[k]}, which is too large for the float32 of arcs of type {arc_type}",
-                hint="write arc_type='log64'",
-            )
-    costs: Array = (0.0 - weight).astype(dtype)
-    return costs
-
-
-def _properties(src: Array, ilabel: Array, olabel: Array, cost: Array, final: Array) -> int:
-    """The bits of what costs nothing to know; OpenFst finds out the others when it needs them."""
-    same = src[1:] == src[:-1]
-    weighted = bool(np.any((cost != 0.0) & (cost < np.inf))) or bool(np.any((final != 0.0) & (final < np.inf)))
-    facts = (
-        (0x10000, bool(np.array_equal(ilabel, olabel))),  # acceptor
-        (0x400000, bool(np.any((ilabel == 0) & (olabel == 0)))),  # ε:ε arcs
-        (0x1000000, bool(np.any(ilabel == 0))),  # input ε
-        (0x4000000, bool(np.any(olabel == 0))),  # output ε
-        (0x10000000, not np.any(same & (ilabel[1:] < ilabel[:-1]))),  # arcs sorted by input label
-        (0x40000000, not np.any(same & (olabel[1:] < olabel[:-1]))),  # by output label
-        (0x100000000, weighted),
-    )
-    return sum(bit if holds else bit << 1 for bit, holds in facts)
 
 
 def symbols(data: bytes, file: str, side: str, *, shift: int = 0) -> SymbolTable:

@@ -7,20 +7,39 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
 
 from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.grammar.mistakes import counted, shown
 from arcgrad.runtime.data.checks import LARGEST
 from arcgrad.runtime.data.symbols import EPSILON_NAMES, SymbolTable
 
-__all__ = ["ARC_TYPES", "Cursor", "Header", "header_bytes", "read_symbols"]
+__all__ = [
+    "ARC_TYPES",
+    "EXPANDED",
+    "MUTABLE",
+    "Cursor",
+    "Header",
+    "const_types",
+    "costs_of",
+    "header_bytes",
+    "properties_of",
+    "read_symbols",
+]
+
+Array = NDArray[Any]
 
 _FST_MAGIC = 2125659606
 _SYMBOLS_MAGIC = 2125658996
 
 ARC_TYPES = {"standard": "<f4", "log": "<f4", "log64": "<f8"}
 """The arc types whose weights are costs, and how each is stored."""
+
+# Stored properties that say how the graph is held; the others come in pairs, "it is" and "it is not".
+EXPANDED, MUTABLE = 0x1, 0x2
 
 _INT32, _INT64 = struct.Struct("<i"), struct.Struct("<q")
 # Version, flags, properties, start, number of states and of arcs.
@@ -255,3 +274,47 @@ def header_bytes(
         _REST.pack(version, flags, properties, start, n_states, n_arcs),
     ]
     return b"".join(parts + [symbols_bytes(table, shift) for table in tables if table is not None])
+
+
+def const_types(arc_type: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """A state and an arc as C holds them, padding included."""
+    weight = ARC_TYPES[arc_type]
+    numbers = [(name, "<u4") for name in ("pos", "n_arcs", "n_ieps", "n_oeps")]
+    state = np.dtype([("final", weight), *numbers], align=True)
+    arc = np.dtype([("ilabel", "<i4"), ("olabel", "<i4"), ("cost", weight), ("dst", "<i4")], align=True)
+    return state, arc
+
+
+def properties_of(src: Array, ilabel: Array, olabel: Array, cost: Array, final: Array) -> int:
+    """The bits of what costs nothing to know; OpenFst finds out the others when it needs them."""
+    same = src[1:] == src[:-1]
+    weighted = bool(np.any((cost != 0.0) & (cost < np.inf))) or bool(np.any((final != 0.0) & (final < np.inf)))
+    facts = (
+        (0x10000, bool(np.array_equal(ilabel, olabel))),  # acceptor
+        (0x400000, bool(np.any((ilabel == 0) & (olabel == 0)))),  # ε:ε arcs
+        (0x1000000, bool(np.any(ilabel == 0))),  # input ε
+        (0x4000000, bool(np.any(olabel == 0))),  # output ε
+        (0x10000000, not np.any(same & (ilabel[1:] < ilabel[:-1]))),  # arcs sorted by input label
+        (0x40000000, not np.any(same & (olabel[1:] < olabel[:-1]))),  # by output label
+        (0x100000000, weighted),
+    )
+    return sum(bit if holds else bit << 1 for bit, holds in facts)
+
+
+def costs_of(weight: Array, arc_type: str) -> Array:
+    """The costs of weights, as an arc type holds them.
+
+    Raises:
+        InputError: a weight that is too large for float32.
+    """
+    dtype = ARC_TYPES[arc_type]
+    if dtype == "<f4":
+        too_large = (np.abs(weight) > np.finfo(np.float32).max) & (weight > -np.inf)
+        if too_large.any():
+            k = int(np.argmax(too_large))
+            raise InputError(
+                f"weight[{k}] is {weight[k]}, which is too large for the float32 of arcs of type {arc_type}",
+                hint="write arc_type='log64'",
+            )
+    costs: Array = (0.0 - weight).astype(dtype)
+    return costs

@@ -89,7 +89,7 @@ def _cyclic(region: Region) -> _Work:
 def _trellis(region: Region) -> _Work:
     """What `places` lays out."""
     fixed, frame = work_sizes(region.ints)
-    return (fixed, 16), (frame, 0)
+    return (fixed, max(region.fixed_work[1], 16)), (frame, region.frame_work[1])
 
 
 def _frames(_: Region) -> _Work:

@@ -1,7 +1,8 @@
 """Where the kernels of expectations over dense compositions keep what in their workspace.
 
-Everything but the rows that blocks begin with is of fixed size: frames are taken in blocks of `LONGEST`, forward, and
-backward after a block's rows were computed again. Full matrices (``matrix``) take the place of these rows.
+``rows`` works for all: everything but the rows that blocks begin with is of fixed size: frames are taken in blocks of
+`LONGEST`, forward, and backward after a block's rows were computed again. Full matrices (``matrix``) take the place
+of these rows; where ``linear`` is tried first, the workspace is that of ``trellis_log``, and more behind it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,20 @@ from __future__ import annotations
 from arcgrad.compiler.graphs.topology import IntArray
 from arcgrad.runtime.jit.declare import helper
 from arcgrad.runtime.kernels.trellis import trellis_format as T
+from arcgrad.runtime.kernels.trellis.blocks import FEWEST, KEPT, START_ROWS, columns_width, eights
+from arcgrad.runtime.kernels.trellis.blocks import LONGEST as LONGEST_LOG
 
 __all__ = [
     "AHEAD",
     "ARCS",
+    "BY_LINEAR",
+    "BY_MATRIX",
+    "BY_ROWS",
     "COARSE",
     "END_ROWS",
     "EXPONENT",
     "FLOWS",
-    "IS_MATRIX",
+    "HOW",
     "LONGEST",
     "MEAN",
     "SCALARS",
@@ -28,6 +34,13 @@ __all__ = [
     "block_places",
     "column_places",
     "flow_place",
+    "is_linear",
+    "linear_arcs",
+    "linear_columns",
+    "linear_end",
+    "linear_means",
+    "linear_states",
+    "log_size",
     "matrix_frames",
     "matrix_places",
     "matrix_sizes",
@@ -43,8 +56,11 @@ LONGEST = 32
 SCALARS = 8
 """Numbers at the begin."""
 
-SCORE, AHEAD, IS_MATRIX = 0, 1, 2
-"""Scalars: 1 where there is a path, else 0; the expectation; 1 where it was computed by ``matrix``, else 0."""
+SCORE, AHEAD, HOW = 0, 1, 2
+"""Scalars: 1 where there is a path, else 0; the expectation; and by what it was computed:"""
+
+BY_ROWS, BY_MATRIX, BY_LINEAR = 0.0, 1.0, 2.0
+"""``rows``, ``matrix`` or ``linear``."""
 
 EXPONENT, COARSE, MEAN, SHIFTS = 1, 2, 3, 2
 """A row: its states' forward scores, mantissas first, in three arrays, as ``scaled`` explains them; what is expected of
@@ -139,10 +155,68 @@ def matrix_frames(region, frame):
     return at, at + states, at + 2 * states, at + 3 * states
 
 
+@helper
+def log_size(region, n_frames):
+    """Numbers of the workspace of ``trellis_log``, and the scalars before it."""
+    stride = eights(region, T.STRIDE)
+    frame = columns_width(region) + 2 + (START_ROWS * stride + FEWEST - 1) // FEWEST
+    fixed = eights(region, T.FRAMES) + KEPT + KEPT // FEWEST + (4 + 2 * START_ROWS) * stride + 16
+    return SCALARS + fixed + n_frames * frame
+
+
+@helper
+def linear_arcs(region, n_frames):
+    """Where ``linear`` keeps the arcs' values, and sums of the derivatives with respect to weights and values."""
+    at = log_size(region, n_frames)
+    return at, at + region[T.N_ARCS], at + 2 * region[T.N_ARCS]
+
+
+@helper
+def linear_columns(region, n_frames):
+    """Places of the values of a block's columns, and of the derivatives with respect to columns and these."""
+    at = log_size(region, n_frames) + 3 * region[T.N_ARCS]
+    size = LONGEST_LOG * region[T.N_SLOTS]
+    return at, at + size, at + 2 * size
+
+
+@helper
+def linear_states(region, n_frames):
+    """Place of visits and surprises, and of those before; and of the means that each block begins with."""
+    at, _, _ = linear_columns(region, n_frames)
+    return at + 3 * LONGEST_LOG * region[T.N_SLOTS]
+
+
+@helper
+def linear_means(region, n_frames, block, frame):
+    """Place of a block's rows of means: of its own where all are few, else where every block's are."""
+    stride = eights(region, T.STRIDE)
+    at = linear_states(region, n_frames) + (4 + n_frames // FEWEST + 3) * stride
+    if n_frames * stride > KEPT:
+        return at
+    return at + (frame + block) * stride
+
+
+@helper
+def linear_end(region, n_frames):
+    """Numbers of the workspace that ``linear`` needs."""
+    stride = eights(region, T.STRIDE)
+    rows = max((LONGEST_LOG + 2) * stride, KEPT + KEPT // FEWEST + 4 * stride)
+    return linear_states(region, n_frames) + (4 + n_frames // FEWEST + 3) * stride + rows
+
+
 def work_sizes(region: IntArray) -> tuple[int, int]:
     """Numbers of the workspace: whatever the frames, and more for each frame."""
     rows, each = int(start_place(region, 2)), -(-int(row_size(region)) // LONGEST)
     if region[T.INNER_LOOP] == T.MATRIX:
         rows = max(rows, int(matrix_frames(region, 1)[0]))
         each = max(each, MATRIX_ROWS * int(matrix_sizes(region)[0]) + FRAME_SCALARS)
+    if is_linear(region):
+        none, some = int(linear_end(region, 0)), int(linear_end(region, FEWEST))
+        rows, each = max(rows, none), max(each, -(-(some - none) // FEWEST))
     return rows, each
+
+
+@helper
+def is_linear(region):
+    """Whether ``linear`` may be tried."""
+    return region[T.N_EMITTING] == region[T.N_ARCS]

@@ -5,8 +5,20 @@ The functions for float64 and float32 frames read and write frames, block by blo
 
 from __future__ import annotations
 
+from math import inf
+
+import numpy as np
+
 from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.entries import FRAMES_BACKWARD, FRAMES_FORWARD, add_to_entries, gather_weights, is_stopped
+from arcgrad.runtime.kernels.expectation.linear import (
+    all_fast,
+    begin_means,
+    block_end,
+    finish_means,
+    linear_back,
+    linear_forward,
+)
 from arcgrad.runtime.kernels.expectation.matrix import (
     begin_matrix,
     finish_matrix,
@@ -14,7 +26,21 @@ from arcgrad.runtime.kernels.expectation.matrix import (
     matrix_forward,
     matrix_sums,
 )
-from arcgrad.runtime.kernels.expectation.places import AHEAD, IS_MATRIX, LONGEST, SCORE, arc_place, column_places
+from arcgrad.runtime.kernels.expectation.places import (
+    AHEAD,
+    BY_LINEAR,
+    BY_MATRIX,
+    BY_ROWS,
+    HOW,
+    LONGEST,
+    SCALARS,
+    SCORE,
+    arc_place,
+    column_places,
+    is_linear,
+    linear_arcs,
+    linear_columns,
+)
 from arcgrad.runtime.kernels.expectation.rows import (
     begin_rows,
     block_back,
@@ -23,6 +49,8 @@ from arcgrad.runtime.kernels.expectation.rows import (
     next_block,
 )
 from arcgrad.runtime.kernels.trellis import trellis_format as T
+from arcgrad.runtime.kernels.trellis.blocks import FIRST_FRAME, N_BLOCKS
+from arcgrad.runtime.kernels.trellis.trellis_log import log_forward
 from arcgrad.runtime.kernels.values import add_to_values, gather_values
 
 __all__ = [
@@ -58,16 +86,21 @@ def load_columns(region, frames, work, begin, count, to):
 
 
 @helper
-def load_block(region, frames, values, work, begin, count, surprisals):
-    """Write a block's columns, and their values: zeros where there are none."""
-    n_slots = region[T.N_SLOTS]
-    columns, column_values, _, _ = column_places(region)
-    load_columns(region, frames, work, begin, count, columns)
+def load_values(region, values, work, begin, count, to, surprisals):
+    """Write the values of so many frames' columns, zeros where there are none."""
     if surprisals or len(values) == 0:
-        for k in range(column_values, column_values + count * n_slots):
+        for k in range(to, to + count * region[T.N_SLOTS]):
             work[k] = 0.0
     else:
-        load_columns(region, values, work, begin, count, column_values)
+        load_columns(region, values, work, begin, count, to)
+
+
+@helper
+def load_block(region, frames, values, work, begin, count, surprisals):
+    """Write a block's columns, and their values."""
+    columns, column_values, _, _ = column_places(region)
+    load_columns(region, frames, work, begin, count, columns)
+    load_values(region, values, work, begin, count, column_values, surprisals)
 
 
 @helper
@@ -97,15 +130,45 @@ def run_matrix(region, leaves, frames, values, work, iwork):
 
 
 @helper
+def run_linear(region, leaves, values, n_frames, work, iwork, surprisals):
+    """Compute what is expected by ``linear``, after the log score; whether it is exact and finite."""
+    fits = all_fast(iwork)
+    if fits and not surprisals:
+        at, end, _ = linear_arcs(region, n_frames)
+        gather_values(region, 0, leaves, work[at:end])
+    if fits:
+        begin_means(region, work, n_frames)
+    block = 0
+    begin = np.int64(0)
+    while fits and begin < n_frames:
+        end = block_end(iwork, n_frames, block)
+        column_values, _, _ = linear_columns(region, n_frames)
+        load_values(region, values, work, begin, end - begin, column_values, surprisals)
+        fits = linear_forward(region, work, iwork, n_frames, block, begin, end - begin, surprisals)
+        begin = end
+        block += 1
+    return fits
+
+
+@helper
 def forward(region, leaves, frames, values, work, iwork, surprisals):
     """The expectation; that of −log of the path's probability where values are ``surprisals``."""
     n_frames = len(frames)
-    work[SCORE] = work[AHEAD] = work[IS_MATRIX] = 0.0
+    work[SCORE] = work[AHEAD] = 0.0
+    work[HOW] = BY_ROWS
     if region[T.N_STATES] == 0:
         return 0.0
     if not surprisals and region[T.INNER_LOOP] == T.MATRIX and run_matrix(region, leaves, frames, values, work, iwork):
-        work[IS_MATRIX] = 1.0
+        work[HOW] = BY_MATRIX
         return finish_matrix(region, work, n_frames)
+    if is_linear(region) and n_frames > 0:
+        score = log_forward(region, leaves, frames, work[SCALARS:], iwork, 1.0)
+        if score == -inf or is_stopped(iwork):
+            work[SCORE] = 0.0
+            return 0.0
+        if run_linear(region, leaves, values, n_frames, work, iwork, surprisals):
+            work[HOW] = BY_LINEAR
+            return finish_means(region, work, iwork, n_frames, surprisals)
     begin_rows(region, work, leaves, surprisals)
     for block in range((n_frames + LONGEST - 1) // LONGEST if n_frames > 0 else 1):
         if is_stopped(iwork):
@@ -135,12 +198,30 @@ def backward(
 ):
     """The way back, which leaves arcs' derivatives in the workspace, and adds to frames' gradients; whether it was."""
     n_frames = len(frames)
-    is_matrix = not surprisals and work[IS_MATRIX] == 1.0
     if work[SCORE] == 0.0:
         return False
+    if work[HOW] == BY_LINEAR:
+        _, by_weight, by_value = linear_arcs(region, n_frames)
+        for k in range(by_weight, by_value + region[T.N_ARCS]):
+            work[k] = 0.0
+        end = np.int64(n_frames)
+        column_values, to_columns, to_values = linear_columns(region, n_frames)
+        for back in range(iwork[N_BLOCKS]):
+            if is_stopped(iwork):
+                return False
+            block = iwork[N_BLOCKS] - 1 - back
+            first = np.int64(iwork[FIRST_FRAME + 2 * block])
+            load_values(region, values, work, first, end - first, column_values, surprisals)
+            linear_back(region, work, iwork, n_frames, block, first, end - first, surprisals)
+            if want_frames:
+                add_columns(region, work, to_columns, first, end - first, cotangent, frames_gradient)
+            if want_values:
+                add_columns(region, work, to_values, first, end - first, cotangent, values_gradient)
+            end = first
+        return True
     for k in range(arc_place(region, 4), arc_place(region, 6)):
         work[k] = 0.0
-    _, _, by_column, by_value = column_places(region)
+    _, _, by_column, by_column_value = column_places(region)
     n_blocks = (n_frames + LONGEST - 1) // LONGEST if n_frames > 0 else 1
     for back in range(n_blocks):
         if is_stopped(iwork):
@@ -149,17 +230,26 @@ def backward(
         begin = block * LONGEST
         count = min(LONGEST, n_frames - begin)
         load_block(region, frames, values, work, begin, count, surprisals)
-        if is_matrix:
+        if work[HOW] == BY_MATRIX:
             matrix_back(region, work, begin, count, want_weights)
         else:
             block_back(region, work, block, count, surprisals)
         if want_frames:
             add_columns(region, work, by_column, begin, count, cotangent, frames_gradient)
         if want_values:
-            add_columns(region, work, by_value, begin, count, cotangent, values_gradient)
-    if is_matrix and want_weights:
+            add_columns(region, work, by_column_value, begin, count, cotangent, values_gradient)
+    if work[HOW] == BY_MATRIX and want_weights:
         matrix_sums(region, work)
     return True
+
+
+@helper
+def arc_sums(region, work, n_frames):
+    """Places of the arcs' derivatives with respect to weights and values."""
+    if work[HOW] == BY_LINEAR:
+        _, by_weight, by_value = linear_arcs(region, n_frames)
+        return by_weight, by_value
+    return arc_place(region, 4), arc_place(region, 5)
 
 
 def _expectation_forward(region, leaves, frames, values, work, iwork, sign):
@@ -177,9 +267,10 @@ def _expectation_backward(
         want_values, False,
     )  # fmt: skip
     if done and want_weights:
+        by_weight, by_value = arc_sums(region, work, len(frames))
         for arc in range(region[T.N_ARCS]):
-            add_to_entries(region, arc, cotangent * work[arc_place(region, 4) + arc], gradient)
-            add_to_values(region, 0, arc, cotangent * work[arc_place(region, 5) + arc], gradient)
+            add_to_entries(region, arc, cotangent * work[by_weight + arc], gradient)
+            add_to_values(region, 0, arc, cotangent * work[by_value + arc], gradient)
 
 
 def _entropy_forward(region, leaves, frames, work, iwork, sign):
@@ -206,8 +297,9 @@ def _entropy_backward(
         True,
     )
     if done and want_weights:
+        by_weight, _ = arc_sums(region, work, len(frames))
         for arc in range(region[T.N_ARCS]):
-            add_to_entries(region, arc, cotangent * work[arc_place(region, 4) + arc], gradient)
+            add_to_entries(region, arc, cotangent * work[by_weight + arc], gradient)
 
 
 _FLOAT64, _FLOAT32 = "float64[:, ::1]", "float32[:, ::1]"

@@ -55,6 +55,7 @@ ALIKE = 100.0
 """Bits between the columns of several frames up to which these get one shift."""
 
 __all__ = [
+    "log_forward",
     "trellis_log_backward",
     "trellis_log_backward_float32",
     "trellis_log_forward",
@@ -229,6 +230,9 @@ def _backward(
     if want_weights:
         add_weights(region, work, cotangent, gradient)
 
+
+log_forward = helper(_forward)
+"""The same within other kernels."""
 
 trellis_log_forward = kernel(FRAMES_FORWARD.replace("FRAMES", "float64[:, ::1]"))(_forward)
 trellis_log_forward_float32 = kernel(FRAMES_FORWARD.replace("FRAMES", "float32[:, ::1]"))(_forward)

@@ -15,6 +15,7 @@ from arcgrad.compiler.graphs.orders import topological_order
 from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.kernels.expectation.places import LONGEST
+from arcgrad.runtime.kernels.trellis.blocks import KEPT
 from arcgrad.runtime.reference.exact_weights import in_units
 from arcgrad.runtime.reference.expectations import entropy, expectation
 from arcgrad.runtime.regions import pack_frames, pack_trellis
@@ -193,6 +194,54 @@ def test_full_matrices(seed: int, dtype: type) -> None:
         case.local[n:] += 1e6
     case.frames, case.values = case.frames.astype(dtype), case.values.astype(dtype)
     case.check("expectation")
+
+
+def test_more_frames_than_rows_are_kept() -> None:
+    """Rows, and what is expected by row, are computed again for the way back; against differences of the log kernel."""
+    rng = np.random.default_rng(5)
+    n_states, n_frames, n_columns = 300, 290, 4
+    src, dst = rng.integers(0, n_states, (2, 4 * n_states))
+    graph = Topology.make(n_states, src, dst, rng.integers(0, n_columns, len(src)), None, [0, 1], np.arange(50))
+    n = graph.n_arcs
+    weights, values = rng.normal(size=(2, n))
+    frames, frame_values = rng.normal(size=(2, n_frames, n_columns))
+    packed = pack_trellis(graph, Selection.identity(0, n), OFFSETS, "input", n_columns, "log")
+    assert packed.n_states * n_frames > KEPT
+    step = 1e-5
+    up = run(packed, weights + step * values, frames + step * frame_values)
+    down = run(packed, weights - step * values, frames - step * frame_values)
+    selection = Selection.identity(0, n)
+    own = Selection(selection.offsets, selection.leaf, selection.arc + np.int32(n))
+    region = with_values(packed, "expectation", [own], OFFSETS)
+    found = run(region, np.concatenate([weights, values]), frames, values=frame_values)
+    assert found.value == pytest.approx((up.value - down.value) / (2 * step), rel=1e-7)
+    by_weight = (up.gradient - down.gradient) / (2 * step)
+    np.testing.assert_allclose(found.gradient[:n], by_weight, rtol=1e-5, atol=1e-5)
+    middle = run(packed, weights, frames)
+    np.testing.assert_allclose(found.gradient[n:], middle.gradient, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.values_gradient, middle.frames_gradient, rtol=1e-9, atol=1e-9)
+    by_frames = (up.frames_gradient - down.frames_gradient) / (2 * step)
+    np.testing.assert_allclose(found.frames_gradient, by_frames, rtol=1e-5, atol=1e-5)
+    # The entropy's derivative along its own weights: −Var(log p).
+    entropy_region = with_values(packed, "entropy", [], OFFSETS)
+    found = run(entropy_region, weights, frames)
+    up = run(entropy_region, weights * (1 + step), frames * (1 + step))
+    down = run(entropy_region, weights * (1 - step), frames * (1 - step))
+    along = float(found.gradient @ weights + np.sum(found.frames_gradient * frames))
+    assert along == pytest.approx((up.value - down.value) / (2 * step), rel=1e-5)
+
+
+@pytest.mark.parametrize("graph", [alignment_graph([1, 2, 2, 3, 4, 4, 1]), chain(3)])
+@for_seeds(8)
+def test_scores_that_need_slow_frames(seed: int, graph: Topology) -> None:
+    rng = np.random.default_rng(seed)
+    case = long_case(rng, graph, 5, 40, scale=float(rng.choice([1.0, 30.0, 300.0])))
+    if seed % 2:
+        case.frames[rng.random(case.frames.shape) < 0.05] = -1e4
+    if seed % 4 == 2:
+        case.values[int(rng.integers(40)), :] = -math.inf
+    case.check("expectation")
+    case.check("entropy")
 
 
 def test_tags_that_fall_out_of_range_and_come_back() -> None:

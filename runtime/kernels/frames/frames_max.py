@@ -34,7 +34,7 @@ def _forward(region, leaves, frames, work, iwork, sign):
         # A frame without a column leaves no path, whatever the others hold.
         score = -inf if choice < 0 or score == -inf else score + best
     iwork[_LENGTH] = 0 if score == -inf else n_frames
-    return sign * score
+    return sign * score + 0.0
 
 
 def _backward(

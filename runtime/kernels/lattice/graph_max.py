@@ -360,7 +360,7 @@ def graph_max_forward(region, leaves, work, iwork, sign):
             score < inf
             and walk_without_ties(starts, row_pointers, destinations, arc_weights, values, score, iwork[path:])
         ):
-            return sign * score
+            return sign * score + 0.0
     if line >= 0:
         for arc in range(n_arcs):
             work[arc] = arc_weights[arc]
@@ -379,7 +379,7 @@ def graph_max_forward(region, leaves, work, iwork, sign):
             return nan
     if score > -inf and not walk(region, work, best, iwork, lengths, n_states, path, score == inf):
         return nan
-    return sign * score
+    return sign * score + 0.0
 
 
 @kernel(GRAPH_BACKWARD)

@@ -76,7 +76,7 @@ def _forward(region, leaves, frames, work, iwork, sign):
             best = work[previous + state]
             end = state
     iwork[_END] = end
-    return sign * best
+    return sign * best + 0.0
 
 
 def _backward(

@@ -3,16 +3,18 @@
 The log kernel's forward pass leaves rows of mantissas, block by block, with factors and columns that multiply them
 (``trellis.blocks`` proves that they keep their digits). An arc's share in its end's mantissa is what ``rows`` computes
 with an exponent for each number; the rest is as there. Where a block was computed slowly, where there are ε arcs, and
-where values are infinite, ``rows`` is asked.
+where values are infinite, ``rows`` is asked. The entropy is the score less the expected weight, as long as weights are
+ordinary: their sums then lose less than the digits that count.
 """
 
 from __future__ import annotations
 
-from math import inf, log
+from math import inf
 
 import numpy as np
 
 from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.entries import ORDINARY
 from arcgrad.runtime.kernels.expectation.places import (
     AHEAD,
     SCALARS,
@@ -40,7 +42,16 @@ from arcgrad.runtime.kernels.trellis.blocks import (
 from arcgrad.runtime.kernels.trellis.rescaling import fill_factors
 from arcgrad.runtime.kernels.trellis.trellis_forward import SLOWLY, UNIFORMLY, run_block
 
-__all__ = ["all_fast", "begin_means", "block_end", "finish_means", "linear_back", "linear_forward"]
+__all__ = [
+    "all_fast",
+    "begin_means",
+    "block_end",
+    "columns_as_values",
+    "finish_means",
+    "linear_back",
+    "linear_forward",
+    "weights_as_values",
+]
 
 _NEGLIGIBLE = 1e-290
 """Visits below this are dropped."""
@@ -62,6 +73,34 @@ def all_fast(iwork):
     for block in range(iwork[N_BLOCKS]):
         fast = fast and iwork[HOW + 2 * block] != SLOWLY
     return fast
+
+
+@helper
+def weights_as_values(region, work, n_frames):
+    """Make the arcs' weights values with the other sign, 0 where there is no arc; whether all are ordinary."""
+    at, _, _ = linear_arcs(region, n_frames)
+    _, shifts, _, _ = frame_places(region, n_frames)
+    ordinary = True
+    for arc in range(region[T.N_ARCS]):
+        weight = work[SCALARS + arc]
+        ordinary = ordinary and (weight == -inf or abs(weight) <= ORDINARY)
+        work[at + arc] = -weight if weight > -inf else 0.0
+    for frame in range(n_frames):
+        ordinary = ordinary and abs(work[SCALARS + shifts + frame]) <= ORDINARY
+    return ordinary
+
+
+@helper
+def columns_as_values(region, frames, work, begin, count, to):
+    """Make so many frames' columns, less their shift, values with the other sign; 0 where they are absent."""
+    _, shifts, _, _ = frame_places(region, len(frames))
+    used = region[T.SLOT_COLUMNS]
+    for frame in range(begin, begin + count):
+        shift = work[SCALARS + shifts + frame]
+        for slot in range(region[T.N_SLOTS]):
+            column = frames[frame, region[used + slot]]
+            work[to + slot] = shift - column if column > -inf else 0.0
+        to += region[T.N_SLOTS]
 
 
 @helper
@@ -101,8 +140,8 @@ def keep_means(region, work, n_frames, block, row):
         store(work, to + k, load(work, row + k))
 
 
-@kernel("boolean(const int32[::1], float64[::1], int64, int64, int64, int64, int64, int64, boolean)", internal=True)
-def rows_of_means(region, work, n_frames, begin, count, rows, values, means, surprisals):
+@kernel("boolean(const int32[::1], float64[::1], int64, int64, int64, int64, int64, int64)", internal=True, lazy=True)
+def rows_of_means(region, work, n_frames, begin, count, rows, values, means):
     """What is expected of the ways to each state, row by row from the block's first; whether all of it is finite."""
     _, stride, _, _ = vector_places(region)
     _, _, factors, _ = weight_places(region)
@@ -113,6 +152,7 @@ def rows_of_means(region, work, n_frames, begin, count, rows, values, means, sur
     n_slots = entry(region, T.N_SLOTS)
     pad, places, sources = entry(region, T.PAD), entry(region, T.ARC_FACTORS), entry(region, T.ARC_SOURCES)
     slots, emitting = entry(region, T.ARC_SLOTS), entry(region, T.EMITTING)
+    state_slots = entry(region, T.STATE_SLOTS)
     arc_values, _, _ = linear_arcs(region, n_frames)
     finite = True
     for frame in range(count):
@@ -125,18 +165,15 @@ def rows_of_means(region, work, n_frames, begin, count, rows, values, means, sur
             score = number(work, after + state)
             if score == 0.0:
                 continue
+            shared = entry(region, state_slots + state)  # the only slot of its arcs, or −1
             total = 0.0
             for arc in range(entry(region, emitting + state), entry(region, emitting + state + 1)):
                 source = entry(region, sources + arc)
-                slot = entry(region, slots + arc)
+                slot = shared if shared >= 0 else entry(region, slots + arc)
                 share = number(work, factors + entry(region, places + arc)) * number(work, before + source)
                 share *= number(work, columns + slot)
-                value = number(work, mean_before + source)
-                if surprisals:
-                    value -= log(share / score) if share > 0.0 else 0.0
-                else:
-                    value += number(work, arc_values + arc) + number(work, values + slot)
-                total += share * value
+                value = number(work, arc_values + arc) + number(work, values + slot)
+                total += share * (value + number(work, mean_before + source))
             total /= score
             finite = finite and abs(total) < inf
             put(work, mean_after + state, total)
@@ -145,14 +182,14 @@ def rows_of_means(region, work, n_frames, begin, count, rows, values, means, sur
     return finite
 
 
-@kernel(f"boolean({_PLACE}, int64, int64, int64, int64, boolean)", internal=True)
-def linear_forward(region, work, iwork, n_frames, block, begin, count, surprisals):
+@kernel(f"boolean({_PLACE}, int64, int64, int64, int64)", internal=True, lazy=True)
+def linear_forward(region, work, iwork, n_frames, block, begin, count):
     """A block, whose columns' values are there; whether it is finite."""
     _, stride, _, _ = vector_places(region)
     rows = log_rows(region, work, iwork, n_frames, block, begin, count)
     values, _, _ = linear_columns(region, n_frames)
     means = linear_means(region, n_frames, block, begin)
-    finite = rows_of_means(region, work, n_frames, begin, count, rows, values, means, surprisals)
+    finite = rows_of_means(region, work, n_frames, begin, count, rows, values, means)
     last = means + count * stride
     keep_means(region, work, n_frames, block + 1, last)
     following = linear_means(region, n_frames, block + 1, begin + count)
@@ -161,10 +198,10 @@ def linear_forward(region, work, iwork, n_frames, block, begin, count, surprisal
     return finite
 
 
-@kernel(f"float64({_PLACE}, int64, boolean)", internal=True)
+@kernel(f"float64({_PLACE}, int64, boolean)", internal=True, lazy=True)
 def finish_means(region, work, iwork, n_frames, surprisals):
     """The expectation, and the visits and surprises with which the way back begins."""
-    row, stride, _, _ = vector_places(region)
+    row, stride, _, score = vector_places(region)
     visits = linear_states(region, n_frames)
     surprises = visits + stride
     pad = region[T.PAD]
@@ -174,23 +211,24 @@ def finish_means(region, work, iwork, n_frames, surprisals):
     for k in range(region[T.N_ACCEPTS]):
         state = region[region[T.ACCEPTS] + k]
         share = work[SCALARS + row + pad + state]
-        if share > 0.0:
-            own = -log(share) if surprisals else 0.0
-            expected += share * (own + work[means + state])
-            work[visits + pad + state] = share
+        work[visits + pad + state] = share
+        expected += share * work[means + state]
     for k in range(region[T.N_ACCEPTS]):
         state = region[region[T.ACCEPTS] + k]
         share = work[visits + pad + state]
-        if share > 0.0:
-            own = -log(share) if surprisals else 0.0
-            work[surprises + pad + state] = share * (own + work[means + state] - expected)
+        work[surprises + pad + state] = share * (work[means + state] - expected)
+    if surprisals:  # −log p(path) is the score less the path's weight
+        expected += work[SCALARS + score]
+        _, shifts, _, _ = frame_places(region, n_frames)
+        for frame in range(n_frames):
+            expected -= work[SCALARS + shifts + frame]
     work[SCORE] = 1.0
     work[AHEAD] = expected
     return expected
 
 
-@kernel(f"void({_PLACE}, int64, int64, int64, int64, boolean)", internal=True)
-def linear_back(region, work, iwork, n_frames, block, begin, count, surprisals):
+@kernel(f"void({_PLACE}, int64, int64, int64, int64)", internal=True, lazy=True)
+def linear_back(region, work, iwork, n_frames, block, begin, count):
     """The way back through a block, whose columns' values are there; derivatives of columns are written."""
     _, stride, _, _ = vector_places(region)
     _, _, factors, _ = weight_places(region)
@@ -205,9 +243,10 @@ def linear_back(region, work, iwork, n_frames, block, begin, count, surprisals):
         start = linear_states(region, n_frames) + (4 + block) * stride
         for k in range(0, stride, 8):
             store(work, means + k, load(work, start + k))
-        rows_of_means(region, work, n_frames, begin, count, rows, values, means, surprisals)
+        rows_of_means(region, work, n_frames, begin, count, rows, values, means)
     pad, places, sources = entry(region, T.PAD), entry(region, T.ARC_FACTORS), entry(region, T.ARC_SOURCES)
     slots, emitting = entry(region, T.ARC_SLOTS), entry(region, T.EMITTING)
+    state_slots = entry(region, T.STATE_SLOTS)
     arc_values, by_weight, by_value = linear_arcs(region, n_frames)
     states = linear_states(region, n_frames)
     for back in range(count):
@@ -227,25 +266,27 @@ def linear_back(region, work, iwork, n_frames, block, begin, count, surprisals):
             flow, score = number(work, visits + state), number(work, after + state)
             if flow < _NEGLIGIBLE or score == 0.0:
                 continue
+            shared = entry(region, state_slots + state)  # the only slot of its arcs, or −1
             inverse = 1.0 / score
             later, mean = number(work, surprises + state), number(work, mean_after + state)
             for arc in range(entry(region, emitting + state), entry(region, emitting + state + 1)):
                 source = entry(region, sources + arc)
-                slot = entry(region, slots + arc)
+                slot = shared if shared >= 0 else entry(region, slots + arc)
                 share = number(work, factors + entry(region, places + arc)) * number(work, before + source)
                 share *= number(work, column + slot) * inverse
-                value = number(work, mean_before + source) - mean
-                if surprisals:
-                    value -= log(share) if share > 0.0 else 0.0
-                else:
-                    value += number(work, arc_values + arc) + number(work, value_at + slot)
-                pulled = share * (later + flow * value)
+                value = number(work, arc_values + arc) + number(work, value_at + slot)
+                surprise = (value + number(work, mean_before + source)) - mean
+                pulled = share * (later + flow * surprise)
                 share *= flow
                 put(work, earlier + source, number(work, earlier + source) + share)
                 put(work, earlier_surprises + source, number(work, earlier_surprises + source) + pulled)
                 put(work, by_weight + arc, number(work, by_weight + arc) + pulled)
                 put(work, by_value + arc, number(work, by_value + arc) + share)
-                put(work, to_column + slot, number(work, to_column + slot) + pulled)
-                put(work, to_value + slot, number(work, to_value + slot) + share)
+                if shared < 0:
+                    put(work, to_column + slot, number(work, to_column + slot) + pulled)
+                    put(work, to_value + slot, number(work, to_value + slot) + share)
+            if shared >= 0:
+                put(work, to_column + shared, number(work, to_column + shared) + later)
+                put(work, to_value + shared, number(work, to_value + shared) + flow)
         for k in range(0, 2 * stride, 8):
             store(work, states + k, load(work, states + 2 * stride + k))

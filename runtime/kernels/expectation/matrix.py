@@ -1,6 +1,6 @@
 """Expectations over dense compositions whose states are all entered from the same ones: products with full matrices.
 
-What ``rows`` does for all graphs, in linear numbers with one scale for a frame, for the values of an expectation. With
+What ``rows`` does for all graphs, in linear numbers with one scale for a frame. With
 M the factors exp(weight), a frame multiplies the forward scores α by M and by its columns, and so does it with α · U,
 U being what is expected of the ways to a state; values of arcs add the product of M × values with α. The way back has
 three such products, too, and derivatives of arcs are sums over frames of products of a number for each end and one for
@@ -8,13 +8,14 @@ each source, so that all inner loops are multiplications and additions of vector
 kept: what competes stays small.
 
 **When that is exact.** Factors are 0, where an arc is absent, or at least 2^−300 of the greatest, and so are columns;
-forward scores are 0 or at least 2^−360 of a frame's greatest. Then no product is below 2^−960, and nothing is lost but
-what is rounded. What is not so, or has no path, is left to ``rows``, and so are values that are infinite or large.
+forward scores are 0 or at least 2^−360 of a frame's greatest. Then no product is below 2^−960, and nothing is lost
+but what is rounded. The entropy is the score less the expected weight, both of weights within these bounds. What is
+not so, or has no path, is left to ``rows``, and so are values that are infinite or large.
 """
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, log
 
 from arcgrad.runtime.jit.declare import helper, kernel
 from arcgrad.runtime.kernels.entries import ORDINARY
@@ -76,8 +77,8 @@ def end_rows(region, column):
     return at, at + ends, at + 2 * ends, at + 3 * ends
 
 
-@kernel(f"boolean({_PLACE})", internal=True)
-def begin_matrix(region, work):
+@kernel(f"boolean({_PLACE}, boolean)", internal=True, lazy=True)
+def begin_matrix(region, work, surprisals):
     """Factors, of gathered weights, and their products with values; and the first row. Whether they may be used."""
     n_arcs = region[T.N_ARCS]
     states, _, n_factors = matrix_sizes(region)
@@ -94,6 +95,8 @@ def begin_matrix(region, work):
         weight = work[weights + arc] - top
         if weight == -inf:
             continue
+        if surprisals:
+            work[values + arc] = -weight
         if weight < -_RANGE or not abs(work[values + arc]) < _LARGE:
             return False
         factor = exponential(weight)
@@ -111,7 +114,7 @@ def begin_matrix(region, work):
 
 
 @helper
-def exponentiate_columns(region, work, column):
+def exponentiate_columns(region, work, column, surprisals):
     """A frame's columns and values by the ends that take them; whether they may be taken so."""
     n_slots = region[T.N_SLOTS]
     _, ends, _ = matrix_sizes(region)
@@ -131,7 +134,7 @@ def exponentiate_columns(region, work, column):
     for row in range(region[table + T.MATRIX_ROWS]):
         slot = region[slots + row]
         below = number(work, columns + slot) - top
-        value = number(work, values + slot)
+        value = -below if surprisals else number(work, values + slot)
         absent = below == -inf
         fits = fits and (absent or (below >= -_RANGE and abs(value) < _LARGE))
         put(work, to_columns + row, 0.0 if absent else exponential(below))
@@ -167,8 +170,8 @@ def multiply(region, work, scores, products, to, to_products):
         put(work, to_products + row + 1, sum_of(mean1 + other1))
 
 
-@kernel(f"boolean({_PLACE}, int64, int64)", internal=True)
-def matrix_forward(region, work, begin, count):
+@kernel(f"boolean({_PLACE}, int64, int64, boolean)", internal=True, lazy=True)
+def matrix_forward(region, work, begin, count, surprisals):
     """A block's frames, whose columns are there, from frame ``begin`` on; whether they keep within bounds."""
     states, ends, _ = matrix_sizes(region)
     table = region[T.TABLE]
@@ -177,7 +180,7 @@ def matrix_forward(region, work, begin, count):
     weighted = totals + ends
     zero, none, one = broadcast(0.0), broadcast(inf), broadcast(1.0)
     for column in range(count):
-        if not exponentiate_columns(region, work, column):
+        if not exponentiate_columns(region, work, column, surprisals):
             return False
         columns, values, _, _ = end_rows(region, column)
         scores, products, _, _ = matrix_frames(region, begin + column)
@@ -216,8 +219,8 @@ def matrix_forward(region, work, begin, count):
     return True
 
 
-@kernel(f"float64({_PLACE}, int64)", internal=True)
-def finish_matrix(region, work, n_frames):
+@kernel(f"float64({_PLACE}, int64, boolean)", internal=True, lazy=True)
+def finish_matrix(region, work, n_frames, surprisals):
     """The expectation, and the visits and surprises with which the way back begins."""
     states, ends, _ = matrix_sizes(region)
     _, scratch, _, _ = matrix_places(region)
@@ -238,6 +241,11 @@ def finish_matrix(region, work, n_frames):
     for k in range(region[T.N_ACCEPTS]):
         state = region[region[T.ACCEPTS] + k]
         work[visits + states + state] = work[visits + state] * (work[means + state] - expected)
+    if surprisals:  # −log p(path) is the score, in units of factors and columns, less the path's weight
+        expected += log(total)
+        for frame in range(n_frames):
+            _, _, _, scalars = matrix_frames(region, frame + 1)
+            expected -= log(work[scalars])
     work[AHEAD] += expected
     return work[AHEAD]
 
@@ -269,8 +277,8 @@ def multiply_back(region, work, ends_first, ends_second, to, to_second):
             store(work, to_second + k, load(work, to_second + k) + sent)
 
 
-@kernel(f"void({_PLACE}, int64, int64, boolean)", internal=True)
-def matrix_back(region, work, begin, count, want_weights):
+@kernel(f"void({_PLACE}, int64, int64, boolean, boolean)", internal=True, lazy=True)
+def matrix_back(region, work, begin, count, want_weights, surprisals):
     """The way back through a block, whose columns are there; derivatives of columns are written for its frames."""
     n_slots = region[T.N_SLOTS]
     states, ends, _ = matrix_sizes(region)
@@ -285,7 +293,7 @@ def matrix_back(region, work, begin, count, want_weights):
     zero, one = broadcast(0.0), broadcast(1.0)
     for back in range(count):
         column = count - 1 - back
-        exponentiate_columns(region, work, column)
+        exponentiate_columns(region, work, column, surprisals)
         columns, values, g, h = end_rows(region, column)
         scores, products, _, _ = matrix_frames(region, begin + column)
         after, _, means, scalars = matrix_frames(region, begin + column + 1)
@@ -354,7 +362,7 @@ def add_outer_products(region, work, begin, count):
             store(work, to + n_factors, load(work, to + n_factors) + (second1 + third1))
 
 
-@kernel(f"void({_PLACE})", internal=True)
+@kernel(f"void({_PLACE})", internal=True, lazy=True)
 def matrix_sums(region, work):
     """Write the arcs' derivatives, with respect to weights and to values, of their sums over all frames."""
     _, _, n_factors = matrix_sizes(region)

@@ -105,7 +105,7 @@ def value_of(region, work, arc, slot, column):
     return value
 
 
-@kernel(f"void({_ROWS}, int64, int64, int64, boolean)", internal=True)
+@kernel(f"void({_ROWS}, int64, int64, int64, boolean)", internal=True, lazy=True)
 def row_forward(region, work, before, after, column, surprisals):
     """A row from the one before and a column of the block; the row before the first frame where that is −1.
 
@@ -189,7 +189,7 @@ def row_forward(region, work, before, after, column, surprisals):
     work[after + 4 * n_states + 1] = best_coarse
 
 
-@kernel(f"void({_ROWS}, int64, int64, int64, boolean)", internal=True)
+@kernel(f"void({_ROWS}, int64, int64, int64, boolean)", internal=True, lazy=True)
 def row_back(region, work, before, after, column, surprisals):
     """The way back of `row_forward`: visits and surprises of the row after, which are given, to those before.
 
@@ -253,7 +253,7 @@ def row_back(region, work, before, after, column, surprisals):
         work[flows + k] = work[earlier + k]
 
 
-@kernel(f"void({_ROWS}, {LEAVES}, boolean)", internal=True)
+@kernel(f"void({_ROWS}, {LEAVES}, boolean)", internal=True, lazy=True)
 def begin_rows(region, work, leaves, surprisals):
     """Split the weights, gather the values, and compute the row before the first frame."""
     n_arcs = region[T.N_ARCS]
@@ -273,7 +273,7 @@ def begin_rows(region, work, leaves, surprisals):
     row_forward(region, work, 0, block_places(region), -1, surprisals)
 
 
-@kernel(f"void({_ROWS}, int64, int64, boolean)", internal=True)
+@kernel(f"void({_ROWS}, int64, int64, boolean)", internal=True, lazy=True)
 def block_forward(region, work, block, count, surprisals):
     """A block's rows, from the first, which is kept."""
     size = row_size(region)
@@ -295,7 +295,7 @@ def next_block(region, work, count):
         work[row + k] = work[row + count * size + k]
 
 
-@kernel(f"float64({_ROWS}, boolean)", internal=True)
+@kernel(f"float64({_ROWS}, boolean)", internal=True, lazy=True)
 def finish_rows(region, work, surprisals):
     """The expectation over all paths, from the present row, with which the way back begins; 0 where there is none."""
     n_states = region[T.N_STATES]
@@ -343,7 +343,7 @@ def finish_rows(region, work, surprisals):
     return expected
 
 
-@kernel(f"void({_ROWS}, int64, int64, boolean)", internal=True)
+@kernel(f"void({_ROWS}, int64, int64, boolean)", internal=True, lazy=True)
 def block_back(region, work, block, count, surprisals):
     """The way back through a block, whose columns are there; its rows are computed again."""
     size = row_size(region)

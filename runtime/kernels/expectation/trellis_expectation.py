@@ -15,9 +15,11 @@ from arcgrad.runtime.kernels.expectation.linear import (
     all_fast,
     begin_means,
     block_end,
+    columns_as_values,
     finish_means,
     linear_back,
     linear_forward,
+    weights_as_values,
 )
 from arcgrad.runtime.kernels.expectation.matrix import (
     begin_matrix,
@@ -115,25 +117,29 @@ def add_columns(region, work, from_, begin, count, cotangent, gradient):
 
 
 @helper
-def run_matrix(region, leaves, frames, values, work, iwork):
+def run_matrix(region, leaves, frames, values, work, iwork, surprisals):
     """Compute the rows of all frames by ``matrix``, if that is exact; whether it is."""
     gather_weights(region, region[T.N_ARCS], leaves, work[arc_place(region, 0) :], 1.0)
-    gather_values(region, 0, leaves, work[arc_place(region, 3) : arc_place(region, 4)])
-    fits = begin_matrix(region, work)
+    if not surprisals:
+        gather_values(region, 0, leaves, work[arc_place(region, 3) : arc_place(region, 4)])
+    fits = begin_matrix(region, work, surprisals)
     begin = 0
     while fits and begin < len(frames) and not is_stopped(iwork):
         count = min(LONGEST, len(frames) - begin)
-        load_block(region, frames, values, work, begin, count, False)
-        fits = matrix_forward(region, work, begin, count)
+        load_block(region, frames, values, work, begin, count, surprisals)
+        fits = matrix_forward(region, work, begin, count, surprisals)
         begin += count
     return fits
 
 
 @helper
-def run_linear(region, leaves, values, n_frames, work, iwork, surprisals):
+def run_linear(region, leaves, frames, values, work, iwork, surprisals):
     """Compute what is expected by ``linear``, after the log score; whether it is exact and finite."""
+    n_frames = len(frames)
     fits = all_fast(iwork)
-    if fits and not surprisals:
+    if fits and surprisals:
+        fits = weights_as_values(region, work, n_frames)
+    elif fits:
         at, end, _ = linear_arcs(region, n_frames)
         gather_values(region, 0, leaves, work[at:end])
     if fits:
@@ -143,8 +149,11 @@ def run_linear(region, leaves, values, n_frames, work, iwork, surprisals):
     while fits and begin < n_frames:
         end = block_end(iwork, n_frames, block)
         column_values, _, _ = linear_columns(region, n_frames)
-        load_values(region, values, work, begin, end - begin, column_values, surprisals)
-        fits = linear_forward(region, work, iwork, n_frames, block, begin, end - begin, surprisals)
+        if surprisals:
+            columns_as_values(region, frames, work, begin, end - begin, column_values)
+        else:
+            load_values(region, values, work, begin, end - begin, column_values, False)
+        fits = linear_forward(region, work, iwork, n_frames, block, begin, end - begin)
         begin = end
         block += 1
     return fits
@@ -158,15 +167,16 @@ def forward(region, leaves, frames, values, work, iwork, surprisals):
     work[HOW] = BY_ROWS
     if region[T.N_STATES] == 0:
         return 0.0
-    if not surprisals and region[T.INNER_LOOP] == T.MATRIX and run_matrix(region, leaves, frames, values, work, iwork):
+    is_matrix = region[T.INNER_LOOP] == T.MATRIX
+    if is_matrix and run_matrix(region, leaves, frames, values, work, iwork, surprisals):
         work[HOW] = BY_MATRIX
-        return finish_matrix(region, work, n_frames)
+        return finish_matrix(region, work, n_frames, surprisals)
     if is_linear(region) and n_frames > 0:
         score = log_forward(region, leaves, frames, work[SCALARS:], iwork, 1.0)
         if score == -inf or is_stopped(iwork):
             work[SCORE] = 0.0
             return 0.0
-        if run_linear(region, leaves, values, n_frames, work, iwork, surprisals):
+        if run_linear(region, leaves, frames, values, work, iwork, surprisals):
             work[HOW] = BY_LINEAR
             return finish_means(region, work, iwork, n_frames, surprisals)
     begin_rows(region, work, leaves, surprisals)
@@ -211,8 +221,11 @@ def backward(
                 return False
             block = iwork[N_BLOCKS] - 1 - back
             first = np.int64(iwork[FIRST_FRAME + 2 * block])
-            load_values(region, values, work, first, end - first, column_values, surprisals)
-            linear_back(region, work, iwork, n_frames, block, first, end - first, surprisals)
+            if surprisals:
+                columns_as_values(region, frames, work, first, end - first, column_values)
+            else:
+                load_values(region, values, work, first, end - first, column_values, False)
+            linear_back(region, work, iwork, n_frames, block, first, end - first)
             if want_frames:
                 add_columns(region, work, to_columns, first, end - first, cotangent, frames_gradient)
             if want_values:
@@ -231,7 +244,7 @@ def backward(
         count = min(LONGEST, n_frames - begin)
         load_block(region, frames, values, work, begin, count, surprisals)
         if work[HOW] == BY_MATRIX:
-            matrix_back(region, work, begin, count, want_weights)
+            matrix_back(region, work, begin, count, want_weights, surprisals)
         else:
             block_back(region, work, block, count, surprisals)
         if want_frames:
@@ -275,7 +288,7 @@ def _expectation_backward(
 
 def _entropy_forward(region, leaves, frames, work, iwork, sign):
     """The entropy, in nats, of the distribution of paths in proportion to exp(weight); 0 where there is no path."""
-    return forward(region, leaves, frames, frames, work, iwork, True)
+    return max(forward(region, leaves, frames, frames, work, iwork, True), 0.0)  # rounding may leave −1e-16
 
 
 def _entropy_backward(

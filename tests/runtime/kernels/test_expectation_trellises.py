@@ -118,13 +118,13 @@ def random_case(seed: int, dtype: type) -> Case:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@for_seeds(150)
+@for_seeds(80)
 def test_expectations_of_random_trellises(seed: int, dtype: type) -> None:
     random_case(seed, dtype).check("expectation")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@for_seeds(100)
+@for_seeds(60)
 def test_entropies_of_random_trellises(seed: int, dtype: type) -> None:
     random_case(seed, dtype).check("entropy")
 
@@ -272,7 +272,7 @@ def test_values_may_be_left_out() -> None:
 
 @pytest.mark.parametrize("semiring", ["expectation", "entropy"])
 @pytest.mark.parametrize("dtype", DTYPES)
-@for_seeds(80)
+@for_seeds(50)
 def test_dense_inputs_alone(seed: int, dtype: type, semiring: str) -> None:
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(0, 5)), int(rng.choice([0, 1, 3, 8, 21, 40])))

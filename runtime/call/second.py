@@ -22,7 +22,7 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators.base import Parameters
 from arcgrad.compiler.plan.directions import derive_along, direction_name
 from arcgrad.compiler.types import Type
-from arcgrad.grammar.errors import ArcgradError, UnsupportedError
+from arcgrad.grammar.errors import ArcgradError, UndefinedError, UnsupportedError
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.outputs import add_gradients
 from arcgrad.runtime.call.prepare import kinds_of
@@ -148,10 +148,13 @@ class _Call:
         engine, here = along
         try:
             return dict(engine.run(here, self.asked(engine.program), cotangent, {})[1])
-        except ArcgradError:
+        except ArcgradError as error:
             own = derived.engine.program
             wrt = tuple(name for name in own.inputs if name in self.directions)
             derived.engine.run(self.inputs_of(own), wrt, None, {})  # the value's own error says more
+            if isinstance(error, UndefinedError):
+                error.message = f"the value exists, but no second derivative can be computed here: {error.message}"
+                error.args = (error.message, *error.args[1:])
             raise
 
 

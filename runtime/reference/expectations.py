@@ -25,7 +25,7 @@ from arcgrad.compiler.graphs.useful_graph import UsefulGraph
 from arcgrad.runtime.reference.exact_weights import Units
 from arcgrad.runtime.reference.reductions import forward_scores, log_sum, sum_paths
 
-__all__ = ["covariance", "entropy", "expectation", "surprisal_covariance"]
+__all__ = ["covariance", "entropy", "expectation", "relative_entropy", "surprisal_covariance"]
 
 FloatArray = NDArray[np.float64]
 _Others = list[list[tuple[int, float]]]
@@ -108,6 +108,40 @@ def surprisal_covariance(
     return value, chain.by_arc(by_weights - second.pulled), chain.by_arc(first.pulled)
 
 
+def relative_entropy(
+    topology: Topology,
+    weights: FloatArray,
+    others: FloatArray,
+    exact: Units | None = None,
+    others_exact: Units | None = None,
+) -> tuple[float, FloatArray, FloatArray]:
+    """Compute Σ p log(p / q) over the paths' distributions p, by weights, and q, by others.
+
+    By both chains' local probabilities, so that what all weights at a place share cancels however large it is.
+
+    Returns:
+        the divergence, inf where there is a path that others do not have and 0 where there is none; and (n_arcs,)
+        derivatives with respect to weights and to others, zeros there.
+
+    Raises:
+        DivergenceError: the sum of either's weights is not finite.
+    """
+    chain, other = _Chain(topology, weights, exact), _Chain(topology, others, others_exact)
+    nothing = np.zeros(topology.n_arcs), np.zeros(topology.n_arcs)
+    if not chain.start.any():
+        return 0.0, *nothing
+    if not (np.all(np.isin(chain.arcs, other.arcs)) and other.start.any()):
+        return math.inf, *nothing
+    logs = other.by_arc(other.logs)[chain.arcs]
+    differences = [
+        np.where(np.isfinite(own), own - np.where(np.isfinite(theirs), theirs, 0.0), 0.0)
+        for own, theirs in ((chain.start_logs, other.start_logs), (chain.end_logs, other.end_logs))
+    ]
+    found = chain.adding_up(differences[0], chain.logs - logs, differences[1])
+    by_others = other.by_arc(other.uses) - chain.by_arc(chain.uses)
+    return max(found.expected, 0.0), chain.by_arc(found.pulled), by_others
+
+
 class _Quantity(NamedTuple):
     """What adds up along a path.
 
@@ -179,14 +213,14 @@ class _Chain:
     def quantity(self, values: FloatArray) -> _Quantity:
         """What adds up the (n_arcs,) values."""
         nothing = np.zeros(self._n_states)
-        return self._quantity(nothing, values[self.arcs], nothing)
+        return self.adding_up(nothing, values[self.arcs], nothing)
 
     def surprisal(self) -> _Quantity:
         """What adds up to −log p(path)."""
         starts, ends = (-np.where(np.isfinite(logs), logs, 0.0) for logs in (self.start_logs, self.end_logs))
-        return self._quantity(starts, -self.logs, ends)
+        return self.adding_up(starts, -self.logs, ends)
 
-    def _quantity(self, starts: FloatArray, values: FloatArray, ends: FloatArray) -> _Quantity:
+    def adding_up(self, starts: FloatArray, values: FloatArray, ends: FloatArray) -> _Quantity:
         """The quantity that beginning, arcs and ending bring."""
         ahead = self._expected_ahead(self._from_sources(self.probabilities * values) + self.end * ends)
         expected = float(self.start @ (starts + ahead))

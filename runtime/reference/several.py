@@ -15,34 +15,24 @@ from numpy.typing import NDArray
 from arcgrad.compiler.graphs.best_path import best_path
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.runtime.reference.exact_weights import Units
-from arcgrad.runtime.reference.expectations import covariance, entropy, expectation, surprisal_covariance
-from arcgrad.runtime.reference.reductions import log_score, log_score_and_gradient
+from arcgrad.runtime.reference.expectations import (
+    covariance,
+    entropy,
+    expectation,
+    relative_entropy,
+    surprisal_covariance,
+)
 
-__all__ = ["SEVERAL", "relative_entropy"]
+__all__ = ["SEVERAL"]
 
 FloatArray = NDArray[np.float64]
 Reduced = tuple[float, Sequence[FloatArray]]
 Several = Callable[[Topology, Sequence[FloatArray], "Sequence[Units | None]"], Reduced]
 
 
-def relative_entropy(topology: Topology, weights: Sequence[FloatArray], exact: Sequence[Units | None]) -> Reduced:
-    """Compute KL[A, B] of two graphs' weights, and its derivatives with respect to both.
-
-    +inf where A has a path that B has not, and 0 where A has none; derivatives are zeros there.
-
-    Raises:
-        DivergenceError: the weights of one do not sum to a finite value.
-    """
-    nothing = np.zeros(topology.n_arcs), np.zeros(topology.n_arcs)
-    own = log_score(topology, weights[0], exact[0])
-    other, of_other = log_score_and_gradient(topology, weights[1], exact[1])
-    if own == -math.inf:
-        return 0.0, nothing
-    expected, of_weights, uses = expectation(topology, weights[0], weights[1], exact[0])
-    if expected == -math.inf:
-        return math.inf, nothing
-    uncertain, of_uncertain = entropy(topology, weights[0], exact[0])
-    return max(other - expected - uncertain, 0.0), (-of_weights - of_uncertain, of_other - uses)
+def _relative_entropy(topology: Topology, weights: Sequence[FloatArray], exact: Sequence[Units | None]) -> Reduced:
+    value, *gradients = relative_entropy(topology, weights[0], weights[1], exact[0], exact[1])
+    return value, gradients
 
 
 def _several(function: Callable[..., tuple[Any, ...]]) -> Several:
@@ -70,7 +60,7 @@ def _along_best(sign: float) -> Several:
 SEVERAL: dict[str, Several] = {
     "expectation": _several(expectation),
     "entropy": _several(entropy),
-    "kl": relative_entropy,
+    "kl": _relative_entropy,
     "covariance": _several(covariance),
     "entropy_along": _several(surprisal_covariance),
     "max_along": _along_best(1.0),

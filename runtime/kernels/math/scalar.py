@@ -32,6 +32,8 @@ __all__ = [
 # The largest float64 whose exponential is finite.
 _LARGEST_EXPONENT = 709.782712893384
 _LARGEST = 1.7976931348623157e308
+# The largest scores whose difference is exact to about 1e-9.
+_LARGEST_COMPARED = 1e6
 
 
 @helper
@@ -142,11 +144,16 @@ def below(value: float, x: float) -> float:
 
 @helper
 def relative_entropy(own: float, other: float, expected: float, entropy: float) -> float:
-    """KL[A, B] from LSE[A], LSE[B], E[A, B] and H[A]: 0 where A has no path, inf where it has one that B has not."""
+    """KL[A, B] from LSE[A], LSE[B], E[A, B] and H[A]: 0 where A has no path, inf where it has one that B has not.
+
+    nan where the scores are so large that their difference has few digits left.
+    """
     if own == -math.inf:
         return 0.0
     if expected == -math.inf:
         return math.inf
+    if abs(other) > _LARGEST_COMPARED or abs(expected) > _LARGEST_COMPARED:
+        return math.nan
     found = other - expected - entropy
     return 0.0 if found < 0.0 else found
 

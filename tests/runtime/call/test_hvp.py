@@ -320,6 +320,11 @@ def test_vectors_of_batches_that_do_not_fit() -> None:
 
 
 def test_equations_that_have_no_second_derivative() -> None:
+    far = A.with_weight(A.weight - 1e9)
+    for mode in MODES:
+        with pytest.raises(ag.UndefinedError, match="no second derivative can be computed here") as caught:
+            ag.compile("KL[A, B]", mode=mode).hvp(np.ones(4), A=far, B=far.with_weight(far.weight + 1.0), wrt="A")
+        assert caught.value.place is not None
     with pytest.raises(ag.InputError, match="hvp is a second derivative of a score"):
         ag.compile("A B").hvp(np.ones(4), A=A, B=B, wrt="A")
     for mode in MODES:

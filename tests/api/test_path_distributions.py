@@ -209,8 +209,18 @@ def in_mode(text: str, mode: str, given: dict[str, Any], wrt: tuple[str, ...]) -
     return found
 
 
-@for_seeds(150)
+@for_seeds(40)
 def test_random_equations_have_one_value_and_gradient_in_all_tiers(seed: int) -> None:
+    check_random_equation(seed)
+
+
+@pytest.mark.slow
+@for_seeds(460)
+def test_many_random_equations_have_one_value_and_gradient_in_all_tiers(seed: int) -> None:
+    check_random_equation(40 + seed)
+
+
+def check_random_equation(seed: int) -> None:
     case = generate(seed)
     if case.shape not in ("LSE[{}]", "MAX[{}]") or not case.wrt:
         pytest.skip("of another shape")

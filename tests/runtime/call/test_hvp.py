@@ -112,13 +112,13 @@ def check_case(seed: int, mode: str) -> bool:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_products_of_random_cases(mode: str) -> None:
-    assert sum(check_case(seed, mode) for seed in range(60)) >= 25
+    assert sum(check_case(seed, mode) for seed in range(20)) >= 8
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_products_of_many_random_cases(mode: str) -> None:
-    assert sum(check_case(seed, mode) for seed in range(60, N_CASES * 3)) >= N_CASES
+    assert sum(check_case(seed, mode) for seed in range(20, N_CASES * 3)) >= N_CASES
 
 
 # -- chosen equations -------------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def kinds_of(
             kinds.append("mapping")
             continue
         found = bound.inputs[name]
-        kinds.append("graph" if name in built else _KINDS[type(found)])
+        kinds.append("graph" if name in built else _KINDS.get(type(found), "dense"))
         if with_sizes and not isinstance(found, BoundScore):
             kinds.append(_rough_size(found))
     return tuple(kinds)

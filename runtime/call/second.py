@@ -265,12 +265,20 @@ def _naming(stage: StageEngine, bound: Bound, item: int) -> Iterator[None]:
         raise
 
 
+class _Zeros(BoundDense):
+    """A dense input of zeros. It has no frames: kernels take values without rows for zeros."""
+
+    def scores(self, item: int) -> NDArray[Any]:
+        """(T, C) zeros."""
+        return np.zeros((int(self.counts[0 if self.shared else item]), self.n_columns), dtype=self.frames.dtype)
+
+
 def _zeros(found: BoundInput) -> BoundInput:
     """An input of the same form whose weights are all 0."""
     if isinstance(found, BoundGraph):
         items = tuple(Graph.from_topology(g.topology, np.zeros(len(g.weight)), g.tie) for g in found.items)
         return BoundGraph(items, shared=found.shared)
     if isinstance(found, BoundDense):
-        zeros: NDArray[Any] = np.zeros(found.frames.shape, dtype=found.frames.dtype)
-        return BoundDense(zeros, found.starts, found.counts, found.shared, found.as_list, found.shape)
+        nothing: NDArray[Any] = np.zeros((0, found.n_columns), dtype=found.frames.dtype)
+        return _Zeros(nothing, found.starts, found.counts, found.shared, found.as_list, found.shape)
     return BoundScore(np.zeros(len(found.values)), found.shared)

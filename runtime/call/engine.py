@@ -89,7 +89,7 @@ class Engine:
         if result.is_input and not wrt:  # as where a stage ends the program: nothing to prepare
             found = bound.inputs[str(result.parameters[0])]
             if isinstance(found, BoundGraph):
-                graphs = [Graph.from_topology(graph.topology, graph.arc_weight) for graph in found.items]
+                graphs = [Graph.from_topology(g.topology, g.arc_weight, None, g._attributes) for g in found.items]
                 return graphs * (bound.n_items if found.shared else 1), {}
         try:
             prepared = self.preparer.prepare(bound)

@@ -20,6 +20,7 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.runtime.buffers import Kept, aligned_floats, empty_array, zero_array, zero_floats
+from arcgrad.runtime.call.carry import of_built
 from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
@@ -136,7 +137,9 @@ class Execution:
         before = (self._n_slices - 1) * layout.n_shared
         for item, graph in enumerate(prepared.graphs):
             offsets = layout.flat_offsets(item)
-            values.append(Graph.from_topology(graph.topology, graph.selection.weights(self._weights, offsets)))
+            weights = graph.selection.weights(self._weights, offsets)
+            attributes = of_built(graph, prepared.plan, self._bound, item)
+            values.append(Graph.from_topology(graph.topology, weights, None, attributes))
             if wrt:
                 bars = self._graph_cotangent(cotangent, item, graph.topology.n_arcs)
                 flat = graph.selection.scatter(bars, offsets, layout.size)

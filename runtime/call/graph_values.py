@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from arcgrad.runtime.call.carry import of_built
 from arcgrad.runtime.call.prepared import Prepared
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundScore
@@ -40,4 +41,4 @@ def graph_values(prepared: Prepared, bound: Bound) -> Iterator[Graph]:
             weights = graph.selection.weights(flat, layout.flat_offsets(item))
         elif graph.leaf is not None:
             weights = weights.copy()  # what the user may write to, as a dense input's scores, is not a graph's
-        yield Graph.from_topology(graph.topology, weights)
+        yield Graph.from_topology(graph.topology, weights, None, of_built(graph, prepared.plan, bound, item))

@@ -27,10 +27,12 @@ from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, DivergenceError
 from arcgrad.runtime.build.builder import raise_transducer
 from arcgrad.runtime.build.origins import expression_words
+from arcgrad.runtime.call.carry import of_copies
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.outputs import add_gradients
 from arcgrad.runtime.call.pack import pack_out_arcs
 from arcgrad.runtime.call.prepare import kinds_of, shapes_of
+from arcgrad.runtime.data.attributes import Later
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundInput
 from arcgrad.runtime.forks import when_forked
@@ -138,12 +140,14 @@ class StageRun:
         made: what the operator made of each item.
         graphs: for each engine, its inputs: of the operand, or first of what the dense input is composed with.
         composed: how it is, or None where the operand was built.
+        attributes: of each item's result, or what gives them.
     """
 
     stage: Stage
     here: Bound
     made: list[Transformed]
     engines: list[tuple[Engine, Bound]]
+    attributes: list[Later | None]
     composed: Composed | None = None
 
     @property
@@ -203,16 +207,21 @@ class StagedCall:
                 run = self._run_built(engine, here, parameters)
             else:
                 run = self._run_composed(engine.stage, composed, here, parameters)
-            results = tuple(Graph.from_topology(each.topology, each.weights) for each in run.made)
+            results = tuple(
+                Graph.from_topology(each.topology, each.weights, None, attributes)
+                for each, attributes in zip(run.made, run.attributes, strict=True)
+            )
             self._results[engine.stage.name] = BoundGraph(results, shared=here.batch is None)
             self.runs.append(run)
 
     def _run_built(self, engine: StageEngine, here: Bound, parameters: Sequence[Parameters]) -> StageRun:
         made: list[Transformed] = []
+        attributes: list[Later | None] = []
         for item, graph in enumerate(engine.operand.run(here, (), None, {})[0]):
             with self._naming(engine.stage, item):
                 made.append(engine.apply(graph, parameters[item]))
-        return StageRun(engine.stage, here, made, [(engine.operand, here)])
+                attributes.append(of_copies(made[-1], graph))
+        return StageRun(engine.stage, here, made, [(engine.operand, here)], attributes)
 
     def _run_composed(
         self, stage: Stage, way: _ComposedEngines, here: Bound, parameters: Sequence[Parameters]
@@ -252,7 +261,12 @@ class StagedCall:
 
         calls: list[Callable[[], Any]] = [partial(choose, item) for item in range(here.n_items)]
         run_slices(calls, float(sum(each.work for each in compositions)))
-        return StageRun(stage, here, [made[item] for item in range(here.n_items)], engines, way.composed)
+        results = [made[item] for item in range(here.n_items)]
+        attributes = [
+            of_copies(each, graphs[item if len(graphs) > 1 else 0] if graphs else None)
+            for item, each in enumerate(results)
+        ]
+        return StageRun(stage, here, results, engines, attributes, way.composed)
 
     @contextmanager
     def _naming(self, stage: Stage, item: int) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from arcgrad.compiler.graphs.orders import topological_order
 from arcgrad.compiler.graphs.topology import IntArray, Topology
+from arcgrad.runtime.data.attributes import NO_ATTRIBUTES, Attributes, Later, checked_attributes
 from arcgrad.runtime.data.checks import (
     arc_arrays,
     arc_columns,
@@ -32,12 +33,13 @@ G = TypeVar("G", bound="BareGraph")
 class BareGraph:
     """A graph's arrays, checked and read-only; ``Graph`` says what they mean, and adds texts and files."""
 
-    __slots__ = ("__weakref__", "_arc_weight", "_tie", "_topology", "_weight")
+    __slots__ = ("__weakref__", "_arc_weight", "_attributes", "_tie", "_topology", "_weight")
 
     _topology: Topology
     _weight: WeightArray
     _tie: IntArray | None
     _arc_weight: WeightArray | None
+    _attributes: Attributes | Later | None
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class BareGraph:
         accept: ArrayLike | Iterable[int] = (),
         n_states: int | None = None,
         tie: ArrayLike | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
         count = None if n_states is None else states_count(n_states)
         sources, destinations, inputs, largest = arc_arrays(src, dst, ilabel, count)
@@ -70,17 +73,28 @@ class BareGraph:
             weights = weights_array(weight, "weight", None, "parameters")
             ties = tie_array(tie, n_arcs, len(weights))
         topology = Topology(count, sources, destinations, inputs, outputs, starts, accepts)
-        self._fill(topology, weights, ties)
+        self._fill(topology, weights, ties, None if attributes is None else checked_attributes(attributes, n_arcs))
 
-    def _fill(self, topology: Topology, weight: WeightArray, tie: IntArray | None) -> None:
+    def _fill(
+        self,
+        topology: Topology,
+        weight: WeightArray,
+        tie: IntArray | None,
+        attributes: Attributes | Later | None = None,
+    ) -> None:
         self._topology = topology
         self._weight = weight
         self._tie = tie
         self._arc_weight = weight if tie is None else None
+        self._attributes = attributes
 
     @classmethod
     def from_topology(
-        cls: type[G], topology: Topology, weight: WeightArray | None = None, tie: IntArray | None = None
+        cls: type[G],
+        topology: Topology,
+        weight: WeightArray | None = None,
+        tie: IntArray | None = None,
+        attributes: Attributes | Later | None = None,
     ) -> G:
         """A graph of a topology that is already trusted, unchecked and uncopied: for arcgrad's own results.
 
@@ -88,11 +102,12 @@ class BareGraph:
             topology: shared, not copied.
             weight: (n_arcs,) or, with tie, (n_parameters,) float64; becomes read-only. None means all 0.
             tie: (n_arcs,) int32 entries of weight, or None.
+            attributes: of its arcs, or what gives them once they are asked for; None: there are none.
         """
         if weight is None:
             weight = np.zeros(topology.n_arcs if tie is None else int(tie.max(initial=-1)) + 1)
         graph = cls.__new__(cls)
-        graph._fill(topology, freeze(np.ascontiguousarray(weight, dtype=np.float64)), tie)
+        graph._fill(topology, freeze(np.ascontiguousarray(weight, dtype=np.float64)), tie, attributes)
         return graph
 
     @classmethod
@@ -178,6 +193,29 @@ class BareGraph:
         return self._arc_weight
 
     @property
+    def attributes(self) -> Attributes:
+        """Attributes of the arcs by name: (n_arcs,) int64, −1 for none, or strings, "" for none; read-only.
+
+        Those of a result follow the arcs from the graphs that it was made of, through all operators that make arcs of
+        arcs and through PATH, NBEST and SAMPLE: of those that an arc was made of, the first one's that is not none.
+
+        Raises:
+            InputError: of a result: one name is of integers in one of the graphs and of strings in another.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> a = ag.Graph([0, 0], [1, 1], [5, 6], weight=[0.5, 1.0], accept=[1], attributes={"word": ["yes", "no"]})
+            >>> ag.compile("PATH[A A]")(A=a).attributes["word"].tolist()
+            ['no', '', 'no']
+        """
+        found = self._attributes
+        if found is None:
+            return NO_ATTRIBUTES
+        if callable(found):
+            found = self._attributes = found()
+        return found
+
+    @property
     def start(self) -> IntArray:
         """Start states, int32, sorted, each once."""
         return self._topology.start
@@ -221,7 +259,8 @@ class BareGraph:
         """
         counted = "arcs" if self._tie is None else "parameters"
         graph = type(self).__new__(type(self))
-        graph._fill(self._topology, weights_array(weight, "weight", len(self._weight), counted), self._tie)
+        weights = weights_array(weight, "weight", len(self._weight), counted)
+        graph._fill(self._topology, weights, self._tie, self._attributes)
         return graph
 
     def with_ends(
@@ -246,7 +285,7 @@ class BareGraph:
         accepts = t.accept if accept is None else states_array(accept, "accept", t.n_states, unique=True)
         graph = type(self).__new__(type(self))
         topology = Topology(t.n_states, t.src, t.dst, t.ilabel, t.olabel, starts, accepts)
-        graph._fill(topology, self._weight, self._tie)
+        graph._fill(topology, self._weight, self._tie, self._attributes)
         return graph
 
     def arcs(self) -> Iterator[tuple[int, int, int, int, float]]:

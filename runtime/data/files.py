@@ -52,7 +52,7 @@ def load(path: str | os.PathLike[str], format: str | None = None, **options: Any
     checked = checked_options(chosen, options, chosen.options + chosen.read_options)
     data = Path(file).read_bytes()
     read = chosen.read(data if chosen.binary else decoded(data, file, _OTHER_FORM), file, **checked)
-    return Graph.from_topology(read.topology, read.weight, read.tie)
+    return Graph.from_topology(read.topology, read.weight, read.tie, read._attributes)
 
 
 def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, **options: Any) -> None:

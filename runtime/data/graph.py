@@ -47,6 +47,8 @@ class Graph(BareGraph):
         accept: accept states.
         n_states: number of states; None: the largest state mentioned + 1.
         tie: (n_arcs,) integers; arc k has the weight ``weight[tie[k]]``, so that arcs share parameters.
+        attributes: by name, (n_arcs,) integers or strings, which follow arcs into what is made of them (−1 and "" stand
+            for none) and mean nothing to any operator.
 
     Raises:
         InputError: an argument has a wrong shape or dtype, a state or a label is out of range, a weight is NaN or +inf.
@@ -88,7 +90,7 @@ class Graph(BareGraph):
         from arcgrad.runtime.data.formats.text import read_text
 
         read = read_text(text, format, shift=shift, **options)
-        return cls.from_topology(read.topology, read.weight, read.tie)
+        return cls.from_topology(read.topology, read.weight, read.tie, read._attributes)
 
     def to_text(self, format: str = "gtn", shift: int = 0, **options: Any) -> str:
         """Write the graph as text of another toolkit; numbers are written so that reading them gives the same value.
@@ -204,7 +206,8 @@ class Graph(BareGraph):
     def __reduce__(self) -> tuple[Any, ...]:
         t = self._topology
         outputs = None if t.olabel is t.ilabel else t.olabel
-        return _restore, (t.n_states, t.src, t.dst, t.ilabel, outputs, t.start, t.accept, self._weight, self._tie)
+        kept = dict(self.attributes) or None
+        return _restore, (t.n_states, t.src, t.dst, t.ilabel, outputs, t.start, t.accept, self._weight, self._tie, kept)
 
 
 def linear(
@@ -272,6 +275,9 @@ def _restore(
     accept: IntArray,
     weight: WeightArray,
     tie: IntArray | None,
+    attributes: dict[str, Any] | None = None,
 ) -> Graph:
     """Unpickle; through the constructor, since pickled arrays come back writeable and might have been edited."""
-    return Graph(src, dst, ilabel, olabel, weight, start=start, accept=accept, n_states=n_states, tie=tie)
+    return Graph(
+        src, dst, ilabel, olabel, weight, start=start, accept=accept, n_states=n_states, tie=tie, attributes=attributes
+    )

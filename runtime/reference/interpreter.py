@@ -29,6 +29,7 @@ from arcgrad.runtime.build.weights import too_heavy
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundScore
 from arcgrad.runtime.kernels.math.scalar import in_range, scaled
+from arcgrad.runtime.reference.carry import later_attributes
 from arcgrad.runtime.reference.draws import TRANSFORMS
 from arcgrad.runtime.reference.exact_weights import Units, has_large, in_units
 from arcgrad.runtime.reference.reductions import REDUCTIONS
@@ -415,7 +416,11 @@ def interpret(
         if result.topology is None:
             values.append(result.number)
         else:
-            values.append(Graph.from_topology(result.topology, result.weights))
+            values.append(
+                Graph.from_topology(
+                    result.topology, result.weights, None, later_attributes(program, bound, item, run.values)
+                )
+            )
         if wrt:
             try:
                 run.backward(_item_cotangent(cotangent, item, result))

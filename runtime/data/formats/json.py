@@ -3,7 +3,8 @@
 {"format": "arcgrad graph", "version": 1, "n_states": 3, "start": [0], "accept": [2],
  "arcs": [[0, 1, 5, 6], [1, 2, -1, -1]],   source, destination, input label, output label
  "weight": [0.5, "-inf"],                  nats; −inf is a string, since JSON has no infinities
- "tie": null}                              or for each arc the entry of weight that it has
+ "tie": null,                              or for each arc the entry of weight that it has
+ "attributes": {"word": ["the", ""]}}      absent where there are none
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def read(text: str, file: str = "<text>") -> BareGraph:
             accept=data["accept"],
             n_states=data["n_states"],
             tie=data["tie"],
+            attributes=data.get("attributes"),
         )
     except InputError as error:
         if isinstance(error, FormatError):
@@ -112,10 +114,12 @@ def write(graph: BareGraph) -> str:
         "start": graph.start.tolist(),
         "accept": graph.accept.tolist(),
     }
-    tail = {
+    tail: dict[str, Any] = {
         "weight": ["-inf" if weight == -math.inf else weight for weight in graph.weight.tolist()],
         "tie": None if graph.tie is None else graph.tie.tolist(),
     }
+    if graph.attributes:
+        tail["attributes"] = {name: values.tolist() for name, values in graph.attributes.items()}
     rows = [f' "{key}": {json.dumps(value, allow_nan=False)}' for key, value in head.items()]
     rows.append(f' "arcs": [\n  {arcs}\n ]' if arcs else ' "arcs": []')
     rows += [f' "{key}": {json.dumps(value, allow_nan=False)}' for key, value in tail.items()]

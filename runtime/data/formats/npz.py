@@ -1,12 +1,13 @@
 """arcgrad's own lossless form: numpy's .npz archive of a graph's arrays, ties included. Nothing in it is ever executed.
 
 Arrays: ``arcgrad_graph`` (the form's version), ``n_states``, ``src``, ``dst``, ``ilabel``, ``olabel`` (absent for
-acceptors), ``start``, ``accept``, ``weight``, ``tie`` (absent where there is none).
+acceptors), ``start``, ``accept``, ``weight``, ``tie`` and ``attributes`` (absent where there are none).
 """
 
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,6 +99,7 @@ def graph_of(members: Members, file: str) -> BareGraph:
         accept=members.read("accept", most=n_states),
         n_states=n_states,
         tie=members.read("tie", most=len(src)) if "tie" in members else None,
+        attributes=json.loads(members.read("attributes").tobytes()) if "attributes" in members else None,
     )
 
 
@@ -124,6 +126,9 @@ def graph_arrays(graph: BareGraph) -> dict[str, Any]:
         arrays["olabel"] = graph.olabel
     if graph.tie is not None:
         arrays["tie"] = graph.tie
+    if graph.attributes:  # as JSON, since NumPy keeps strings at the length of the longest
+        text = json.dumps({name: values.tolist() for name, values in graph.attributes.items()})
+        arrays["attributes"] = np.frombuffer(text.encode(), dtype=np.uint8)
     return arrays
 
 

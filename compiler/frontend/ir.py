@@ -185,9 +185,13 @@ def _as_syntax(node: Node, operands: Sequence[syntax.Expression]) -> syntax.Expr
             if isinstance(label, int)
         ]
         return syntax.Call(entry.names[0], (operands[0], *placed), nowhere, nowhere)
-    numbers = tuple(syntax.Number(p, nowhere) for p in node.parameters if isinstance(p, (int, float)))
-    words = tuple(syntax.Name(p, nowhere) for p in node.parameters if isinstance(p, str) and p in entry.words)
-    return syntax.Call(entry.names[0] if entry.names else entry.name, (*operands, *numbers, *words), nowhere, nowhere)
+    arguments = list(operands)
+    numbers = [syntax.Number(p, nowhere) for p in node.parameters if isinstance(p, (int, float))]
+    for position, number in zip(entry.parameter_positions, numbers, strict=False):  # ascending
+        arguments.insert(position, number)
+    arguments += numbers[len(entry.parameter_positions) :]
+    words = [syntax.Name(p, nowhere) for p in node.parameters if isinstance(p, str) and p in entry.words]
+    return syntax.Call(entry.names[0] if entry.names else entry.name, (*arguments, *words), nowhere, nowhere)
 
 
 # Score operators whose signs mean graph operators in the syntax tree.

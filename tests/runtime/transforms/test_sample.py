@@ -328,3 +328,12 @@ def test_explain_says_that_nothing_is_built() -> None:
     assert "trellis region over X: time-synchronous, the composition is never built; G = T ∘ A" in shown
     assert "its operand is built" in str(ag.compile("LSE[SAMPLE[A + A, 2, 1]]").explain(A=LOOP))
     assert ag.compile("SAMPLE[A, 2, s]").explain()
+
+
+def test_it_is_named_as_it_is_written() -> None:
+    equation = ag.compile("LSE[SAMPLE[A, 4, s + 1]]")
+    assert "LSE[SAMPLE[A, 4, s + 1]]" in str(equation.explain())
+    assert equation.check_grad(A=LINE, s=1.0).ok
+    jacobian = ag.compile("SAMPLE[A, 2, s]").jacobian(A=LINE, s=1.0, wrt=("A", "s"))
+    assert jacobian["A"].toarray().tolist() == [[1.0, 0.0], [0.0, 1.0]] * 2
+    assert not jacobian["s"].toarray().any()

@@ -47,7 +47,7 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
     "nbest-10": ("10 best paths of a lattice of 100 k arcs", partial(best_paths, n=10, n_states=10_001)),
     "nbest-1000": ("1,000 best paths of that lattice", partial(best_paths, n=1000, n_states=10_001)),
     "nbest-10-large": ("10 best paths of a lattice of 1 M arcs", partial(best_paths, n=10, n_states=100_001)),
-    "nbest-1000-large": ("1,000 best paths of that lattice", partial(best_paths, n=1000, n_states=100_001)),
+    "nbest-1000-large": ("1,000 best paths of a lattice of 300 k arcs", partial(best_paths, n=1000, n_states=30_001)),
     "lattice-hvp": ("that lattice's Hessian times a vector, beside the gradient", lattice_product),
     "crf-hvp": ("that CRF's Hessian times a vector, in float64, beside the gradient", crf_product),
     "cyclic-chain": ("sparse Markov chain, 3,000 states 18,000 arcs, score and gradient", sparse_chain),

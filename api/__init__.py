@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from arcgrad.runtime.data.graph import Graph, linear
     from arcgrad.runtime.data.isomorphism import equal, isomorphic
     from arcgrad.runtime.data.symbols import SymbolTable
+    from arcgrad.runtime.inspect.equivalence import equivalent
     from arcgrad.runtime.jit.cache import cache
     from arcgrad.warming import warmup
 
@@ -62,6 +63,7 @@ __all__ = [
     "compile",
     "dense",
     "equal",
+    "equivalent",
     "graphs",
     "isomorphic",
     "iter_all",
@@ -94,6 +96,7 @@ _HOMES = {
     "compile": "arcgrad.equation:compile_equation",
     "dense": "arcgrad.runtime.data.dense",
     "equal": "arcgrad.runtime.data.isomorphism",
+    "equivalent": "arcgrad.runtime.inspect.equivalence",
     "graphs": "arcgrad.graphs:",
     "isomorphic": "arcgrad.runtime.data.isomorphism",
     "iter_all": "arcgrad.runtime.data.archives.files",

@@ -13,10 +13,11 @@ import numpy as np
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.graphs.transforms import FloatArray, Transformed
 from arcgrad.compiler.graphs.useful_graph import Arcs, UsefulGraph, strong_components
-from arcgrad.compiler.graphs.weighted.path_sums import Row, solve_rows
+from arcgrad.compiler.graphs.weighted.path_sums import Row, path_sums, solve_rows
 from arcgrad.compiler.graphs.weighted.subsets import RESIDUAL_TOLERANCE, Arc, Machine, graph_of, machine_of
 from arcgrad.compiler.graphs.weighted.tape import Term
 from arcgrad.compiler.limits import Limits
+from arcgrad.grammar.errors import DivergenceError
 
 __all__ = ["minimized", "weight_classes"]
 
@@ -24,7 +25,12 @@ __all__ = ["minimized", "weight_classes"]
 def minimized(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> Transformed:
     """The smallest deterministic graph of a graph's strings, states breadth first, arcs in order of labels."""
     machine = machine_of(topology, weights, best, limits, "minimize")
-    return graph_of(_quotient(machine), "minimize", limits)
+    try:
+        joined = _quotient(machine)
+    except DivergenceError as error:
+        path_sums(topology, weights, best)  # diverges, too, and names a cycle of the graph, not of the machine
+        raise DivergenceError(error.message, hint=error.hint) from None
+    return graph_of(joined, "minimize", limits)
 
 
 def weight_classes(weights: FloatArray) -> np.ndarray:

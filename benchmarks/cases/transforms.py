@@ -18,7 +18,7 @@ from benchmarks.peers import openfst
 __all__ = ["determinization", "epsilon_removal", "minimization", "pruning", "pushing"]
 
 # One more warms up.
-GRAPHS = 6
+GRAPHS = 4
 DELTA = 1e-9
 BEAM = 5.0
 

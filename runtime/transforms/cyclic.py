@@ -1,4 +1,7 @@
-"""Sums over the paths from each state of a cyclic graph, in the log semiring, by elimination in compiled code."""
+"""Sums over the paths from each state of a cyclic graph in compiled code.
+
+In the log semiring by elimination, in the max semiring by what is best so far.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,24 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.runtime.buffers import empty_floats
 from arcgrad.runtime.kernels.cyclic import cyclic_format as C
 from arcgrad.runtime.kernels.cyclic.cyclic_log import cyclic_log_forward
+from arcgrad.runtime.kernels.weighted.best_sums import find_best_ahead, pull_back_best
 from arcgrad.runtime.kernels.weighted.cyclic_sums import solve_ahead, solve_behind
+from arcgrad.runtime.kernels.weighted.sorting import rows_by_state
 from arcgrad.runtime.regions.graph import pack_graph
 from arcgrad.runtime.regions.orders import ORDERS
 from arcgrad.runtime.regions.region import Region
+from arcgrad.runtime.transforms.useful import by_state
 
-__all__ = ["KERNELS", "LARGEST", "CyclicSums", "Diverges", "Factors"]
+__all__ = ["KERNELS", "LARGEST", "BestSums", "CyclicSums", "Diverges", "Factors"]
 
-KERNELS = (cyclic_log_forward, solve_ahead, solve_behind)
+KERNELS = (rows_by_state, find_best_ahead, pull_back_best, cyclic_log_forward, solve_ahead, solve_behind)
 
 LARGEST = 1e3
 """Weights up to this are eliminated as they are."""
+
+
+# Turns a state, beyond which plain Python tells whether weights rise without end.
+_TURNS = 200
 
 
 class Diverges(ArithmeticError):  # noqa: N818 - a signal: the reference names the cycle
@@ -107,6 +117,48 @@ class CyclicSums:
         if end_bars is not None:
             ending = np.flatnonzero(self._ends > -math.inf)
             end_bars[ending] += spent[ending] * np.exp(self._ends[ending] - ahead[ending])
+
+
+class BestSums:
+    """The greatest weights of the paths that leave each state, and their way back.
+
+    Args:
+        src, dst, weights: arcs.
+        ends: (n_states,) what ends weigh, −inf where there is none.
+
+    Attributes:
+        ahead: (n_states,) these weights, −inf where there is no path.
+
+    Raises:
+        Diverges: rounding, or a cycle, keeps them rising.
+    """
+
+    def __init__(self, src: IntArray, dst: IntArray, weights: FloatArray, ends: FloatArray) -> None:
+        n_states = len(ends)
+        self._src, self._dst, self._weights = src, dst, weights
+        self.ahead: FloatArray = np.empty(n_states)
+        self._choices, lengths, queue = (np.empty(n_states, dtype=np.int32) for _ in range(3))
+        waiting = np.empty(n_states, dtype=np.int8)
+        rows = by_state(n_states, dst)
+        if not find_best_ahead(
+            *rows, src, weights, ends, _TURNS * n_states, self.ahead, self._choices, lengths, queue, waiting
+        ):
+            raise Diverges
+        self._order = np.argsort(-lengths, kind="stable").astype(np.int32)
+
+    def pull_back(self, bars: FloatArray, arc_bars: FloatArray, end_bars: FloatArray | None = None) -> None:
+        """Add to the cotangents of arcs, and of ends, what those of the sums, which are spent, give them."""
+        if end_bars is None:
+            end_bars = np.zeros(len(bars))
+        pull_back_best(self._order, self._choices, self._dst, bars, arc_bars, end_bars)
+
+    def slacks(self, start: IntArray) -> tuple[FloatArray, FloatArray]:
+        """What the best path through each state, and each arc, lacks; inf where there is none."""
+        begin = np.full(len(self.ahead), -math.inf)
+        begin[start] = self.ahead[start] - self.ahead[start].max(initial=-math.inf)
+        own = np.minimum(self._weights + self.ahead[self._dst] - self.ahead[self._src], 0.0)
+        of_states = 0.0 - BestSums(self._dst, self._src, own, begin).ahead
+        return of_states, of_states[self._src] - own
 
 
 def _packed(topology: Topology, limits: Limits) -> tuple[Region, IntArray]:

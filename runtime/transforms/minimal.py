@@ -17,7 +17,7 @@ from arcgrad.runtime.kernels.weighted.joining import join_states, walk_classes
 from arcgrad.runtime.kernels.weighted.sums import add_up_ahead, pull_back_ahead
 from arcgrad.runtime.regions.orders import ORDERS
 from arcgrad.runtime.transforms.cyclic import KERNELS as CYCLIC
-from arcgrad.runtime.transforms.cyclic import LARGEST, CyclicSums, Diverges, Factors
+from arcgrad.runtime.transforms.cyclic import LARGEST, BestSums, CyclicSums, Diverges, Factors
 from arcgrad.runtime.transforms.pushing import Graph, Sums
 from arcgrad.runtime.transforms.subsets import KERNELS as SUBSETS
 from arcgrad.runtime.transforms.subsets import CompiledMachine, LaidOut, compiled_machine
@@ -53,7 +53,7 @@ def _minimized(topology: Topology, weights: FloatArray, best: int, limits: Limit
 class _Ahead(NamedTuple):
     """Sums over the strings that lead from each state to an accept; states so that arcs lead forward, or None."""
 
-    sums: Sums | CyclicSums
+    sums: Sums | CyclicSums | BestSums
     src: IntArray
     order: IntArray | None
 
@@ -66,10 +66,15 @@ def _ahead(machine: CompiledMachine, best: int, limits: Limits) -> _Ahead | None
     if order is not None:
         every = np.arange(len(machine.targets), dtype=np.int32)
         return _Ahead(Sums(Graph(order, machine.arc_pointers, every, machine.targets, weights, ends), best), src, order)
-    if best or max(np.abs(weights).max(initial=0.0), np.abs(ends[ends > -math.inf]).max(initial=0.0)) > LARGEST:
+    if max(np.abs(weights).max(initial=0.0), np.abs(ends[ends > -math.inf]).max(initial=0.0)) > LARGEST:
         return None
     if not worth_it(machine.rows.useful.topology, CYCLIC, _REFERENCE):
         return None
+    if best:
+        try:
+            return _Ahead(BestSums(src, machine.targets, weights, ends), src, None)
+        except Diverges:
+            return None
     accept = np.flatnonzero(ends > -math.inf)
     graph = Topology.make(n_states, src, machine.targets, machine.ranks, None, [0], accept)
     try:
@@ -79,7 +84,9 @@ def _ahead(machine: CompiledMachine, best: int, limits: Limits) -> _Ahead | None
     return _Ahead(CyclicSums(factors, src, machine.targets, weights, ends, back=False), src, None)
 
 
-def _joined(machine: CompiledMachine, sums: Sums | CyclicSums, src: IntArray, order: IntArray | None) -> Transformed:
+def _joined(
+    machine: CompiledMachine, sums: Sums | CyclicSums | BestSums, src: IntArray, order: IntArray | None
+) -> Transformed:
     """The graph of a machine's classes of states."""
     ahead, n_states = sums.ahead, machine.n_states
     quotient = _quotient(machine, order, src, ahead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Hashable
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from arcgrad.compiler.operators.base import Parameters
 from arcgrad.runtime.kernels.weighted.sorting import rows_by_state
 from arcgrad.runtime.kernels.weighted.sums import add_up_ahead, pull_back_ahead, slacks_behind
 from arcgrad.runtime.transforms.cyclic import KERNELS as CYCLIC
-from arcgrad.runtime.transforms.cyclic import LARGEST, CyclicSums, Diverges, Factors
+from arcgrad.runtime.transforms.cyclic import LARGEST, BestSums, CyclicSums, Diverges, Factors
 from arcgrad.runtime.transforms.useful import LARGE, Useful, added_up, patience, useful_arcs, worth_it
 
 __all__ = ["KERNELS", "Graph", "Sums", "posterior_of_graph", "prune_of_graph", "push_of_graph"]
@@ -72,12 +73,18 @@ class Sums:
         return of_states, of_arcs
 
 
-def _sums(work: _Work, best: int, *, back: bool = False) -> Sums | CyclicSums:
-    """Sums over the paths from each state to an accept, or with ``back`` from a start to it."""
+def _sums(work: _Work, best: int, *, back: bool = False) -> Sums | CyclicSums | BestSums:
+    """Sums over the paths from each state to an accept, or with ``back`` from a start to it.
+
+    Raises:
+        Diverges: they are not finite, as far as kernels can tell.
+    """
     useful, weights = work.useful, work.weights
     order = useful.order
     ends = np.full(useful.topology.n_states, -math.inf)
     ends[useful.start if back else useful.accept] = 0.0
+    if order is None and best:
+        return BestSums(useful.src, useful.dst, weights, ends)
     if order is None:
         assert work.factors is not None
         return CyclicSums(work.factors, useful.src, useful.dst, weights, ends, back=back)
@@ -104,8 +111,10 @@ def _work(topology: Topology, weights: FloatArray, best: int, limits: Limits) ->
     largest = np.abs(own).max(initial=0.0)
     if useful.order is not None:
         return _Work(useful, own, None) if largest <= LARGE else None
-    if best or largest > LARGEST or not worth_it(topology, CYCLIC, _CYCLIC_REFERENCE):
+    if largest > LARGEST or not worth_it(topology, CYCLIC, _CYCLIC_REFERENCE):
         return None
+    if best:
+        return _Work(useful, own, None)
     try:
         return _Work(useful, own, Factors(topology, weights, limits))
     except Diverges:
@@ -114,12 +123,15 @@ def _work(topology: Topology, weights: FloatArray, best: int, limits: Limits) ->
 
 def _pushed(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> Transformed:
     work = _work(topology, weights, best, limits)
-    if work is None:
+    sums = None
+    if work is not None:
+        with contextlib.suppress(Diverges):
+            sums = _sums(work, best)
+    if work is None or sums is None:
         with patience.tried():
             return pushed(topology, weights, best, limits)
     useful, own = work.useful, work.weights
     src, dst = useful.src, useful.dst
-    sums = _sums(work, best)
     ahead = sums.ahead
     moved = np.minimum(own + ahead[dst] - ahead[src], 0.0)
     accept, start = useful.accept, useful.start
@@ -186,12 +198,15 @@ def posterior_of_graph(topology: Topology, weights: FloatArray, parameters: Para
 def prune_of_graph(topology: Topology, weights: FloatArray, parameters: Parameters, limits: Limits) -> Transformed:
     """As the operator prune."""
     work = _work(topology, weights, 1, limits)
-    if work is None:
+    sums = None
+    if work is not None:
+        with contextlib.suppress(Diverges):
+            sums = _sums(work, 1)
+    if work is None or sums is None:
         return _by_reference("prune", topology, weights, parameters, limits)
+    assert not isinstance(sums, CyclicSums)
     (beam,) = parameters
     assert isinstance(beam, (int, float))
-    sums = _sums(work, 1)
-    assert isinstance(sums, Sums)
     of_states, of_arcs = sums.slacks(work.useful.start)
     lacking = np.full(topology.n_arcs, math.inf)
     lacking[work.useful.arcs] = of_arcs

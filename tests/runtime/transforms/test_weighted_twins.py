@@ -73,7 +73,8 @@ def compare(name: str, parameters: tuple[Any, ...], topology: Topology, weights:
         return False
     assert found.topology.fingerprint == expected.topology.fingerprint
     np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-10, atol=1e-10)
-    if not np.array_equal(weights, np.round(weights)) or "max" not in parameters + ("max",) * ("min" in parameters):
+    best = {"max", "min"} & set(parameters)
+    if not best or not np.array_equal(2.0 * weights, np.round(2.0 * weights)):  # ties have several gradients
         cotangent = np.random.default_rng(0).normal(size=len(found.weights))
         scale = max(1.0, float(np.abs(expected.pull_back(cotangent)).max(initial=0.0)))
         np.testing.assert_allclose(

@@ -46,6 +46,7 @@ def is_call(code: str) -> bool:
     return not isinstance(tree.body, ast.Name) or code == "a"
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot express:UserWarning")
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_row_runs(section: str) -> None:
     found, namespace = rows(section), names()
@@ -53,7 +54,7 @@ def test_every_row_runs(section: str) -> None:
     run = 0
     for there, pieces in found:
         for piece in pieces:
-            assert eval(piece.replace("\\n", "\n") if "from_text" not in piece else piece, namespace) is not None, there
+            eval(compile(piece, there, "eval"), namespace)
             run += 1
     assert run >= SECTIONS[section]
 
@@ -69,7 +70,7 @@ def graph_of(fst: Any, folder: Path) -> ag.Graph:
     return ag.load(folder / "back.fst")
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore:.*cannot express:UserWarning")
 def test_openfst_gives_the_same(tmp_path: Path) -> None:
     """Each row whose left side is one piece of Python that gives a machine."""
     pynini = pytest.importorskip("pynini", reason="pynini (OpenFst) is not installed")
@@ -77,21 +78,19 @@ def test_openfst_gives_the_same(tmp_path: Path) -> None:
     there = {f"p{name}": machine(namespace[name], tmp_path, "log64") for name in "abt"}
     there.update(pynini=pynini, pa_tropical=machine(namespace["a"], tmp_path, "standard"))
     compared = 0
-    for left, pieces in rows("OpenFst and Pynini"):
+    for left, pieces in rows("OpenFst and Pynini")[:29]:  # those of the table of machines
         codes = CODE.findall(left)
         if len(codes) != 1 or len(pieces) != 1:
             continue
         theirs = eval(codes[0], there)
         ours = eval(pieces[0], namespace)
-        if not isinstance(theirs, pynini.Fst) or "SAMPLE" in pieces[0]:
-            continue
-        # Words of bytes, where 0 is no character.
         found = ag.equivalent(ours, graph_of(theirs, tmp_path), tolerance=1e-5)
         assert found, (left, str(found))
         compared += 1
     assert compared >= 25
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot express:UserWarning")
 def test_a_row_that_differs_is_seen(tmp_path: Path) -> None:
     pynini = pytest.importorskip("pynini", reason="pynini (OpenFst) is not installed")
     namespace = names()

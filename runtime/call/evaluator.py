@@ -140,10 +140,9 @@ class Evaluator:
     def _second_order(self) -> SecondOrder:
         from arcgrad.runtime.call.second import SecondOrder
 
-        stages, engine = self.stages, self.engine
+        stages, engine = tuple(stage.stage for stage in self.stages), self.engine
         if self.mode == "interpret":  # which is not cut otherwise
-            cut, last = split_stages(self.program)
-            stages = tuple(StageEngine(stage, self.mode, self.limits) for stage in cut)
+            stages, last = split_stages(self.program)
             engine = Engine(last, self.mode, self.limits)
         return SecondOrder(stages, engine, self.mode, self.limits)
 

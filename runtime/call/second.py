@@ -8,10 +8,9 @@ as weights do (`Transformed.along`), and cotangents of what an operator made and
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +18,18 @@ from numpy.typing import NDArray
 from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.graphs.transforms import Along, FloatArray, Transformed
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators.base import Parameters
 from arcgrad.compiler.plan.directions import derive_along, direction_name
+from arcgrad.compiler.plan.stages import Stage
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, UndefinedError, UnsupportedError
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.outputs import add_gradients
 from arcgrad.runtime.call.prepare import kinds_of
+from arcgrad.runtime.call.stages import StagedCall, StageEngine, StageRun
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundInput, BoundScore
 from arcgrad.runtime.forks import when_forked
 from arcgrad.runtime.lru import Lru
-from arcgrad.runtime.reference.interpreter import name_item
-
-if TYPE_CHECKING:
-    from arcgrad.runtime.call.stages import StageEngine
 
 __all__ = ["SecondOrder"]
 
@@ -50,20 +46,45 @@ class SecondOrder:
         mode, limits: the equation's.
     """
 
-    def __init__(self, stages: Sequence[StageEngine], engine: Engine, mode: str, limits: Limits) -> None:
-        self._stages = stages
+    def __init__(self, stages: Sequence[Stage], engine: Engine, mode: str, limits: Limits) -> None:
+        self._stages = [_BuiltStage(stage, mode, limits) for stage in stages]
         self._limits = limits
         self._last = _Derived(engine, mode, limits)
-        self._operands = [_Derived(stage.operand, mode, limits) for stage in stages]
+        self._operands = [_Derived(stage.operand, mode, limits) for stage in self._stages]
 
     def product(self, bound: Bound, directions: Mapping[str, BoundInput]) -> dict[str, Any]:
         """The Hessian of the items' values, summed, times the directions, with respect to the inputs that have one."""
-        call = _Call(bound, dict(directions), self._limits)
-        runs = [_run_stage(stage, operand, call) for stage, operand in zip(self._stages, self._operands, strict=True)]
-        found = call.gradients(self._last, None)
-        for run in reversed(runs):
-            run.pull_back(call, found)
+        staged = StagedCall(self._stages, bound, self._limits)
+        inputs = dict(bound.inputs)
+        for derived in (*self._operands, self._last) if self._stages else ():
+            inputs.update(staged.inputs_of(derived.engine.program).inputs)  # results of stages among them
+        call = _Call(bound, inputs, dict(directions))
+        steps = [self._step(run, operand, call) for run, operand in zip(staged.runs, self._operands, strict=True)]
+        found = call.gradients(self._last)
+        for step in reversed(steps):
+            step.pull_back(call, found)
         return {name: found[name] if name in found else bound.inputs[name].zero() for name in directions}
+
+    def _step(self, run: StageRun, operand: _Derived, call: _Call) -> _Step:
+        """Take directions through a stage: those of what it made are added to the call's."""
+        along = call.along(operand, run.here.batch)
+        if along is None:
+            return _Step(run, operand, run.made, None, [])
+        engine, there = along
+        made = _moving(run, operand, self._limits)
+        moves = [
+            _move(each, graph.arc_weight) for each, graph in zip(made, engine.run(there, (), None, {})[0], strict=True)
+        ]
+        items = tuple(Graph.from_topology(m.topology, a.weights) for m, a in zip(made, moves, strict=True))
+        call.directions[run.stage.name] = BoundGraph(items, shared=run.here.batch is None)
+        return _Step(run, operand, made, along, moves)
+
+
+class _BuiltStage(StageEngine):
+    """A stage that always builds its operand: directions go through its arcs."""
+
+    def composed(self, here: Bound) -> None:
+        """None: the operand is built."""
 
 
 class _Derived:
@@ -94,102 +115,80 @@ class _Derived:
 
 
 class _Call:
-    """One call's inputs and results of stages, and their directions.
+    """One call's inputs and directions.
 
     Attributes:
-        results: what stages made, by name.
-        directions: of the inputs and of results; none where that is zero.
+        bound: the equation's inputs.
+        inputs: by name, results of stages among them.
+        directions: of these; none where that is zero.
     """
 
-    def __init__(self, bound: Bound, directions: dict[str, BoundInput], limits: Limits) -> None:
+    def __init__(self, bound: Bound, inputs: Mapping[str, BoundInput], directions: dict[str, BoundInput]) -> None:
         self.bound = bound
-        self.limits = limits
+        self.inputs = inputs
         self.directions = directions
-        self.results: dict[str, BoundInput] = {}
 
-    def find(self, name: str) -> BoundInput:
-        """An input or a result."""
-        return self.results[name] if name in self.results else self.bound.inputs[name]
-
-    def inputs_of(self, program: Program, *, may_be_shared: bool = False) -> Bound:
-        """The inputs of a program, and directions of them; without a batch where nothing of one enters, if allowed."""
-        inputs: dict[str, BoundInput] = {}
-        for name, type_ in program.inputs.items():
-            if type_ is not Type.MAPPING:
-                inputs[name] = self._input(name)
-        is_shared = may_be_shared and all(found.shared for found in inputs.values())
-        return Bound(None if is_shared else self.bound.batch, inputs, self.bound.mappings)
+    def inputs_of(self, program: Program, batch: int | None) -> Bound:
+        """The inputs of a program and the directions of them that it has."""
+        inputs = {name: self._input(name) for name, type_ in program.inputs.items() if type_ is not Type.MAPPING}
+        return Bound(batch, inputs, self.bound.mappings)
 
     def _input(self, name: str) -> BoundInput:
         if not name.startswith(direction_name("")):
-            return self.find(name)
+            return self.inputs[name]
         of = name.removeprefix(direction_name(""))
-        return self.directions[of] if of in self.directions else _zeros(self.find(of))
+        return self.directions[of] if of in self.directions else _zeros(self.inputs[of])
 
-    def along(self, derived: _Derived, *, may_be_shared: bool = False) -> tuple[Engine, Bound] | None:
+    def along(self, derived: _Derived, batch: int | None) -> tuple[Engine, Bound] | None:
         """What evaluates the derivative along the call's directions, and its inputs; None where it is zero."""
         program = derived.engine.program
-        here = self.inputs_of(program, may_be_shared=may_be_shared)
         wrt = tuple(name for name in program.inputs if name in self.directions)
-        engine = derived.along(here, wrt) if wrt else None
-        return None if engine is None else (engine, self.inputs_of(engine.program, may_be_shared=may_be_shared))
+        engine = derived.along(self.inputs_of(program, batch), wrt) if wrt else None
+        return None if engine is None else (engine, self.inputs_of(engine.program, batch))
 
     def asked(self, program: Program) -> tuple[str, ...]:
-        """The inputs with respect to which a program's gradient is wanted: results have directions of their own."""
-        of_results = {direction_name(name) for name in self.results}
-        return tuple(name for name in program.inputs if name in self.directions or name in of_results)
+        """The inputs with respect to which a program's gradient is wanted: directions of results move, too."""
+        results = {direction_name(name) for name in self.directions if name not in self.bound.inputs}
+        return tuple(name for name in program.inputs if name in self.directions or name in results)
 
-    def gradients(self, derived: _Derived, cotangent: Any) -> dict[str, Any]:
+    def gradients(self, derived: _Derived) -> dict[str, Any]:
         """The gradient of the derivative along the call's directions."""
-        along = self.along(derived)
+        own, batch = derived.engine.program, self.bound.batch
+        along = self.along(derived, batch)
         if along is None:
-            derived.engine.run(self.inputs_of(derived.engine.program), (), None, {})  # for the errors that it may have
+            derived.engine.run(self.inputs_of(own, batch), (), None, {})  # for the errors that it may have
             return {}
         engine, here = along
         try:
-            return dict(engine.run(here, self.asked(engine.program), cotangent, {})[1])
+            return dict(engine.run(here, self.asked(engine.program), None, {})[1])
         except ArcgradError as error:
-            own = derived.engine.program
             wrt = tuple(name for name in own.inputs if name in self.directions)
-            derived.engine.run(self.inputs_of(own), wrt, None, {})  # the value's own error says more
+            derived.engine.run(self.inputs_of(own, batch), wrt, None, {})  # the value's own error says more
             if isinstance(error, UndefinedError):
                 error.message = f"the value exists, but no second derivative can be computed here: {error.message}"
                 error.args = (error.message, *error.args[1:])
             raise
 
 
-def _run_stage(stage: StageEngine, operand: _Derived, call: _Call) -> _Run:
-    """Evaluate a stage's operand and its direction, and apply the operator to both."""
-    program = stage.stage.program
-    here = call.inputs_of(program, may_be_shared=stage.may_be_shared)
-    parameters = stage.parameters(here.n_items, call.inputs_of)
-    made: list[Transformed] = []
-    for item, graph in enumerate(operand.engine.run(here, (), None, {})[0]):
-        with _naming(stage, call.bound, item):
-            made.append(_apply(stage, graph, parameters[item], call.limits))
-    shared = here.batch is None
-    name = stage.stage.name
-    call.results[name] = BoundGraph(tuple(Graph.from_topology(m.topology, m.weights) for m in made), shared=shared)
-    along = call.along(operand, may_be_shared=stage.may_be_shared)
-    moved: list[Along] = []
-    if along is not None:
-        engine, there = along
-        graphs = engine.run(there, (), None, {})[0] * (len(made) if there.n_items < len(made) else 1)
-        moved = [_move(each, graph.arc_weight) for each, graph in zip(made, graphs, strict=True)]
-        items = tuple(Graph.from_topology(m.topology, a.weights) for m, a in zip(made, moved, strict=True))
-        call.directions[name] = BoundGraph(items, shared=shared)
-    return _Run(stage, operand, here, made, along, moved)
+def _moving(run: StageRun, operand: _Derived, limits: Limits) -> list[Transformed]:
+    """What a stage made, of results that say how directions go through them.
 
+    Where the compiled operator's do not, its own code is asked.
 
-def _apply(stage: StageEngine, graph: Graph, parameters: Parameters, limits: Limits) -> Transformed:
-    """Apply a stage's operator; by its own code, where the compiled one does not say how directions go through it."""
-    node = stage.stage.node
-    made = stage.apply(graph, parameters)
-    if made.copies is None and made.along is None and node.definition.transform is not None:
-        made = node.definition.transform(graph.topology, graph.arc_weight, parameters, limits)
-    if made.copies is None and made.along is None:
+    Raises:
+        UnsupportedError: neither does.
+    """
+    if all(each.copies is not None or each.along is not None for each in run.made):
+        return run.made
+    node = run.stage.node
+    transform = node.definition.transform
+    assert transform is not None
+    graphs = operand.engine.run(run.here, (), None, {})[0]
+    made = [transform(graph.topology, graph.arc_weight, node.parameters, limits) for graph in graphs]
+    if not all(each.copies is not None or each.along is not None for each in made):
         raise UnsupportedError(
-            f"hvp through {node.definition.spelling} is not implemented yet: its second derivatives are not known"
+            f"hvp through {node.definition.spelling} is not implemented yet: its second derivatives are not known",
+            place=run.stage.program.places.get(node),
         )
     return made
 
@@ -205,64 +204,47 @@ def _move(made: Transformed, direction: FloatArray) -> Along:
 
 
 @dataclass(eq=False)
-class _Run:
-    """One stage of one call: its operand's inputs, what was made, and what evaluates the operand's direction."""
+class _Step:
+    """A stage as directions went through it: what it made, what evaluated its operand's direction, and their moves."""
 
-    stage: StageEngine
+    run: StageRun
     operand: _Derived
-    here: Bound
     made: list[Transformed]
     along: tuple[Engine, Bound] | None
-    moved: list[Along]
+    moves: list[Along]
 
     def pull_back(self, call: _Call, found: dict[str, Any]) -> None:
         """Take the cotangents of the result and of its direction out of ``found``, and add what they contribute."""
-        name = self.stage.stage.name
+        name = self.run.stage.name
         of_weights = self._listed(found.pop(name, None))
         of_direction = self._listed(found.pop(direction_name(name), None))
         pulled = [each.pull_back(cotangent) for each, cotangent in zip(self.made, of_weights, strict=False)]
         turned: list[FloatArray] = []
+        for item, (each, cotangent) in enumerate(zip(self.moves, of_direction, strict=False)):
+            by_weights, by_direction = each.pull_back(cotangent)
+            turned.append(by_direction)
+            if item < len(pulled):
+                pulled[item] = pulled[item] + by_weights
+            else:
+                pulled.append(by_weights)
         if self.along is not None:
-            for item, (each, cotangent) in enumerate(zip(self.moved, of_direction, strict=False)):
-                by_weights, by_direction = each.pull_back(cotangent)
-                turned.append(by_direction)
-                if item < len(pulled):
-                    pulled[item] = pulled[item] + by_weights
-                else:
-                    pulled.append(by_weights)
-            engine, there = self.along
-            self._add(engine, there, call.asked(engine.program), turned, found)
-        program = self.operand.engine.program
-        self._add(self.operand.engine, self.here, call.asked(program), pulled, found)
+            _add_gradients(*self.along, call, turned, found)
+        _add_gradients(self.operand.engine, self.run.here, call, pulled, found)
 
     def _listed(self, cotangents: Any) -> Sequence[FloatArray]:
         """One cotangent an item; none where nothing arrives."""
         if cotangents is None:
             return ()
-        return [cotangents] if self.here.batch is None else list(cotangents)
-
-    def _add(
-        self, engine: Engine, there: Bound, asked: tuple[str, ...], pulled: list[FloatArray], found: dict[str, Any]
-    ) -> None:
-        """Add the gradients that cotangents of an operand, or of its direction, give."""
-        if there.n_items < len(pulled):
-            pulled = [np.sum(pulled, axis=0)]
-        if not asked or not pulled or len(pulled) != there.n_items:
-            return
-        for name, gradient in engine.run(there, asked, pulled, {})[1].items():
-            found[name] = add_gradients(found[name], gradient) if name in found else gradient
+        return [cotangents] if self.run.here.batch is None else list(cotangents)
 
 
-@contextmanager
-def _naming(stage: StageEngine, bound: Bound, item: int) -> Iterator[None]:
-    """Say in errors where the operator stands, and which item it was."""
-    try:
-        yield
-    except ArcgradError as error:
-        if error.place is None:
-            error.place = stage.stage.program.places.get(stage.stage.node)
-        name_item(error, bound, item)
-        raise
+def _add_gradients(engine: Engine, there: Bound, call: _Call, pulled: list[FloatArray], found: dict[str, Any]) -> None:
+    """Add the gradients that cotangents of an operand, or of its direction, give."""
+    asked = call.asked(engine.program)
+    if not asked or len(pulled) != there.n_items or not pulled:
+        return
+    for name, gradient in engine.run(there, asked, pulled, {})[1].items():
+        found[name] = add_gradients(found[name], gradient) if name in found else gradient
 
 
 class _Zeros(BoundDense):

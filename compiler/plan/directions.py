@@ -18,6 +18,7 @@ from arcgrad.compiler.frontend.ir import Interner, Node, Program, topological
 from arcgrad.compiler.operators import Category
 from arcgrad.compiler.plan.chains import Meeting
 from arcgrad.compiler.plan.plan import Plan
+from arcgrad.compiler.semirings import semiring
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import Place, UnsupportedError
 
@@ -169,6 +170,8 @@ class _Derivation:
         if category is Category.STRUCTURAL:
             return self._structural(node, operands)
         region = self._regions.get(node)
+        if region is not None and not semiring(region.semiring).has_gradient:
+            return None
         rule = (_ARITHMETIC if region is None else _REDUCTIONS).get(node.operator)
         if rule is None:
             raise UnsupportedError(
@@ -290,17 +293,12 @@ def _of_weights(name: str) -> _Rule:
     return rule
 
 
-def _zero(to: _Derivation, node: Node, graphs: Sequence[Node], directions: Sequence[Node | None]) -> Node | None:
-    return None
-
-
 _REDUCTIONS: Mapping[str, _Rule] = {
     "lse": _lse,
     "expectation": _expectation,
     "entropy": _of_weights("entropy_along"),
     "max": _of_weights("max_along"),
     "min": _of_weights("min_along"),
-    "count": _zero,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -38,7 +39,8 @@ def _transform(topology: Topology, weights: FloatArray, parameters: Parameters, 
         given = cotangent.tolist()
         return tape.pull_back((term, given[arc]) for arc, term in terms.items() if found[arc] > -math.inf)
 
-    return Transformed(topology, found, pull_back)
+    moving = [terms[arc] if weight > -math.inf else None for arc, weight in enumerate(found.tolist())]
+    return Transformed(topology, found, pull_back, along=partial(tape.along, moving))
 
 
 OPERATOR = Operator(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.compiler.graphs.transforms import FloatArray, Transformed
 from arcgrad.compiler.graphs.weighted.pushing import in_semiring, pushed, reversed_topology
@@ -19,7 +21,7 @@ def _transform(topology: Topology, weights: FloatArray, parameters: Parameters, 
     if _END not in parameters:
         return _towards_start(topology, weights, parameters, limits)
     made = _towards_start(reversed_topology(topology), weights, parameters, limits)
-    return Transformed(reversed_topology(made.topology), made.weights, made.pull_back)
+    return replace(made, topology=reversed_topology(made.topology))
 
 
 OPERATOR = Operator(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -128,4 +129,4 @@ def pushed(topology: Topology, weights: FloatArray, best: int, limits: Limits) -
     def pull_back(cotangent: FloatArray) -> FloatArray:
         return sums.tape.pull_back(zip(terms, cotangent.tolist(), strict=True))
 
-    return Transformed(made, found, pull_back)
+    return Transformed(made, found, pull_back, along=partial(sums.tape.along, terms))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -120,7 +121,7 @@ def built_graph(
     def pull_back(cotangent: FloatArray) -> FloatArray:
         return tape.pull_back((arc[4], bar) for arc, bar in zip(arcs, cotangent.tolist(), strict=True))
 
-    return Transformed(topology, weights, pull_back)
+    return Transformed(topology, weights, pull_back, along=partial(tape.along, [arc[4] for arc in arcs]))
 
 
 def without_epsilons(topology: Topology, weights: FloatArray, best: int, limits: Limits) -> Transformed:

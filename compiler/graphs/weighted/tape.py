@@ -7,12 +7,13 @@ is the product of nodes and of an arc's weight, over a node or not. A pivot's *s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from arcgrad.compiler.graphs.transforms import FloatArray
+from arcgrad.compiler.graphs.transforms import Along, FloatArray
 
 __all__ = ["NO_ARC", "Tape", "Term"]
 
@@ -113,3 +114,76 @@ class Tape:
                     if share:
                         add(term, bar * share)
         return found
+
+    def along(self, terms: Sequence[Term | None], direction: FloatArray) -> Along:
+        """How terms change where the arcs' weights move in a direction; None stands for what does not.
+
+        A sum moves as its terms do, by their shares; a term's share grows as the term moves faster than the sum. Under
+        ``best`` shares are 1 or 0.
+        """
+        moves: list[float] = []
+
+        def move(term: Term) -> float:
+            total = float(direction[term.arc]) if term.arc != NO_ARC else 0.0
+            for node in term.nodes:
+                total += moves[node]
+            for node in term.over:
+                total -= moves[node]
+            return total
+
+        for node, (value, made_of) in enumerate(zip(self.values, self._terms, strict=True)):
+            total = 0.0
+            if value == -math.inf:
+                pass
+            elif not isinstance(made_of, int):
+                for term in made_of:
+                    share = self._share(term, node)
+                    total += share * move(term) if share else 0.0
+            elif not self.best:
+                total = math.exp(self.values[made_of] + value) * moves[made_of]
+            moves.append(total)
+        counted = [term if term is not None and self.value(term) > -math.inf else None for term in terms]
+        weights = np.array([0.0 if term is None else move(term) for term in counted], dtype=np.float64)
+        return Along(weights, partial(self._pull_back_along, counted, moves, move))
+
+    def _share(self, term: Term, node: int) -> float:
+        return 1.0 if self.best else math.exp(self.value(term) - self.values[node])
+
+    def _pull_back_along(
+        self,
+        terms: Sequence[Term | None],
+        moves: Sequence[float],
+        move: Callable[[Term], float],
+        cotangent: FloatArray,
+    ) -> tuple[FloatArray, FloatArray]:
+        """(n_arcs,) cotangents of the arcs' weights, and of the direction, from those of the terms' moves."""
+        found, turned = np.zeros(self.n_arcs), np.zeros(self.n_arcs)
+        bars, move_bars = [0.0] * len(self.values), [0.0] * len(self.values)
+
+        def add(term: Term, bar: float, move_bar: float) -> None:
+            for sign, nodes in ((1.0, term.nodes), (-1.0, term.over)):
+                for node in nodes:
+                    bars[node] += sign * bar
+                    move_bars[node] += sign * move_bar
+            if term.arc != NO_ARC:
+                found[term.arc] += bar
+                turned[term.arc] += move_bar
+
+        for term, move_bar in zip(terms, cotangent.tolist(), strict=True):
+            if term is not None:
+                add(term, 0.0, move_bar)
+        for node in range(len(bars) - 1, -1, -1):
+            bar, move_bar, made_of = bars[node], move_bars[node], self._terms[node]
+            if self.values[node] == -math.inf or not (bar or move_bar):
+                continue
+            if not isinstance(made_of, int):
+                for term in made_of:
+                    share = self._share(term, node)
+                    if share:
+                        faster = 0.0 if self.best else move(term) - moves[node]
+                        add(term, share * (bar + move_bar * faster), share * move_bar)
+            elif not self.best:
+                slope = math.exp(self.values[made_of] + self.values[node])
+                bars[made_of] += slope * (bar + move_bar * (1.0 + slope) * moves[made_of])
+                move_bars[made_of] += slope * move_bar
+        return found, turned

@@ -87,3 +87,23 @@ def test_same_weight_of_every_pair_of_strings(text: str, by_openfst: Callable) -
             assert found[strings] == pytest.approx(total, rel=1e-12), strings
         found_pairs += len(expected)
     assert found_pairs > 200
+
+
+def test_differences_have_the_same_weight_of_every_string() -> None:
+    """OpenFst takes away what is deterministic, without ε and weights: made of B in the tropical semiring."""
+    source = random.Random("A - B")
+    equation = ag.compile("A - B", mode="interpret")
+    found_strings = left_out = 0
+    for _ in range(500):
+        a, b = (draw_graph(source, STYLE, acceptor=True) for _ in range(2))
+        unweighted = pynini.arcmap(pynini.arcmap(to_openfst(b), map_type="rmweight"), map_type="to_std")
+        strings = pynini.arcmap(pynini.determinize(unweighted.rmepsilon()), map_type="to_log64")
+        expected = totals(from_openfst(pynini.difference(to_openfst(a), strings.arcsort("ilabel"), connect=True)))
+        found = totals(naive(equation(A=convert(a), B=convert(b))))
+        assert found.keys() == expected.keys()
+        for string, total in expected.items():
+            assert found[string] == pytest.approx(total, rel=1e-12), string
+        found_strings += len(expected)
+        left_out += len(totals(naive(convert(a)))) - len(expected)
+    assert found_strings > 200
+    assert left_out > 50

@@ -84,9 +84,9 @@ def check_seed(seed: int) -> tuple[bool, bool]:
 
 
 def test_decided_as_by_all_strings() -> None:
-    found = np.array([check_seed(seed) for seed in range(120)])
-    assert 20 < found[:, 0].sum() < 110
-    assert 0 < found[:, 1].sum() < 60
+    found = np.array([check_seed(seed) for seed in range(60)])
+    assert 10 < found[:, 0].sum() < 55
+    assert 0 < found[:, 1].sum() < 30
 
 
 @pytest.mark.slow
@@ -99,7 +99,7 @@ def test_deterministic_graphs_are_walked_side_by_side(monkeypatch: pytest.Monkey
     """The same answers, where the general method would take too long; witnesses need not be shortest."""
     monkeypatch.setattr(exact_equivalence, "_FEW_STATES", -1)
     differing = 0
-    for seed in range(300):
+    for seed in range(150):
         rng = random.Random(seed)
         a = ag.compile("support[A]")(A=draw(rng, 4))
         shuffled = rng.sample(range(a.n_states), a.n_states)
@@ -122,11 +122,11 @@ def test_deterministic_graphs_are_walked_side_by_side(monkeypatch: pytest.Monkey
             for graph, expected in zip((a, c), found.weights, strict=True):
                 value = ag.compile("LSE[W ∘ A]")(W=ag.linear(list(found.witness)), A=graph)
                 assert value == pytest.approx(expected)
-    assert differing > 50
+    assert differing > 25
 
 
 def test_large_graphs() -> None:
-    n = 50_000
+    n = 20_000
     line = ag.linear(np.arange(n) % 3, weight=np.full(n, -0.5))
     moved = line.with_weight(np.concatenate([[-1.0], np.full(n - 2, -0.5), [0.0]]))
     assert ag.equivalent(line, moved).confidence == 1.0
@@ -199,7 +199,7 @@ def test_what_cannot_be_decided_is_drawn(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(equivalence, "difference_of", give_up)
     missed = 0
-    for seed in range(60):
+    for seed in range(30):
         rng = random.Random(seed)
         a = draw(rng, 3)
         b = rewritten(rng, a)
@@ -209,7 +209,7 @@ def test_what_cannot_be_decided_is_drawn(monkeypatch: pytest.MonkeyPatch) -> Non
         expected = shortest_difference(a, c) is None
         if not expected:
             missed += bool(ag.equivalent(a, c))
-    assert missed <= 3
+    assert missed <= 2
 
 
 def test_tolerance() -> None:

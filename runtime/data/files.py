@@ -13,6 +13,7 @@ from arcgrad.grammar.errors import FormatError, InputError
 from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.arguments import checked_path, decoded, encoded
 from arcgrad.runtime.data.formats import Format, format_named, formats
+from arcgrad.runtime.data.formats.base import warn_inexact
 from arcgrad.runtime.data.formats.text import checked_options, writer_of
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.symbols import SymbolTable
@@ -20,6 +21,7 @@ from arcgrad.runtime.data.symbols import SymbolTable
 __all__ = ["load", "load_symbols", "replacing", "save"]
 
 _OWN = "npz"
+_KEEP_ATTRIBUTES = (_OWN, "json")
 
 
 def load(path: str | os.PathLike[str], format: str | None = None, **options: Any) -> Graph:
@@ -89,6 +91,8 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
         raise InputError("ag.save takes the path first", hint="write ag.save(path, graph)")
     file = checked_path(path)
     chosen = _choose(file, format, writing=True)
+    if isinstance(graph, Graph) and graph.attributes and chosen.name not in _KEEP_ATTRIBUTES:
+        warn_inexact(chosen.name, ["attributes of arcs are left out"])
     data = _write(graph, chosen, options)
     with replacing(file) as stream:
         stream.write(data if isinstance(data, bytes) else encoded(data))

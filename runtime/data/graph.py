@@ -113,8 +113,11 @@ class Graph(BareGraph):
             1 2 6 6
             2
         """
+        from arcgrad.runtime.data.formats.base import warn_inexact
         from arcgrad.runtime.data.formats.text import write_text
 
+        if self.attributes and format in ("gtn", "openfst", "k2"):
+            warn_inexact(format, ["attributes of arcs are left out"])
         return write_text(self, format, shift=shift, **options)
 
     @overload

@@ -302,3 +302,28 @@ def test_dense_inputs_alone(seed: int, dtype: type, semiring: str) -> None:
         np.testing.assert_allclose(result.frames_gradient.ravel(), 0.5 * by_weights, rtol=near, atol=near)
         if given is not None:
             np.testing.assert_allclose(result.values_gradient.ravel(), 0.5 * by_values, rtol=near, atol=near)
+
+
+SIZES = (0.0, 1.0, -1.0, 45.0, -45.0, 300.0, -300.0, 700.0, -745.0, -1000.0, -math.inf)
+
+
+@pytest.mark.parametrize("semiring", ["expectation", "entropy"])
+@for_seeds(60)
+def test_scores_that_give_linear_numbers_trouble(seed: int, semiring: str) -> None:
+    """Graphs without ε arcs, of all formats; what one form cannot do exactly, the next one does."""
+    rng = np.random.default_rng(seed)
+    graph = (
+        alignment_graph(rng.integers(1, 5, int(rng.integers(0, 6))).tolist()),
+        chain(int(rng.integers(7, 11))),
+        random_graph(rng, n_states=12, n_arcs=40, acyclic=False, n_labels=5),
+    )[seed % 3]
+    case = long_case(rng, graph, 11, int(rng.integers(1, 20)))
+    sizes = SIZES[: int(rng.choice([3, 6, 8, len(SIZES)]))]
+    for scores in (case.local[: graph.n_arcs], case.frames):
+        chosen = rng.random(scores.shape) < 0.5
+        scores[chosen] = rng.choice(sizes, int(chosen.sum()))
+    if seed % 10 == 0:
+        case.values[rng.random(case.values.shape) < 0.1] = -math.inf
+    if seed % 5 == 1:
+        case.values *= 1e8
+    case.check(semiring)

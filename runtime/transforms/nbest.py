@@ -30,6 +30,7 @@ from arcgrad.runtime.kernels.header import HEADER
 from arcgrad.runtime.kernels.lattice import lattice_format as L
 from arcgrad.runtime.kernels.lattice.graph_max import graph_max_pairs
 from arcgrad.runtime.kernels.paths import best_paths as B
+from arcgrad.runtime.kernels.paths.heaps import LENGTH
 from arcgrad.runtime.kernels.paths.trellis_values import trellis_values, trellis_values_float32
 from arcgrad.runtime.regions.graph import pack_graph
 from arcgrad.runtime.regions.orders import ORDERS
@@ -47,6 +48,7 @@ _REFERENCE, _FURTHER = 3e-6, 6e-6
 _BUILT = 8e-6
 # Paths that are found before their lengths are looked at.
 _AT_A_TIME = 64
+_ANY_NUMBER = 2**62
 
 KERNELS_OF_GRAPHS = (graph_max_pairs, B.best_paths, B.best_paths_arcs)
 _SEARCH: Mapping[str, Kernel[..., int]] = {"d": B.best_paths, "f": B.best_paths_float32}
@@ -70,6 +72,7 @@ class BestPaths:
         best, lengths: what the best paths from each state have.
         numbers: the graph's numbers of the arcs.
         limits: budget.
+        most: no more paths will be asked for, so that no more ways on from a state need be kept.
     """
 
     def __init__(
@@ -82,8 +85,9 @@ class BestPaths:
         lengths: IntArray,
         numbers: IntArray,
         limits: Limits,
+        most: int,
     ) -> None:
-        self._arguments = graph, frames, starts, by_arc, best, lengths
+        self._arguments = graph, frames, most, starts, by_arc, best, lengths
         self._numbers, self._limits = numbers, limits
         self._search, self._collect = _SEARCH[frames.dtype.char], _ARCS[frames.dtype.char]
         self._where: IntArray = np.zeros((len(frames) + 1) * len(graph[5]), dtype=np.int32)
@@ -129,14 +133,14 @@ class BestPaths:
             self._stack = _enlarged(self._stack, 2 * len(self._stack))
         arrays = (
             self._where, self._opened, self._entries, self._entry_values, self._heaps, self._heap_values, self._stack,
-            self._arguments[4], self._arguments[5],
+            self._arguments[5], self._arguments[6],
         )  # fmt: skip
         used = sum(array.nbytes for array in arrays)
         self._limits.check("the workspace of the best paths", bytes=used, smaller="ask for fewer paths")
 
     def lengths(self, first: int, last: int) -> NDArray[np.int64]:
         """(last − first,) numbers of arcs of some of the paths that were found."""
-        entries: NDArray[np.int64] = self._entries[self._paths[first:last], B.LENGTH].astype(np.int64)
+        entries: NDArray[np.int64] = self._entries[self._paths[first:last], LENGTH].astype(np.int64)
         entries += len(self._arguments[1])
         return entries
 
@@ -149,7 +153,7 @@ class BestPaths:
         """Arcs of some of the paths, one behind the other, the frames that they take, and the paths' lengths."""
         lengths = self.lengths(first, last)
         found, frames = np.empty((2, int(lengths.sum())), dtype=np.int32)
-        graph, scores, _, _, best, silent = self._arguments
+        graph, scores, _, _, _, best, silent = self._arguments
         self._collect(
             graph, scores, best, silent, self._where, self._opened, self._entries, self._paths[first:last], found,
             frames,
@@ -172,7 +176,7 @@ def nbest_of_graph(topology: Topology, weights: FloatArray, parameters: Paramete
     size = topology.n_arcs
     expected = _REFERENCE * size + _FURTHER * min(n, 1000) * min(size, 1000)
     if size + min(n, 1000) >= _SMALL and patience.ends_for(*KERNELS_OF_GRAPHS, expected=expected):
-        paths = best_paths_of_graph(topology, weights, limits)
+        paths = best_paths_of_graph(topology, weights, limits, n)
         found = None if paths is None else _found(paths, n, limits)
         if found is not None:
             arcs, _, lengths = found
@@ -201,7 +205,7 @@ def nbest_of_composition(composition: Composition, parameters: Parameters, limit
     if not patience.ends_for(*kernels, expected=_BUILT * (composition.work + min(n, 1000) * len(composition.scores))):
         with contextlib.suppress(LimitError):
             return _of_built(composition, parameters, limits)
-    paths = _best_paths_of_composition(composition, limits)
+    paths = _best_paths_of_composition(composition, limits, n)
     found = (_NONE, _NONE, _NONE) if paths is None else _found(paths, n, limits)
     assert found is not None  # without cycles, rounding hides nothing
     return composition.lines(*found)
@@ -234,7 +238,7 @@ def _found(paths: BestPaths, n: int, limits: Limits) -> tuple[IntArray, IntArray
         asked = min(n, 2 * asked)
 
 
-def best_paths_of_graph(topology: Topology, weights: FloatArray, limits: Limits) -> BestPaths | None:
+def best_paths_of_graph(topology: Topology, weights: FloatArray, limits: Limits, most: int) -> BestPaths | None:
     """Prepare the enumeration of a built graph's paths; None where the reference has to look at its cycles."""
     memo = topology.memo("best path")
     if "region" not in memo:
@@ -261,14 +265,14 @@ def best_paths_of_graph(topology: Topology, weights: FloatArray, limits: Limits)
     graph = memo["rows"], ends, ends, numbers, work[:n_arcs], memo["accepts"]
     best, lengths = work[n_arcs : n_arcs + n_states], found[:n_states]
     starts = array(L.STARTS, header[L.N_STARTS])
-    return BestPaths(graph, np.empty((0, 0)), starts, True, best, lengths, numbers, limits)
+    return BestPaths(graph, np.empty((0, 0)), starts, True, best, lengths, numbers, limits, most)
 
 
 def _find(topology: Topology, weights: FloatArray) -> Iterator[tuple[float, IntArray]] | None:
     """The paths of a graph as `compiler.graphs.best_paths` gives them; None where the reference is to look for them."""
     if topology.n_arcs < _SMALL or not patience.ends_for(*KERNELS_OF_GRAPHS, expected=_REFERENCE * topology.n_arcs):
         return None
-    paths = best_paths_of_graph(topology, weights, DEFAULT_LIMITS)
+    paths = best_paths_of_graph(topology, weights, DEFAULT_LIMITS, _ANY_NUMBER)
     return None if paths is None else _one_by_one(paths, best_paths(topology, weights))
 
 
@@ -291,7 +295,7 @@ def _one_by_one(paths: BestPaths, others: Iterator[Any]) -> Iterator[tuple[float
 finders.append(_find)
 
 
-def _best_paths_of_composition(composition: Composition, limits: Limits) -> BestPaths | None:
+def _best_paths_of_composition(composition: Composition, limits: Limits, most: int) -> BestPaths | None:
     """Prepare the enumeration of a dense composition's paths; None where it has no states."""
     scores, found = composition.scores, composition.trellis()
     if found is None:
@@ -306,7 +310,7 @@ def _best_paths_of_composition(composition: Composition, limits: Limits) -> Best
     lengths = np.zeros((n_levels + 1) * n_states if has_silent else 2 * n_states, dtype=np.int32)
     choices = np.empty((1, n_states), dtype=np.int32)
     _VALUES[scores.dtype.char](graph, has_silent, scores, best, lengths, choices)
-    return BestPaths(graph, scores, starts, False, best, lengths if has_silent else lengths[:0], numbers, limits)
+    return BestPaths(graph, scores, starts, False, best, lengths if has_silent else lengths[:0], numbers, limits, most)
 
 
 _SHORTER = "give fewer frames at a time"

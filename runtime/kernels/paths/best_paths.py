@@ -13,13 +13,13 @@ from __future__ import annotations
 from math import inf
 
 from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.kernels.paths.heaps import ARC, LENGTH, REST, TIE, keep_best, make_heap, sink
 
 __all__ = [
     "ENTRIES_FULL",
     "FEW",
     "FOUND",
     "HEAPS_FULL",
-    "LENGTH",
     "N_COUNTS",
     "N_ENTRIES",
     "N_HEAPED",
@@ -44,52 +44,11 @@ LEVEL, STATE, BEGIN, SIZE, FIRST = 0, 1, 2, 3, 4
 """Columns of opened states: level, state, where the heap of candidates begins, its size, and the first entry. Row 0 is
 the root: its candidates are the starts."""
 
-ARC, REST, LENGTH, TIE, OWNER, NEXT = 0, 1, 2, 3, 3, 4
-"""Columns of candidates and entries, which are ways on: their arc (of the root's: the start), the entry behind it, and
-the number of their ε arcs; of candidates the order among equal ones, of entries their opened state and the next one."""
+OWNER, NEXT = 3, 4
+"""Columns of entries, beside the first three of candidates: their opened state, and the next entry of this."""
 
 NOT_YET, NONE = -1, -2
 """Instead of entries: that it is the first one of a state that was not opened, or not found yet; that there is none."""
-
-
-@helper
-def precedes(cands, values, one, other):
-    """Whether one candidate is better than another."""
-    if values[one] != values[other]:
-        return values[one] > values[other]
-    if cands[one, LENGTH] != cands[other, LENGTH]:
-        return cands[one, LENGTH] < cands[other, LENGTH]
-    if cands[one, TIE] != cands[other, TIE]:
-        return cands[one, TIE] < cands[other, TIE]
-    return cands[one, ARC] < cands[other, ARC]
-
-
-@helper
-def sink(cands, values, begin, size, place):
-    """Let one candidate of a heap sink to where it belongs."""
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            return
-        if child + 1 < size and precedes(cands, values, begin + child + 1, begin + child):
-            child += 1
-        if not precedes(cands, values, begin + child, begin + place):
-            return
-        for k in range(4):
-            number = cands[begin + child, k]
-            cands[begin + child, k] = cands[begin + place, k]
-            cands[begin + place, k] = number
-        value = values[begin + child]
-        values[begin + child] = values[begin + place]
-        values[begin + place] = value
-        place = child
-
-
-@helper
-def make_heap(cands, values, begin, size):
-    """Order candidates as a heap."""
-    for place in range(size // 2 - 1, -1, -1):
-        sink(cands, values, begin, size, place)
 
 
 @helper
@@ -117,7 +76,7 @@ def add_candidate(cands, values, place, arc, value, length, tie):
 
 
 def _open(
-    graph, frames, level, state, best, lengths, where, opened, entries, entry_values, cands, values, counts
+    graph, frames, most, level, state, best, lengths, where, opened, entries, entry_values, cands, values, counts
 ):  # fmt: skip
     """Gather the ways on from a state, and make an entry of the best; 0, or what is full."""
     rows, ends, columns, ranks, weights, accepts = graph
@@ -153,6 +112,7 @@ def _open(
         return ROUNDING
     if len(lengths) > 0 and cands[begin, LENGTH] != lengths[here + state]:
         return ROUNDING
+    size = keep_best(cands, values, begin, size, most)
     number = counts[N_OPENED]
     counts[N_OPENED] = number + 1
     counts[N_HEAPED] = begin + size
@@ -166,7 +126,8 @@ def _open(
 
 
 def _begin(
-    graph, frames, starts, by_arc, best, lengths, where, opened, entries, entry_values, cands, values, paths, counts
+    graph, frames, most, starts, by_arc, best, lengths, where, opened, entries, entry_values, cands, values, paths,
+    counts,
 ):  # fmt: skip
     """Open the starts, which are the root's candidates, and find the first path; 0, or why not."""
     ranks = graph[3]
@@ -179,7 +140,20 @@ def _begin(
         k = counts[N_STARTED]
         if best[starts[k]] > -inf:
             why = open_state(
-                graph, frames, 0, starts[k], best, lengths, where, opened, entries, entry_values, cands, values, counts
+                graph,
+                frames,
+                most,
+                0,
+                starts[k],
+                best,
+                lengths,
+                where,
+                opened,
+                entries,
+                entry_values,
+                cands,
+                values,
+                counts,
             )
             if why != 0:
                 return why
@@ -203,8 +177,8 @@ def _begin(
 
 
 def _search(
-    graph, frames, starts, by_arc, best, lengths, where, opened, entries, entry_values, cands, values, stack, paths,
-    counts,
+    graph, frames, most, starts, by_arc, best, lengths, where, opened, entries, entry_values, cands, values, stack,
+    paths, counts,
 ):  # fmt: skip
     """Find paths until there are as many as ``paths`` takes; 0, or why there are not.
 
@@ -212,6 +186,7 @@ def _search(
         graph: rows, ends, columns, ranks, weights, accepts: of the arcs as `trellis_path` says, and (S,) whether a
             state accepts.
         frames: (T, C) scores.
+        most: no state is asked for more ways on.
         starts: states.
         by_arc: whether equal paths of different starts come in the order of ranks of their first arcs, else of starts.
         best, lengths: of each level's states, the best path to an accept: its weight and number of ε arcs; no lengths
@@ -225,8 +200,8 @@ def _search(
     n_states = len(accepts)
     if counts[FOUND] == 0:
         why = begin_search(
-            graph, frames, starts, by_arc, best, lengths, where, opened, entries, entry_values, cands, values, paths,
-            counts,
+            graph, frames, most, starts, by_arc, best, lengths, where, opened, entries, entry_values, cands, values,
+            paths, counts,
         )  # fmt: skip
         if why != 0:
             return why
@@ -257,8 +232,8 @@ def _search(
                 place = level * n_states + ends[arc]
                 if where[place] == 0:
                     why = open_state(
-                        graph, frames, level, ends[arc], best, lengths, where, opened, entries, entry_values, cands,
-                        values, counts,
+                        graph, frames, most, level, ends[arc], best, lengths, where, opened, entries, entry_values,
+                        cands, values, counts,
                     )  # fmt: skip
                     if why != 0:
                         return why
@@ -363,9 +338,9 @@ TRELLIS_GRAPH = (
 """Type of a trellis's arcs: rows, ends, columns, ranks, weights, and whether states accept."""
 
 _SEARCH = (
-    f"int64({TRELLIS_GRAPH}, const FRAMES[:, ::1], const int32[::1], boolean, const float64[::1], const int32[::1], "
-    "int32[::1], int32[:, ::1], int32[:, ::1], float64[::1], int32[:, ::1], float64[::1], int32[::1], int32[::1], "
-    "int64[::1])"
+    f"int64({TRELLIS_GRAPH}, const FRAMES[:, ::1], int64, const int32[::1], boolean, const float64[::1], "
+    "const int32[::1], int32[::1], int32[:, ::1], int32[:, ::1], float64[::1], int32[:, ::1], float64[::1], "
+    "int32[::1], int32[::1], int64[::1])"
 )
 _ARCS = (
     f"int64({TRELLIS_GRAPH}, const FRAMES[:, ::1], const float64[::1], const int32[::1], const int32[::1], "

@@ -26,7 +26,6 @@ _TITLES = {
     Category.TRANSFORM: "Graphs that depend on weights",
     Category.REDUCTION: "Scores of graphs",
     Category.ARITHMETIC: "Scores from scores",
-    Category.LATER: "Not evaluated yet",
 }
 _INTRODUCTION = """\
 # Operators
@@ -34,7 +33,7 @@ _INTRODUCTION = """\
 This page is made from the operator registry (`compiler/operators/`) by `python docs/make_operators.py`; do not edit
 it. [language.md](language.md) explains the language. A law holds for all inputs where both sides have a value; the
 test-suite checks each on random graphs. "arc by arc" means that both sides are the same graph, states and arcs in
-order. Operators "not evaluated yet" are parsed and type-checked, but cannot be evaluated in this version."""
+order."""
 
 # Inputs that spellings are tried on.
 _INPUTS = {"A": Type.GRAPH, "B": Type.GRAPH, "a": Type.SCORE, "b": Type.SCORE, "m": Type.MAPPING}
@@ -56,7 +55,6 @@ def _section(entry: Operator) -> str:
         ("Write", written[0] if written else "has no spelling of its own; the compiler makes it"),
         ("Also", ", ".join(written[1:])),
         ("Types", _types(entry)),
-        ("Evaluated", "not yet" if entry.category is Category.LATER else "yes"),
         ("Example", _code(entry.example)),
         ("Reference", entry.reference),
     ]

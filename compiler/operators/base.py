@@ -32,7 +32,6 @@ class Category(Enum):
     TRANSFORM = "transform"  # graph that depends on its operand's weights: transform()
     REDUCTION = "reduction"  # score from a graph, by a semiring
     ARITHMETIC = "arithmetic"  # score from scores
-    LATER = "later"  # parsed and type-checked, but evaluating it raises UnsupportedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Built, Joined, Operator
 from arcgrad.compiler.plan.plan import Plan
 from arcgrad.compiler.types import Type
-from arcgrad.grammar.errors import ArcgradError, InputError, Place, UnsupportedError
+from arcgrad.grammar.errors import ArcgradError, InputError, Place
 from arcgrad.runtime.build.built_graph import SHARED_CACHE, SymbolicGraph
 from arcgrad.runtime.build.operators import BUILDS
 from arcgrad.runtime.build.origins import arc_words, label_words
@@ -32,7 +32,6 @@ __all__ = [
     "SymbolicEvaluator",
     "build_node",
     "depends_on_shared_inputs",
-    "not_there_yet",
     "raise_transducer",
 ]
 
@@ -58,11 +57,9 @@ def build_node(
     Raises:
         InputError: a transducer where an acceptor is required.
         LimitError: the result exceeds the budget.
-        UnsupportedError: the operator comes in a later version.
     """
     entry = node.definition
-    if entry.build is None:
-        raise not_there_yet(node, place)
+    assert entry.build is not None
     for position, topology in enumerate(topologies):
         if entry.needs_acceptor(position) and not topology.is_acceptor:
             side = ("left", "right")[position] if len(node.operands) == 2 else "only"
@@ -77,15 +74,6 @@ def build_node(
         if error.place is None:
             error.place = place
         raise
-
-
-def not_there_yet(node: Node, place: Place | None) -> UnsupportedError:
-    """The error for an operator that a later version evaluates."""
-    return UnsupportedError(
-        f"{node.definition.spelling} is not implemented yet: this version parses and type-checks it, "
-        "but cannot evaluate it",
-        place=place,
-    )
 
 
 def raise_transducer(

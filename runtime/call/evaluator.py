@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arcgrad.compiler.frontend.ir import Node, Program
+from arcgrad.compiler.frontend.ir import Program
 from arcgrad.compiler.limits import Limits
-from arcgrad.compiler.operators import Category
 from arcgrad.compiler.plan.stages import split_stages
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
-from arcgrad.runtime.build.builder import not_there_yet
 from arcgrad.runtime.call.engine import Engine
 from arcgrad.runtime.call.outputs import Gradients, check_cotangent, check_out, is_integral, shape_values
 from arcgrad.runtime.call.pullback import PullBack, pullback
@@ -52,15 +50,9 @@ class Evaluator:
         # Where nothing looks at scores before a routine does, large batches of them are checked there.
         self._defers = mode != "interpret" and not stages
         self._result = program.result.type, is_integral(program.result)
-        self._later = next((n for n in program.nodes if _comes_later(n)), None)
 
     def bind(self, given: dict[str, Any], *, defer: bool = False) -> Bound:
-        """The checked inputs; an equation with an operator that is not implemented yet is refused whatever its inputs.
-
-        With ``defer`` some scores may be left for the engine to look at.
-        """
-        if self._later is not None:
-            raise not_there_yet(self._later, self.program.places.get(self._later))
+        """The checked inputs. With ``defer`` some scores may be left for the engine to look at."""
         bound = bind(self.program.inputs, given, defer=defer and self._defers)
         for name, found in bound.inputs.items():
             if isinstance(found, BoundGraph):
@@ -187,8 +179,3 @@ class Evaluator:
 
 
 _NO_ROUTINE = "# A graph-valued equation without scores: its arcs' weights are gathered through the selection.\n"
-
-
-def _comes_later(node: Node) -> bool:
-    """Whether the node is an operator that this version cannot evaluate."""
-    return not node.is_input and not node.is_number and node.definition.category is Category.LATER

@@ -21,7 +21,7 @@ from arcgrad.compiler.limits import Limits
 from arcgrad.compiler.operators import Built, Category
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import ArcgradError, DivergenceError, InputError, LimitError, Place, UndefinedError
-from arcgrad.runtime.build.builder import EMPTY_TOPOLOGY, build_node, not_there_yet
+from arcgrad.runtime.build.builder import EMPTY_TOPOLOGY, build_node
 from arcgrad.runtime.build.columns import Meets, find_arc_without_column, find_meetings, without_column
 from arcgrad.runtime.build.origins import arc_parts, arc_words, cycle_words
 from arcgrad.runtime.build.same_topology import check_topologies
@@ -215,8 +215,6 @@ class Interpretation:
                     return _reduce(node, operands[0], want_gradient)
                 case Category.ARITHMETIC:
                     return self._arithmetic(node, operands)
-                case _:
-                    raise not_there_yet(node, place)
         except ArcgradError as error:
             if error.place is None:
                 error.place = place

@@ -141,40 +141,7 @@ def test_gradient_checks_and_warm_ups() -> None:
     refused(lambda: ag.warmup("LSE[", A=A), "never closed", error=ag.EquationError)
 
 
-LATER = [
-]  # fmt: skip
-SCORES = ("H[", "E[", "KL[")
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("expression", LATER)
-def test_operators_to_come_say_so_before_any_work(mode: str, expression: str) -> None:
-    is_score = expression.startswith(SCORES)
-    outer = ("2 ({0}) + 1", "C⟨{0}⟩", "PATH[C⟨{0}⟩]") if is_score else ("LSE[({0}) ∘ C]", "({0})*", "PATH[rev[{0}]]")
-    for frame in ("{0}", *outer):
-        equation = ag.compile(frame.format(expression), mode=mode)
-        assert equation.latex
-        assert expression.partition("[")[0][:3] in str(equation.explain())
-        inputs = {name: 3 if name == "s" else A for name in equation.inputs}
-        batch = {name: 3 if name == "s" else [A, A] for name in equation.inputs}
-        empty = {name: 3 if name == "s" else [] for name in equation.inputs}
-        wrong = dict.fromkeys(equation.inputs)
-        calls = [
-            equation, equation.value_and_grad, equation.trace, equation.source, equation.explain, equation.check_grad,
-            equation.jacobian,
-        ]  # fmt: skip
-        for call in calls:
-            for given in (inputs, batch, empty, wrong):
-                error = refused(
-                    lambda call=call, given=given: call(given), "is not implemented yet", error=ag.UnsupportedError
-                )
-                assert isinstance(error, NotImplementedError)
-                assert error.place is not None
-                span = error.place.span
-                assert error.place.text[span.start : span.end].strip("()") == expression
-
-
-def test_operators_to_come_are_type_checked() -> None:
+def test_operators_of_graphs_are_type_checked() -> None:
     for text in ("det[LSE[A]]", "H[LSE[A]]", "LSE[H[A]]", "E[A, 2]", "prune[A, B ∘ C]", "NBEST[A, n]", "NBEST[A, 1.5]",
                  "NBEST[A]", "SAMPLE[A, 2]", "KL[A]", "rmeps[A, B]"):  # fmt: skip
         refused(lambda text=text: ag.compile(text), error=ag.EquationError)

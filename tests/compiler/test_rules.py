@@ -164,7 +164,7 @@ def test_rules_are_no_more_than_their_text_says() -> None:
 
 # -- gradients over the registry --------------------------------------------------------------------------------------
 
-EXAMPLES = [entry for entry in operators().values() if entry.category is not Category.LATER]
+EXAMPLES = list(operators().values())
 
 
 @pytest.mark.parametrize("mode", ["interpret", "kernels"])
@@ -205,15 +205,3 @@ def test_each_operators_example_has_the_gradient_of_finite_differences(entry: ob
         if checked == 3:
             break
     assert checked >= 2
-
-
-@pytest.mark.parametrize(
-    "entry", [e for e in operators().values() if e.category is Category.LATER], ids=lambda e: e.name
-)
-@pytest.mark.parametrize("mode", ["interpret", "kernels", "auto"])
-def test_operators_of_later_versions_say_so(entry: object, mode: str) -> None:
-    equation = ag.compile(entry.example, mode=mode)
-    given = {name: ag.linear([1]) for name in equation.inputs}
-    with pytest.raises(ag.UnsupportedError, match="is not implemented yet") as caught:
-        equation(given)
-    assert caught.value.place is not None

@@ -79,15 +79,11 @@ def test_operators_page_says_no_spelling_twice() -> None:
 
 
 @pytest.mark.parametrize("entry", operators().values(), ids=lambda entry: entry.name)
-def test_operators_page_says_what_can_be_evaluated(entry: Operator) -> None:
+def test_operators_page_has_examples_that_can_be_evaluated(entry: Operator) -> None:
     section = (DOCS / "operators.md").read_text(encoding="utf-8").split(f"\n### {entry.name}\n")[1].split("\n### ")[0]
     equation = ag.compile(entry.example)
     # Labels and a negative weight that suit every example, closures and label mappings included.
     inputs: dict[str, Any] = dict.fromkeys(equation.inputs, ag.linear([1, 7, 3], weight=[-0.5, 0.0, -0.25]))
     inputs |= {name: other for name, other in {"m": {1: 2}, "w": 0.5}.items() if name in inputs}
-    if "\n- Evaluated: not yet\n" in section:
-        with pytest.raises(ag.UnsupportedError):
-            equation(inputs)
-    else:
-        assert "\n- Evaluated: yes\n" in section
-        equation(inputs)
+    assert f"\n- Example: `{entry.example}`\n" in section
+    assert equation(inputs) is not None

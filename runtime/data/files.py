@@ -92,7 +92,7 @@ def save(path: str | os.PathLike[str], graph: Graph, format: str | None = None, 
     file = checked_path(path)
     chosen = _choose(file, format, writing=True)
     if isinstance(graph, Graph) and graph.attributes and chosen.name not in _KEEP_ATTRIBUTES:
-        warn_inexact(chosen.name, ["attributes of arcs are left out"])
+        warn_inexact(f"the form {chosen.name!r}", ["attributes of arcs are left out"])
     data = _write(graph, chosen, options)
     with replacing(file) as stream:
         stream.write(data if isinstance(data, bytes) else encoded(data))

@@ -117,7 +117,7 @@ class Graph(BareGraph):
         from arcgrad.runtime.data.formats.text import write_text
 
         if self.attributes and format in ("gtn", "openfst", "k2"):
-            warn_inexact(format, ["attributes of arcs are left out"])
+            warn_inexact(f"the form {format!r}", ["attributes of arcs are left out"])
         return write_text(self, format, shift=shift, **options)
 
     @overload

@@ -115,10 +115,10 @@ def test_copies_pickles_and_files(tmp_path: Path) -> None:
             assert ag.equal(again, graph)
     assert shown(ag.Graph.from_text(A.to_text("json"), "json")) == shown(A)
     assert "attributes" not in ag.linear([1]).to_text("json")
-    with pytest.warns(UserWarning, match=r"gtn cannot express .* attributes of arcs are left out"):
+    with pytest.warns(UserWarning, match=r"the form 'gtn' cannot express .* attributes of arcs are left out"):
         text = A.to_text("gtn")
     assert dict(ag.Graph.from_text(text).attributes) == {}
-    with pytest.warns(UserWarning, match=r"openfst text cannot .* attributes of arcs are left out"):
+    with pytest.warns(UserWarning, match=r"the form 'openfst' cannot .* attributes of arcs are left out"):
         ag.save(tmp_path / "graph.att", A)
     for wrong in (
         "[]",

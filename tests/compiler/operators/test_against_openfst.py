@@ -76,7 +76,7 @@ def test_same_weight_of_every_pair_of_strings(text: str, by_openfst: Callable) -
     source = random.Random(text)
     equation = ag.compile(text, mode="interpret")
     found_pairs = 0
-    for _ in range(400):
+    for _ in range(500):
         leaves = [draw_graph(source, STYLE, acceptor=False) for _ in range(2)]
         expected = totals(from_openfst(by_openfst(*map(to_openfst, leaves))))
         found = totals(

@@ -87,7 +87,7 @@ def apply(name: str, graph: ag.Graph, semiring: str) -> ag.Graph:
 
 @pytest.mark.parametrize("semiring", ["log", "tropical"])
 @pytest.mark.parametrize("name", ["determinize", "minimize"])
-@for_seeds(COUNT)
+@for_seeds(COUNT * 7 // 4)  # two in five have cycles and are passed over
 def test_deterministic(name: str, semiring: str, seed: int) -> None:
     graph, cyclic = drawn(seed)
     if cyclic:

@@ -1,6 +1,7 @@
 """Equations over weighted automata, compiled into fused differentiable routines. The names a user meets.
 
 Everything here is found on first use (PEP 562): ``import arcgrad`` loads neither numba nor numpy nor lark.
+``arcgrad.torch`` is the same for PyTorch, where that is installed (``pip install arcgrad[torch]``).
 
 Example:
     >>> import arcgrad as ag
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from arcgrad import graphs
+    from arcgrad import torch as torch
     from arcgrad.compiler.limits import Limits
     from arcgrad.equation import Equation
     from arcgrad.equation import compile_equation as compile
@@ -109,6 +111,9 @@ _HOMES = {
     "warmup": "arcgrad.warming",
 }
 
+# Modules that need an extra; not in __all__, so that a star import does without.
+_EXTRAS = ("torch",)
+
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
@@ -119,6 +124,8 @@ def __getattr__(name: str) -> Any:
         home, colon, attribute = _HOMES[name].partition(":")
         module = importlib.import_module(home)
         value = module if colon and not attribute else getattr(module, attribute or name)
+    elif name in _EXTRAS:
+        value = importlib.import_module(f"arcgrad.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value  # found once

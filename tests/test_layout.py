@@ -19,6 +19,8 @@ THIRD_PARTY = {
 }
 # Optional packages, imported inside functions only.
 LAZY = {"api": {"prompt_toolkit", "IPython"}}
+# Packages of the facade that are for those who have an optional package, and what they import at once.
+EXTRAS = {"torch": {"torch"}}
 
 
 def sources(layer: str) -> list[Path]:
@@ -134,8 +136,18 @@ def test_imports_point_one_way(layer: str, path: Path) -> None:
         if top == "arcgrad":
             assert layer_of(module) in allowed, f"{where}: {layer} may not import {module}"
         elif top not in sys.stdlib_module_names:
-            optional = () if at_import else LAZY.get(layer, ())
+            folder = path.relative_to(ROOT / layer).parts[0]
+            optional = EXTRAS.get(folder, set()) | (set() if at_import else LAZY.get(layer, set()))
             assert top in THIRD_PARTY[layer] or top in optional, f"{where}: {layer} may not import {module}"
+
+
+def test_only_an_extra_itself_imports_it_at_once() -> None:
+    for path in sources("api"):
+        own = path.relative_to(ROOT / "api").parts[0]
+        for module, statement, at_import in imports(path):
+            extra = module.split(".")[1] if module.startswith("arcgrad.") else ""
+            guarded = path == ROOT / "api" / "__init__.py"  # for type checkers only
+            assert extra not in EXTRAS or extra == own or not at_import or guarded, f"{path}:{statement.lineno}"
 
 
 @pytest.mark.parametrize(("layer", "path"), FILES)
@@ -156,13 +168,15 @@ def pyproject() -> dict[str, object]:
     return settings["tool"]["setuptools"]  # type: ignore[index,no-any-return]
 
 
+def package_of(folder: Path) -> str:
+    """The import name of a folder: the facade's own are below the package itself."""
+    return ".".join(("arcgrad", *folder.relative_to(ROOT).parts)).replace("arcgrad.api", "arcgrad")
+
+
 def test_package_list_is_whole() -> None:
     settings = pyproject()
     folders = {path.parent for layer in LAYERS for path in (ROOT / layer).rglob("__init__.py")}
-    expected = {
-        "arcgrad" if folder.name == "api" else "arcgrad." + ".".join(folder.relative_to(ROOT).parts): folder
-        for folder in folders
-    }
+    expected = {package_of(folder): folder for folder in folders}
     assert sorted(settings["packages"]) == sorted(expected)  # type: ignore[call-overload]
     assert settings["package-dir"] == {name: folder.relative_to(ROOT).as_posix() for name, folder in expected.items()}
 
@@ -181,8 +195,7 @@ def test_data_files_are_packaged() -> None:
         for path in (ROOT / layer).rglob("*"):
             if path.is_dir() or path.suffix in (".py", ".pyc") or "__pycache__" in path.parts:
                 continue
-            folder = path.parent.relative_to(ROOT)
-            package = "arcgrad" if folder.name == "api" else "arcgrad." + ".".join(folder.parts)
+            package = package_of(path.parent)
             assert any(path.match(pattern) for pattern in patterns.get(package, [])), f"{path} is not in the wheel"
 
 

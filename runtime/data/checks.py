@@ -74,10 +74,7 @@ def as_array(value: Any, name: str, expected: str) -> NDArray[Any]:
         # Ragged lists, tensors that require a gradient or live on another device, and the like.
         hint = None
         if getattr(value, "requires_grad", False) is True:
-            hint = (
-                "give its .detach(), and take the gradient from value_and_grad; ag.torch, which will hand gradients on "
-                "to torch, is not implemented yet"
-            )
+            hint = "equations made by ag.torch.compile take tensors, and hand gradients on to torch"
         raise InputError(f"{name} must be {expected}; numpy cannot make an array of it: {error}", hint=hint) from None
 
 

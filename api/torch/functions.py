@@ -1,0 +1,172 @@
+"""``ag.torch.compile``: text → a function of tensors and graphs that autograd differentiates, twice if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from arcgrad.compiler.types import Type
+from arcgrad.equation import Equation, Mode, compile_equation
+from arcgrad.grammar.errors import InputError
+from arcgrad.torch.autograd import Call, evaluate
+from arcgrad.torch.slots import Slot, batch_of, slot_of
+
+if TYPE_CHECKING:
+    from arcgrad.compiler.limits import Limits
+
+__all__ = ["Function", "compile"]
+
+
+class Function:
+    """An equation as a function of tensors. Made by ``ag.torch.compile``; call it with its inputs.
+
+    Attributes:
+        equation: the ``ag.Equation`` that is evaluated.
+
+    Example:
+        >>> import arcgrad as ag
+        >>> ag.torch.compile("LSE[X ∘ A]").equation.inputs
+        ('X', 'A')
+    """
+
+    def __init__(self, equation: Equation) -> None:
+        if equation._program.result.type is not Type.SCORE:
+            raise InputError(
+                "ag.torch takes equations whose value is a score, but this one's is a graph",
+                hint=f"reduce it, as in LSE[{equation.text.strip()}]; ag.compile has graphs as values",
+            )
+        self.equation = equation
+        self._types = equation._program.inputs
+        self._is_whole: bool = equation._evaluator._result[1]
+
+    def __call__(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Tensor:
+        """The equation's value, through which gradients flow to the tensors.
+
+        One pass gives the value and, where a tensor requires it, the gradient, whatever the upstream gradient will be;
+        a second derivative takes one more.
+
+        Args:
+            inputs: inputs as a mapping, for names that keywords cannot spell.
+            named: inputs by name. A graph is an ``ag.Graph``; ``(graph, weights)`` with a tensor (n_arcs,)
+                ((n_parameters,) where it is tied), or (B, n_arcs) for a batch; a tensor of scores (T, C) or (B, T, C);
+                ``(scores, lengths)`` with one length, or (B,) of them, None meaning all; or a list of graphs, of
+                (graph, weights) pairs, or of tensors (T, C). A score is a number, or a tensor () or (B,). What
+                ``ag.compile`` takes beside these is taken, too, without gradients.
+
+        Returns:
+            A tensor in nats, (), or (B,) where an input is a batch: float64 where one of the tensors is or there is
+            none, else float32, and int64 for a COUNT (float64 where one is infinite or beyond 64 bits). Sums are in
+            float64. It lies on the tensors' device.
+
+            A contiguous float64 or float32 tensor on the CPU is not copied; bfloat16 and float16 are converted to
+            float32. The work is the CPU's: tensors on another device are moved to the CPU, and values and gradients
+            back to that device, which waits. Gradients have the dtype and device of their tensors.
+
+        Raises:
+            InputError: as ``ag.compile``'s equations; a tensor of integers or complex numbers, on another device than
+                the others, of a shape that is symbolic, or that requires a gradient of a COUNT; an empty batch.
+            DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
+
+        Example:
+            >>> import arcgrad as ag, torch
+            >>> a = ag.Graph([0, 0], [1, 1], [1, 2], accept=[1])
+            >>> w = torch.tensor([0.0, 1.0], dtype=torch.float64, requires_grad=True)
+            >>> value = ag.torch.compile("MAX[A]")(A=(a, w))
+            >>> value.backward()
+            >>> value.item(), w.grad.tolist()
+            (1.0, [0.0, 1.0])
+        """
+        given = self.equation._given(inputs, named)
+        slots: list[Slot] = []
+        constants: dict[str, Any] = {}
+        for name, value in given.items():
+            slot = slot_of(name, value, self._types[name])
+            if slot is None:
+                constants[name] = value
+                if batch_of(value) == 0 and self._types[name] is not Type.MAPPING:
+                    raise InputError(f"input {name} is an empty batch, but a batch has one item or more")
+            else:
+                slots.append(slot)
+        device = _device(slots)
+        dtypes = {tensor.dtype for slot in slots for tensor in slot.tensors}
+        dtype = torch.float64 if not dtypes or torch.float64 in dtypes else torch.float32
+        if any(self._requires_grad(slot) for slot in slots):
+            batch = self._batch(slots, constants)
+            if batch is not None:
+                shared = [slot.batch is None and self._requires_grad(slot) for slot in slots]
+                slots = [slot.for_items(batch) if s else slot for slot, s in zip(slots, shared, strict=True)]
+        return evaluate(Call(self.equation, tuple(slots), constants, dtype, device, self._is_whole))
+
+    def _requires_grad(self, slot: Slot) -> bool:
+        if not any(tensor.requires_grad for tensor in slot.tensors) or not torch.is_grad_enabled():
+            return False
+        if self._is_whole:
+            raise InputError(
+                f"input {slot.name} requires a gradient, but this equation counts, and a count has none",
+                hint=f"give {slot.name}.detach()",
+            )
+        return True
+
+    def _batch(self, slots: list[Slot], constants: dict[str, Any]) -> int | None:
+        sizes = [slot.batch for slot in slots]
+        sizes += [batch_of(v) for name, v in constants.items() if self._types[name] is not Type.MAPPING]
+        return next((size for size in sizes if size is not None), None)
+
+    def __repr__(self) -> str:
+        return f"<torch function of {repr(self.equation).removeprefix('<')}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Function, (self.equation,)
+
+
+def _device(slots: list[Slot]) -> torch.device:
+    """The one device of all tensors; the CPU where there are none."""
+    devices = {tensor.device: slot.name for slot in slots for tensor in slot.tensors}
+    if len(devices) > 1:
+        (one, name), (other, second) = list(devices.items())[:2]
+        raise InputError(
+            f"all tensors must be on the same device, but input {name} is on {one} and input {second} on {other}",
+            hint=f"move one of them, as with {second}.to({str(one)!r})",
+        )
+    return next(iter(devices), torch.device("cpu"))
+
+
+def compile(
+    text: str,
+    symbols: Any = None,
+    definitions: str | None = None,
+    mode: Mode = "auto",
+    *,
+    limits: Limits | None = None,
+) -> Function:
+    """Parse, check and optimise an equation whose value is a score, as a function of tensors.
+
+    Args:
+        text: as for ``ag.compile``, and so are the others.
+        symbols: an ``ag.SymbolTable`` (or what makes one) in which literals look up labels.
+        definitions: text of definitions that the equation may use.
+        mode: "auto" answers at once, by slower tiers until the equation is compiled, whose last bits may differ:
+            ``gradcheck`` wants another ("kernels", "fused" or "interpret"), or ``nondet_tol=1e-12``.
+        limits: budgets of states, arcs and bytes.
+
+    Returns:
+        A ``Function`` of the equation's inputs, by keyword. It pickles, and works in forked and spawned processes.
+
+    Raises:
+        EquationError: the text is wrong; the error points at the place.
+        InputError: its value is a graph.
+
+    Example:
+        >>> import arcgrad as ag, torch
+        >>> loss = ag.torch.compile("LSE[X] - LSE[X ∘ Y]")
+        >>> x = torch.randn(4, 7, 5, requires_grad=True)
+        >>> targets = ag.graphs.alignments([[1, 2], [3], [4, 4], []])
+        >>> values = loss(X=(x, [7, 6, 7, 3]), Y=targets)
+        >>> values.mean().backward()
+        >>> values.shape, values.dtype, x.grad.shape
+        (torch.Size([4]), torch.float32, torch.Size([4, 7, 5]))
+    """
+    return Function(compile_equation(text, symbols, definitions, mode, limits=limits))

@@ -1,0 +1,274 @@
+"""Inputs of an equation that hold tensors: how arrays of their numbers become what the equation takes, and back.
+
+A slot is one input. Its tensors are a flat tuple, so that autograd sees each of them. A tensor that a batch shares has
+a gradient for each item here, since upstream gradients of the items may differ: it is expanded, and autograd sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arcgrad.compiler.types import Type
+from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import kind_of
+from arcgrad.runtime.data.checks import check_weights
+from arcgrad.runtime.data.dense import Dense
+from arcgrad.runtime.data.graph import Graph
+from arcgrad.torch.tensors import check_tensor, describe
+
+__all__ = ["Slot", "batch_of", "slot_of"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An input that holds tensors.
+
+    Attributes:
+        name: of the input.
+        tensors: in order.
+        batch: its number of items; None where it is one item, shared by a batch if there is one.
+    """
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    batch: int | None
+
+    def give(self, arrays: Sequence[Array]) -> Any:
+        """What the equation takes, made of arrays that hold the tensors' numbers."""
+        raise NotImplementedError
+
+    def take(self, gradient: Any) -> Sequence[Any]:
+        """A gradient with respect to the input, as one for each tensor."""
+        return [gradient]
+
+    def put(self, vectors: Sequence[Array]) -> Any:
+        """The inverse of ``take``: one array for each tensor as what has the gradient's form."""
+        return vectors[0]
+
+    def scale(self, gradients: Sequence[Tensor | None], upstream: Tensor) -> list[Tensor | None]:
+        """Gradients for ones times the upstream gradient of the value, () or (B,)."""
+        found: list[Tensor | None] = []
+        for each in gradients:
+            if each is not None:
+                each = each * upstream.to(each.dtype).reshape(upstream.shape + (1,) * (each.ndim - upstream.ndim))
+            found.append(each)
+        return found
+
+    def for_items(self, count: int) -> Slot:
+        """The slot with tensors that have an item for each of the batch, all the same."""
+        return replace(self, tensors=tuple(t.expand(count, *t.shape) for t in self.tensors), batch=count)
+
+
+@dataclass(frozen=True)
+class _DenseSlot(Slot):
+    """Scores (T, C) or (B, T, C); ``lengths`` None means all of them."""
+
+    lengths: Any
+
+    def give(self, arrays: Sequence[Array]) -> Any:
+        if self.lengths is None:
+            return arrays[0]
+        return Dense.wrap(arrays[0], self.lengths, f"input {self.name}")
+
+    def for_items(self, count: int) -> Slot:
+        lengths = None if self.lengths is None else np.full(count, self.lengths)
+        return replace(super().for_items(count), lengths=lengths)  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True)
+class _ScoreSlot(Slot):
+    """A score, () or (B,)."""
+
+    def give(self, arrays: Sequence[Array]) -> Any:
+        return arrays[0]
+
+
+@dataclass(frozen=True)
+class _WeightSlot(Slot):
+    """A graph whose weights are a tensor (n,), or (B, n) for a batch of graphs that differ in them alone.
+
+    ``is_expanded``: all rows are one.
+    """
+
+    graph: Graph
+    is_expanded: bool = False
+
+    def give(self, arrays: Sequence[Array]) -> Any:
+        (weights,) = arrays
+        check_weights(weights, f"the weights of input {self.name}")
+        if weights.ndim == 1:
+            return _weighted(self.graph, weights)
+        if self.is_expanded:
+            return [_weighted(self.graph, weights[0])] * len(weights)
+        return [_weighted(self.graph, row) for row in weights]
+
+    def take(self, gradient: Any) -> Sequence[Any]:
+        return [np.stack(gradient) if isinstance(gradient, list) else gradient]
+
+    def put(self, vectors: Sequence[Array]) -> Any:
+        return vectors[0] if vectors[0].ndim == 1 else list(vectors[0])
+
+    def for_items(self, count: int) -> Slot:
+        return replace(super().for_items(count), is_expanded=True)  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True)
+class _ListSlot(Slot):
+    """A batch given item by item: graphs some of whose weights are tensors, or tensors (T, C) of scores.
+
+    ``graphs`` has a graph for each item, and None for scores; ``places`` the items that hold a tensor.
+    """
+
+    graphs: tuple[Graph | None, ...]
+    places: tuple[int, ...]
+
+    def give(self, arrays: Sequence[Array]) -> Any:
+        items: list[Any] = list(self.graphs)
+        for place, array in zip(self.places, arrays, strict=True):
+            graph = self.graphs[place]
+            if graph is not None:
+                check_weights(array, f"the weights of item {place} of input {self.name}")
+            items[place] = array if graph is None else _weighted(graph, array)
+        return items
+
+    def take(self, gradient: Any) -> Sequence[Any]:
+        return [gradient[place] for place in self.places]
+
+    def put(self, vectors: Sequence[Array]) -> Any:
+        parts = [np.zeros(0) if graph is None else np.zeros(len(graph.weight)) for graph in self.graphs]
+        for place, vector in zip(self.places, vectors, strict=True):
+            parts[place] = vector
+        return parts
+
+    def scale(self, gradients: Sequence[Tensor | None], upstream: Tensor) -> list[Tensor | None]:
+        pairs = zip(self.places, gradients, strict=True)
+        return [None if g is None else g * upstream[place].to(g.dtype) for place, g in pairs]
+
+
+def _weighted(graph: Graph, weights: Array) -> Graph:
+    """The graph with other weights, which are checked already and not copied: it lives as long as one call."""
+    return Graph.from_topology(graph.topology, weights.view(), graph.tie)
+
+
+def batch_of(value: Any) -> int | None:
+    """The number of items of an input without tensors; None where it is one item."""
+    if isinstance(value, Dense):
+        return value.batch
+    if isinstance(value, (list, tuple)):
+        return len(value)
+    return len(value) if getattr(value, "ndim", 0) in (1, 3) else None
+
+
+def slot_of(name: str, value: Any, type_: Type) -> Slot | None:
+    """The slot of an input that holds tensors; None where it holds none.
+
+    Raises:
+        InputError: a tensor of the wrong shape or dtype, or where none can be.
+    """
+    if isinstance(value, Tensor):
+        if type_ is Type.GRAPH:
+            return _dense(name, value, None)
+        if type_ is Type.SCORE:
+            return _score(name, value)
+        raise InputError(f"input {name} is a label mapping in this equation, but a tensor was given")
+    if type_ is not Type.GRAPH or not isinstance(value, (list, tuple)):
+        return None
+    if isinstance(value, tuple) and len(value) == 2:
+        first, second = value
+        if isinstance(first, Graph) and isinstance(second, Tensor):
+            return _weights(name, first, second)
+        if isinstance(first, Tensor) and (second is None or not _is_item(second)):
+            return _dense(name, first, second)
+    return _list(name, value)
+
+
+def _is_item(value: Any) -> bool:
+    """Whether an entry is an item of a batch, and no lengths."""
+    return isinstance(value, Tensor) and value.ndim >= 2
+
+
+def _dense(name: str, scores: Tensor, lengths: Any) -> Slot:
+    check_tensor(scores, f"input {name}")
+    if scores.ndim not in (2, 3):
+        raise InputError(
+            f"input {name} is a graph in this equation, so that a tensor must have shape (T, C) or (B, T, C), steps by "
+            f"columns, but it has {describe(scores)}",
+            hint=f"(graph, weights) gives a graph's weights; `0 + {name}` in the equation would make it a score",
+        )
+    if isinstance(lengths, Tensor):
+        lengths = lengths.detach().cpu().numpy()
+    return _DenseSlot(name, (scores,), _size(name, scores) if scores.ndim == 3 else None, lengths)
+
+
+def _score(name: str, value: Tensor) -> Slot:
+    check_tensor(value, f"input {name}, a score in this equation,")
+    if value.ndim > 1:
+        raise InputError(
+            f"input {name}, a score in this equation, has {describe(value)}, but must have shape (), or (B,)"
+        )
+    return _ScoreSlot(name, (value,), _size(name, value) if value.ndim else None)
+
+
+def _weights(name: str, graph: Graph, weights: Tensor) -> Slot:
+    check_tensor(weights, f"the weights of input {name}")
+    n = len(graph.weight)
+    if weights.ndim not in (1, 2) or weights.shape[-1] != n:
+        what = "arc" if graph.tie is None else "parameter"
+        raise InputError(
+            f"the weights of input {name} have {describe(weights)}, but must have shape ({n},), one for each {what} of "
+            f"the graph, or (B, {n}) for a batch"
+        )
+    return _WeightSlot(name, (weights,), _size(name, weights) if weights.ndim == 2 else None, graph)
+
+
+def _list(name: str, values: Sequence[Any]) -> Slot | None:
+    graphs: list[Graph | None] = []
+    tensors: list[Tensor] = []
+    places: list[int] = []
+    for place, value in enumerate(values):
+        graph, tensor = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
+        what = f"item {place} of input {name}"
+        if isinstance(graph, Tensor) and tensor is None:
+            check_tensor(graph, what)
+            if graph.ndim != 2:
+                raise InputError(f"{what} has {describe(graph)}, but must have shape (T, C), steps by columns")
+            graph, tensor = None, graph
+        elif isinstance(graph, Graph) and isinstance(tensor, Tensor):
+            check_tensor(tensor, f"the weights of {what}")
+            if tuple(tensor.shape) != graph.weight.shape:
+                raise InputError(
+                    f"the weights of {what} have {describe(tensor)}, but must have shape {graph.weight.shape}"
+                )
+        elif not isinstance(graph, Graph) or tensor is not None:
+            if any(isinstance(each, Tensor) for each in (graph, tensor)) or tensors:
+                raise InputError(
+                    f"{what} is {kind_of(value)}, but a batch is a list of graphs, of (graph, weights), or of tensors "
+                    f"(T, C)"
+                )
+            return None
+        graphs.append(graph)
+        if tensor is not None:
+            tensors.append(tensor)
+            places.append(place)
+    if not tensors:
+        return None
+    if any(graph is None for graph in graphs) and any(graph is not None for graph in graphs):
+        raise InputError(f"input {name} mixes graphs and tensors of scores")
+    if len({tensor.dtype for tensor in tensors}) > 1:
+        dtypes = ", ".join(sorted({str(tensor.dtype) for tensor in tensors}))
+        raise InputError(f"the tensors of input {name} have different dtypes: {dtypes}")
+    return _ListSlot(name, tuple(tensors), len(values), tuple(graphs), tuple(places))
+
+
+def _size(name: str, tensor: Tensor) -> int:
+    if tensor.shape[0] == 0:
+        raise InputError(f"input {name} is an empty batch ({describe(tensor)}), but a batch has one item or more")
+    return int(tensor.shape[0])

@@ -1,0 +1,69 @@
+"""Tensors that enter an equation: looked at, lent to numpy, without a copy where that can be; gradients come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arcgrad.grammar.errors import InputError
+
+__all__ = ["check_tensor", "describe", "lend", "take_back"]
+
+_DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+
+def describe(tensor: Tensor) -> str:
+    """Shape and dtype, for messages: ``shape (3, 2), dtype torch.float64``."""
+    return f"shape {tuple(tensor.shape)}, dtype {tensor.dtype}"
+
+
+def check_tensor(tensor: Tensor, what: str) -> Tensor:
+    """The tensor, where it holds real numbers in memory.
+
+    Raises:
+        InputError: it has another dtype, is sparse, has no data, or its shape is not known yet.
+    """
+    if tensor.dtype not in _DTYPES:
+        hint = None
+        if tensor.dtype.is_complex:
+            hint = "scores are real numbers: give its real part, or its absolute value"
+        elif not tensor.dtype.is_floating_point:
+            hint = "whole numbers are not converted silently: use tensor.to(torch.float32)"
+        raise InputError(f"{what} has {describe(tensor)}, but must be float64, float32, bfloat16 or float16", hint=hint)
+    if tensor.layout is not torch.strided:
+        raise InputError(f"{what} has layout {tensor.layout}, but must be dense", hint="use tensor.to_dense()")
+    if any(type(size) is not int for size in tensor.shape):
+        raise InputError(
+            f"{what} has the symbolic shape {tuple(tensor.shape)}, but an equation needs the numbers",
+            hint="call it outside of what torch.compile or torch.export traces",
+        )
+    if tensor.device.type == "meta":
+        raise InputError(f"{what} lies on the device 'meta', so that it has a shape, but no data")
+    return tensor
+
+
+def lend(tensor: Tensor) -> NDArray[Any]:
+    """The tensor's numbers, float64 or float32: the same memory where it is on the CPU and of such a dtype."""
+    plain = tensor.detach()
+    if plain.dtype not in (torch.float64, torch.float32):
+        plain = plain.to(torch.float32)
+    if type(plain) is not Tensor:
+        raise InputError(
+            f"an equation needs the numbers in a tensor, which a {type(plain).__name__} does not show",
+            hint="call it outside of what torch.compile, torch.export or torch.func.vmap traces",
+        )
+    array: NDArray[Any] = plain.cpu().resolve_neg().numpy()
+    return array
+
+
+def take_back(gradient: Any, like: Tensor) -> Tensor:
+    """A gradient as a tensor on the device of what was lent, as precise as it was lent."""
+    array = np.ascontiguousarray(gradient)
+    dtype = torch.float64 if like.dtype is torch.float64 else torch.float32
+    if not array.flags.writeable:
+        array = array.copy()
+    return torch.from_numpy(array.reshape(tuple(like.shape))).to(device=like.device, dtype=dtype)

@@ -21,5 +21,6 @@ except ImportError as error:
     ) from error
 
 from arcgrad.torch.functions import Function, compile
+from arcgrad.torch.modules import Equation
 
-__all__ = ["Function", "compile"]
+__all__ = ["Equation", "Function", "compile"]

@@ -21,6 +21,7 @@ except ImportError as error:
     ) from error
 
 from arcgrad.torch.functions import Function, compile
+from arcgrad.torch.losses import ctc_loss
 from arcgrad.torch.modules import Equation
 
-__all__ = ["Equation", "Function", "compile"]
+__all__ = ["Equation", "Function", "compile", "ctc_loss"]

@@ -1,0 +1,194 @@
+"""Losses with the signatures of torch's own, as equations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcgrad.grammar.errors import InputError, UnsupportedError
+from arcgrad.grammar.mistakes import kind_of, shown
+from arcgrad.runtime.data.builders.alignments import alignments
+from arcgrad.torch.functions import compile
+from arcgrad.torch.tensors import check_tensor, describe
+
+__all__ = ["ctc_loss"]
+
+_CTC = "0 - LSE[log_probs ∘ targets]"
+_REDUCTIONS = ("none", "mean", "sum")
+
+
+class _ShapeError(InputError, RuntimeError):
+    """What torch's own loss refuses with a RuntimeError."""
+
+
+class _KindError(InputError, TypeError):
+    """What torch's own loss refuses with a TypeError."""
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+    *,
+    true_gradient: bool = True,
+) -> Tensor:
+    """The loss of connectionist temporal classification: −log of the sum over a target's alignments of their weights.
+
+    It is the equation ``0 - LSE[X ∘ Y]`` of the scores X and the alignments Y (``ag.graphs.alignments``), and can take
+    the place of ``torch.nn.functional.ctc_loss``. It differs where that is silent or refuses needlessly: a label out of
+    range or equal to the blank raises; NaN and +∞ in log_probs raise; where a target has no alignment, the gradient is
+    zero, not NaN, with or without ``zero_infinity``; bfloat16 and float16 are taken; and it is differentiable twice.
+
+    Args:
+        log_probs: (T, N, C), or (T, C) without a batch: log-probabilities in nats of C labels at T steps. The loss is
+            that of the scores as they are, whether they are normalised or not.
+        targets: labels, (N, S), padded with anything, or all targets one after the other in one dimension, as
+            without a batch.
+        input_lengths: (N,) how many steps of each item count, as a tensor or a sequence of integers.
+        target_lengths: (N,) how many labels each target has, of the same kind.
+        blank: the label of the blank.
+        reduction: "none", "sum", or "mean": each loss is divided by its target's length (1 where that is 0), and the
+            mean taken of these.
+        zero_infinity: losses of targets without an alignment become 0.
+        true_gradient: the gradient with respect to log_probs is the loss's own: minus the expected counts. False adds
+            torch's term, exp(log_probs): the gradient with respect to the logits, handed out as that with respect to
+            log_probs. Behind ``log_softmax`` both lead to the same gradient.
+
+    Returns:
+        () or, without reduction, (N,); float64 for float64 scores, else float32.
+
+    Raises:
+        InputError: also the exception that torch raises: RuntimeError for shapes and lengths that do not fit, TypeError
+            for arguments of a wrong type, ValueError for an unknown reduction.
+        UnsupportedError: log_probs hold no real numbers; a NotImplementedError, as torch's.
+
+    References:
+        A. Graves and others, Connectionist Temporal Classification, ICML 2006.
+
+    Example:
+        >>> import arcgrad as ag, torch
+        >>> log_probs = torch.zeros(3, 1, 4).log_softmax(-1)
+        >>> loss = ag.torch.ctc_loss(log_probs, torch.tensor([[1, 2]]), [3], [2], reduction="sum")
+        >>> round(torch.exp(-loss).item() * 4**3, 3)  # 112 122 012 102 120
+        5.0
+    """
+    if not isinstance(reduction, str) or reduction not in _REDUCTIONS:
+        raise InputError(f"reduction={shown(reduction)} is not a valid value: it is one of {', '.join(_REDUCTIONS)}")
+    for name, value, kind in [
+        ("log_probs", log_probs, Tensor),
+        ("targets", targets, Tensor),
+        ("blank", blank, int),
+        ("zero_infinity", zero_infinity, bool),
+        ("true_gradient", true_gradient, bool),
+    ]:
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise _KindError(f"{name} is {kind_of(value)}, but must be a {kind.__name__}")
+    _check_scores(log_probs)
+    is_batch = log_probs.ndim == 3
+    scores = log_probs.transpose(0, 1) if is_batch else log_probs.unsqueeze(0)
+    n_items, n_steps, n_labels = scores.shape
+    if not 0 <= blank < n_labels:
+        raise _ShapeError(f"blank must be in label range: it is {blank}, but labels go from 0 to {n_labels - 1}")
+    steps, counts = _lengths(input_lengths, target_lengths, n_items)
+    _check_range(steps, "input_lengths", n_steps, f"the steps of log_probs, which has shape {tuple(log_probs.shape)}")
+    labels = _labels(targets, counts)
+    graphs = alignments(labels.numpy(), blank, lengths=counts.numpy(), n_labels=n_labels)
+    lengths = None if bool((steps == n_steps).all()) else steps
+    losses = compile(_CTC)({"log_probs": (scores, lengths), "targets": graphs})
+    if not true_gradient:
+        inside = torch.arange(n_steps) < steps[:, None]
+        losses = _LikeLogits.apply(losses, scores, inside.to(scores.device))  # type: ignore[no-untyped-call]
+    if zero_infinity:
+        losses = torch.where(losses == torch.inf, torch.zeros_like(losses), losses)
+    if reduction == "mean":
+        return (losses / counts.clamp_min(1).to(losses)).mean()
+    if reduction == "sum":
+        return losses.sum()
+    return losses if is_batch else losses.squeeze(0)
+
+
+def _check_scores(log_probs: Tensor) -> None:
+    if not log_probs.dtype.is_floating_point:
+        raise UnsupportedError(f"log_probs has {describe(log_probs)}: ctc_loss is not implemented for it")
+    if log_probs.ndim not in (2, 3):
+        raise _ShapeError(f"log_probs has {describe(log_probs)}, but must have shape (T, N, C) or (T, C)")
+    check_tensor(log_probs, "log_probs")
+    if log_probs.numel() == 0:
+        raise _ShapeError(f"log_probs tensor must not be empty, but has {describe(log_probs)}")
+
+
+def _lengths(input_lengths: Any, target_lengths: Any, n_items: int) -> tuple[Tensor, Tensor]:
+    """Both lengths as (N,) int64 on the CPU; of one kind, as torch demands."""
+    given = [("input_lengths", input_lengths), ("target_lengths", target_lengths)]
+    are_tensors = [isinstance(value, Tensor) for _, value in given]
+    found = []
+    for name, value in given:
+        if not all(are_tensors) and (
+            any(are_tensors)
+            or not isinstance(value, (list, tuple))
+            or any(not isinstance(each, int) or isinstance(each, bool) for each in value)
+        ):
+            raise _KindError(
+                f"{name} is {shown(value)} ({type(value).__name__}), but both lengths must be tensors, or both "
+                f"sequences of integers"
+            )
+        tensor = value.detach().cpu() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.int64)
+        if tensor.is_floating_point() or tensor.is_complex():
+            raise _ShapeError(f"{name} must be integral, but has {describe(tensor)}")
+        if tensor.numel() != n_items:
+            raise _ShapeError(f"{name} must be of size batch_size, {n_items}, but has {describe(tensor)}")
+        found.append(tensor.reshape(-1).to(torch.int64))
+    return found[0], found[1]
+
+
+def _check_range(lengths: Tensor, name: str, most: int, what: str) -> None:
+    bad = (lengths < 0) | (lengths > most)
+    if bool(bad.any()):
+        item = int(bad.int().argmax())
+        raise _ShapeError(f"{name}[{item}] is {int(lengths[item])}, but must be from 0 to {most}, {what}")
+
+
+def _labels(targets: Tensor, counts: Tensor) -> Tensor:
+    """Targets as (N, S), or one after the other, on the CPU."""
+    if targets.is_complex():
+        raise _ShapeError(f"targets has {describe(targets)}, but labels are integers")
+    labels = targets.detach().cpu().to(torch.int64)
+    if labels.ndim not in (1, 2):
+        raise _ShapeError(f"targets has {describe(targets)}, but must have shape (N, S) or one dimension")
+    what = f"the labels of targets, which has shape {tuple(targets.shape)}"
+    if labels.ndim == 2:
+        _check_range(counts, "target_lengths", labels.shape[1], what)
+        if len(labels) != len(counts):
+            raise _ShapeError(f"targets has {len(labels)} rows, but log_probs has {len(counts)} items")
+    else:
+        _check_range(counts, "target_lengths", len(labels), what)
+        if int(counts.sum()) != len(labels):
+            raise _ShapeError(
+                f"target_lengths sum up to {int(counts.sum())}, but targets, of one dimension, has {len(labels)} labels"
+            )
+    return labels
+
+
+class _LikeLogits(torch.autograd.Function):
+    """Losses as they are; the gradient with respect to the scores has exp(scores) added, as torch's own loss has it."""
+
+    @staticmethod
+    def forward(losses: Tensor, scores: Tensor, inside: Tensor) -> Tensor:
+        return losses.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        losses, scores, inside = ctx.saved_tensors
+        counting = inside & (losses < torch.inf)[:, None]  # what has no alignment has no gradient either
+        added = torch.where(counting[:, :, None], scores.exp(), torch.zeros_like(scores))
+        return upstream, added * upstream.to(scores.dtype)[:, None, None], None

@@ -1,0 +1,214 @@
+"""``ag.torch.ctc_loss`` beside torch's own: values, gradients, and what is refused; and where they differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from support.seeds import for_seeds
+
+import arcgrad as ag
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+
+def draw(seed: int) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Logits, and the arguments after log_probs, in any layout."""
+    rng = np.random.default_rng(seed)
+    is_batch = bool(rng.random() < 0.85)
+    n = int(rng.integers(1, 6)) if is_batch else 1
+    steps, n_labels = int(rng.integers(1, 14)), int(rng.integers(2, 7))
+    blank = int(rng.integers(n_labels)) if rng.random() < 0.5 else 0
+    input_lengths = rng.integers(0, steps + 1, size=n) if rng.random() < 0.6 else np.full(n, steps)
+    widest = int(rng.integers(0, 6))
+    target_lengths = rng.integers(0, widest + 1, size=n)
+    labels = np.delete(np.arange(n_labels), blank)
+    padded = rng.choice(labels, size=(n, widest))
+    if rng.random() < 0.5:
+        targets = padded
+    else:
+        targets = padded[np.arange(widest) < target_lengths[:, None]]
+    kind = rng.integers(3)
+    if kind == 0:
+        lengths: tuple[Any, ...] = tuple(input_lengths.tolist()), tuple(target_lengths.tolist())
+    else:
+        dtype = torch.int64 if kind == 1 else torch.int32
+        lengths = tuple(torch.tensor(each, dtype=dtype) for each in (input_lengths, target_lengths))
+        if not is_batch and rng.random() < 0.5:
+            lengths = tuple(each[0] for each in lengths)
+    options = {
+        "blank": blank,
+        "reduction": ("none", "mean", "sum")[rng.integers(3)],
+        "zero_infinity": bool(rng.random() < 0.5),
+    }
+    shape = (steps, n, n_labels) if is_batch else (steps, n_labels)
+    logits = torch.from_numpy(rng.normal(scale=2.0, size=shape))
+    return logits, (torch.from_numpy(targets).to(torch.int32 if kind == 2 else torch.int64), *lengths), options
+
+
+def agree(seed: int) -> None:
+    logits, arguments, options = draw(seed)
+    true_gradient = seed % 3 != 0
+    found = []
+    for loss, more in ((ag.torch.ctc_loss, {"true_gradient": true_gradient}), (F.ctc_loss, {})):
+        x = logits.clone().requires_grad_()
+        value = loss(x.log_softmax(-1), *arguments, **options, **more)
+        upstream = torch.arange(1.0, value.numel() + 1, dtype=torch.float64).reshape(value.shape)
+        torch.where(value.isfinite(), value * upstream, torch.zeros_like(value)).sum().backward()
+        found.append((value.detach(), x.grad))
+    (value, gradient), (expected, expected_gradient) = found
+    assert value.dtype == expected.dtype
+    assert value.shape == expected.shape
+    torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-9)
+    known = ~expected_gradient.isnan()  # torch's own is NaN where the loss is infinite
+    assert gradient.isfinite().all()
+    torch.testing.assert_close(gradient[known], expected_gradient[known], rtol=1e-9, atol=1e-9)
+
+
+@for_seeds(30)
+def test_agrees_with_torch(seed: int) -> None:
+    agree(seed)
+
+
+@pytest.mark.slow
+@for_seeds(1000)
+def test_agrees_with_torch_at_length(seed: int) -> None:
+    agree(1000 + seed)
+
+
+def test_torch_convention_is_torch_gradient() -> None:
+    """With respect to log_probs themselves: the loss's own, or torch's."""
+    logits = torch.randn(6, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    arguments = torch.tensor([[1, 2], [3, 3]]), (6, 4), (2, 2)
+    gradients = []
+    for loss, more in (
+        (F.ctc_loss, {}),
+        (ag.torch.ctc_loss, {"true_gradient": False}),
+        (ag.torch.ctc_loss, {"true_gradient": True}),
+    ):
+        x = logits.log_softmax(-1).requires_grad_()
+        loss(x, *arguments, reduction="sum", **more).backward()
+        gradients.append(x.grad)
+    torch_own, like_torch, true = gradients
+    torch.testing.assert_close(like_torch, torch_own, rtol=1e-9, atol=1e-9)
+    assert not torch.allclose(true, torch_own)
+    sums = true.sum(-1)
+    torch.testing.assert_close(sums[:, 0], -torch.ones(6, dtype=torch.float64))
+    assert sums[4:, 1].tolist() == [0.0, 0.0]
+
+
+def test_derivatives() -> None:
+    x = torch.randn(5, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
+
+    def loss(scores: Any) -> Any:
+        return ag.torch.ctc_loss(scores, torch.tensor([[1, 2], [2, 2]]), (5, 4), (2, 2), reduction="none")
+
+    for _ in range(2):
+        loss(x)
+    assert torch.autograd.gradcheck(loss, (x,), nondet_tol=1e-12)
+    assert torch.autograd.gradgradcheck(loss, (x,), nondet_tol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_dtypes(dtype: Any) -> None:
+    x = torch.randn(6, 2, 4, generator=torch.Generator().manual_seed(1)).log_softmax(-1).to(dtype).requires_grad_()
+    arguments = torch.tensor([[1, 2], [3, 3]]), (6, 4), (2, 2)
+    value = ag.torch.ctc_loss(x, *arguments)
+    value.backward()
+    assert value.dtype == torch.float32
+    assert x.grad.dtype == dtype
+    torch.testing.assert_close(value, F.ctc_loss(x.detach().float(), *arguments), rtol=1e-5, atol=1e-5)
+
+
+LOG_PROBS = torch.zeros(5, 2, 4).log_softmax(-1)
+TARGETS = torch.tensor([[1, 2], [2, 3]])
+GOOD = {"log_probs": LOG_PROBS, "targets": TARGETS, "input_lengths": (5, 5), "target_lengths": (2, 2)}
+T = torch.tensor
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"log_probs": LOG_PROBS.long()}, "log_probs"),
+    ({"log_probs": LOG_PROBS.to(torch.complex64)}, "log_probs"),
+    ({"log_probs": LOG_PROBS.numpy()}, "log_probs"),
+    ({"log_probs": LOG_PROBS[None]}, "log_probs"),
+    ({"log_probs": LOG_PROBS[0, 0]}, "log_probs"),
+    ({"log_probs": LOG_PROBS[:0], "input_lengths": (0, 0)}, "log_probs"),
+    ({"log_probs": LOG_PROBS[:, :, :0]}, "log_probs"),
+    (
+        {"log_probs": LOG_PROBS[:, :0], "targets": TARGETS[:0], "input_lengths": (), "target_lengths": ()},
+        "log_probs",
+    ),
+    ({"targets": TARGETS.numpy()}, "targets"),
+    ({"targets": [[1, 2], [2, 3]]}, "targets"),
+    ({"targets": TARGETS[:1]}, "targets"),
+    ({"targets": TARGETS[None]}, "targets"),
+    ({"targets": T([1, 2, 2])}, "targets"),
+    ({"targets": T([1, 2, 2, 3, 1])}, "targets"),
+    ({"input_lengths": (6, 5)}, r"input_lengths\[0\] is 6"),
+    ({"input_lengths": (5, -1)}, r"input_lengths\[1\] is -1"),
+    ({"input_lengths": (5,)}, "input_lengths"),
+    ({"input_lengths": 5}, "input_lengths"),
+    ({"input_lengths": None}, "input_lengths"),
+    ({"input_lengths": (5.0, 5)}, "input_lengths"),
+    ({"input_lengths": T([5.0, 5.0]), "target_lengths": T([2, 2])}, "input_lengths must be integral"),
+    ({"input_lengths": T([5, 5])}, "both lengths must be tensors"),
+    ({"target_lengths": T([2, 2])}, "both lengths must be tensors"),
+    ({"target_lengths": (2,)}, "target_lengths"),
+    ({"target_lengths": (3, 2)}, r"target_lengths\[0\] is 3"),
+    ({"target_lengths": (2, -2)}, r"target_lengths\[1\] is -2"),
+    ({"blank": 4}, "blank must be in label range"),
+    ({"blank": -1}, "blank must be in label range"),
+    ({"blank": None}, "blank is"),
+    ({"reduction": "x"}, "reduction='x'"),
+    ({"zero_infinity": 1}, "zero_infinity"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD)
+def test_refuses_what_torch_refuses(change: dict[str, Any], message: str) -> None:
+    arguments = {**GOOD, **change}
+    with pytest.raises(Exception) as theirs:  # noqa: PT011
+        F.ctc_loss(**arguments)
+    with pytest.raises(ag.ArcgradError, match=message) as ours:
+        ag.torch.ctc_loss(**arguments)
+    assert isinstance(ours.value, theirs.type), (ours.type, theirs.value)
+
+
+# What torch takes in silence, and is refused here.
+SILENT: list[tuple[dict[str, Any], str]] = [
+    ({"targets": T([[1, 4], [2, 3]])}, r"targets\[0\]\[1\] is 4, but labels go from 0 to 3"),
+    ({"targets": T([[1, 2], [-2, 3]])}, r"targets\[1\]\[0\] is -2, but labels go"),
+    ({"targets": T([1, 2, 3, 9])}, r"targets\[3\] is 9"),
+    ({"targets": T([[1, 0], [2, 3]])}, r"targets\[0\]\[1\] is 0, but that is the blank"),
+    ({"log_probs": torch.full((5, 2, 4), float("nan"))}, "log_probs.*nan"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), SILENT)
+def test_refuses_what_torch_takes(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ag.InputError, match=message):
+        ag.torch.ctc_loss(**{**GOOD, **change})
+
+
+def test_takes_what_torch_refuses() -> None:
+    """Half precision, on the CPU; and gradients of what has no alignment are zeros there, not NaN."""
+    half = {**GOOD, "log_probs": LOG_PROBS.half()}
+    with pytest.raises(NotImplementedError):
+        F.ctc_loss(**half)
+    assert ag.torch.ctc_loss(**half).isfinite()
+    gradients = []
+    for loss in (F.ctc_loss, ag.torch.ctc_loss):
+        x = LOG_PROBS.clone().requires_grad_()
+        loss(**{**GOOD, "log_probs": x, "input_lengths": (1, 5)}, reduction="none")[0].backward()
+        gradients.append(x.grad)
+    assert gradients[0].isnan().any()
+    assert gradients[1].count_nonzero() == 0
+
+
+def test_what_torch_takes_beside_int64() -> None:
+    expected = F.ctc_loss(**GOOD).item()
+    for targets in (TARGETS.int(), TARGETS.short(), TARGETS.to(torch.uint8)):
+        assert ag.torch.ctc_loss(**{**GOOD, "targets": targets}).item() == pytest.approx(expected, abs=1e-6)
+    lengths = {"input_lengths": T([[5, 5]]), "target_lengths": T([2, 2], dtype=torch.int16)}
+    assert ag.torch.ctc_loss(**{**GOOD, **lengths}).item() == pytest.approx(expected, abs=1e-6)
+    assert ag.torch.ctc_loss(**{**GOOD, "input_lengths": [5, 5]}).item() == pytest.approx(expected, abs=1e-6)

@@ -121,8 +121,7 @@ class _Value(torch.autograd.Function):
         ones = [next(kept) if wanted else None for wanted in needed]
         found: list[Any] = []
         for (slot, part), (_, tensors) in zip(call.parts(ones), call.parts(saved[:count]), strict=True):
-            scaled = iter(slot.scale(part, upstream[0]))
-            found += [None if s is None else s.to(t.dtype) for s, t in zip(scaled, tensors, strict=True)]
+            found += slot.scale(part, upstream[0], tensors)
         return None, None, *found
 
 

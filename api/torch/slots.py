@@ -20,7 +20,7 @@ from arcgrad.grammar.mistakes import kind_of
 from arcgrad.runtime.data.checks import check_weights
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
-from arcgrad.torch.tensors import check_tensor, describe
+from arcgrad.torch.tensors import check_tensor, describe, product
 
 __all__ = ["Slot", "batch_of", "slot_of"]
 
@@ -53,14 +53,15 @@ class Slot:
         """The inverse of ``take``: one array for each tensor as what has the gradient's form."""
         return vectors[0]
 
-    def scale(self, gradients: Sequence[Tensor | None], upstream: Tensor) -> list[Tensor | None]:
-        """Gradients for ones times the upstream gradient of the value, () or (B,)."""
-        found: list[Tensor | None] = []
-        for each in gradients:
-            if each is not None:
-                each = each * upstream.to(each.dtype).reshape(upstream.shape + (1,) * (each.ndim - upstream.ndim))
-            found.append(each)
-        return found
+    def scale(
+        self, gradients: Sequence[Tensor | None], upstream: Tensor, tensors: Sequence[Tensor]
+    ) -> list[Tensor | None]:
+        """Gradients for ones times the upstream gradient of the value, () or (B,), each as its tensor is."""
+        pairs = zip(gradients, tensors, strict=True)
+        return [None if g is None else product(g, self._factor(upstream.to(g.dtype), g), t) for g, t in pairs]
+
+    def _factor(self, upstream: Tensor, gradient: Tensor) -> Tensor:
+        return upstream.reshape(upstream.shape + (1,) * (gradient.ndim - upstream.ndim))
 
     def for_items(self, count: int) -> Slot:
         """The slot with tensors that have an item for each of the batch, all the same."""
@@ -148,9 +149,11 @@ class _ListSlot(Slot):
             parts[place] = vector
         return parts
 
-    def scale(self, gradients: Sequence[Tensor | None], upstream: Tensor) -> list[Tensor | None]:
-        pairs = zip(self.places, gradients, strict=True)
-        return [None if g is None else g * upstream[place].to(g.dtype) for place, g in pairs]
+    def scale(
+        self, gradients: Sequence[Tensor | None], upstream: Tensor, tensors: Sequence[Tensor]
+    ) -> list[Tensor | None]:
+        each = zip(self.places, gradients, tensors, strict=True)
+        return [None if g is None else product(g, upstream[place].to(g.dtype), t) for place, g, t in each]
 
 
 def _weighted(graph: Graph, weights: Array) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.buffers import empty_array
 
-__all__ = ["check_tensor", "describe", "lend", "take_back"]
+__all__ = ["check_tensor", "describe", "lend", "product", "room", "take_back"]
 
 _DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -56,8 +58,27 @@ def lend(tensor: Tensor) -> NDArray[Any]:
             f"an equation needs the numbers in a tensor, which a {type(plain).__name__} does not show",
             hint="call it outside of what torch.compile, torch.export or torch.func.vmap traces",
         )
-    array: NDArray[Any] = plain.cpu().resolve_neg().numpy()
+    plain = plain.cpu().resolve_neg()
+    if not plain.is_contiguous():
+        plain = room(plain.shape, plain.dtype).copy_(plain)
+    array: NDArray[Any] = plain.numpy()
     return array
+
+
+def room(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """A contiguous tensor on the CPU, float64 or float32, with anything in it, in memory that earlier ones left."""
+    return torch.from_numpy(empty_array(tuple(shape), np.float64 if dtype is torch.float64 else np.float32))
+
+
+def product(gradient: Tensor, factor: Tensor, like: Tensor) -> Tensor:
+    """A gradient times a factor, in the dtype and the layout of the tensor that it is a gradient of.
+
+    Autograd then copies it no more where that is a view of another tensor, as a transposed one is.
+    """
+    if torch.is_grad_enabled() or like.dtype not in (torch.float64, torch.float32) or gradient.device.type != "cpu":
+        return (gradient * factor).to(like.dtype)
+    strides = torch.empty_like(like, device="meta").stride()
+    return torch.mul(gradient, factor, out=room([gradient.numel()], like.dtype).as_strided(gradient.shape, strides))
 
 
 def take_back(gradient: Any, like: Tensor) -> Tensor:

@@ -30,6 +30,8 @@ def blocks(page: Path) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run(page: Path) -> None:
     """In order, in one namespace a page; a block with a prompt as a session, any other as plain code."""
+    if page.stem == "pytorch":
+        pytest.importorskip("torch")
     namespace: dict[str, Any] = {"__name__": "__main__"}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False)
     report: list[str] = []

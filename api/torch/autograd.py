@@ -92,11 +92,43 @@ def evaluate(call: Call) -> Tensor:
     needed = tuple(tensor.requires_grad for tensor in tensors)
     if not (any(needed) and torch.is_grad_enabled()):
         return call.as_tensor(call.equation(call.inputs(tensors)))
-    return _Value.apply(call, needed, *tensors)[0]  # type: ignore[no-any-return,no-untyped-call]
+    if _are_transforms_active():
+        return _TransformedValue.apply(call, needed, *tensors)[0]  # type: ignore[no-any-return,no-untyped-call]
+    return _Value.apply(call, needed, *tensors)  # type: ignore[no-any-return,no-untyped-call]
+
+
+# Whether torch.func transforms what runs; there, functions say apart how they compute and what they keep, for which
+# torch looks up a signature in each call, ten times what one of `_Value` costs.
+_are_transforms_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 
 
 class _Value(torch.autograd.Function):
-    """Tensors → the value, and for ones upstream the gradient of each tensor that needs one."""
+    """Tensors → the value; keeps, for ones upstream, the gradient of each tensor that needs one."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, needed: tuple[bool, ...], *tensors: Tensor) -> Any:
+        value, *kept = _TransformedValue.forward(call, needed, *tensors)
+        ctx.call, ctx.needed = call, needed
+        ctx.save_for_backward(*tensors, *kept)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        call, needed, count = ctx.call, ctx.needed, len(ctx.needed)
+        saved = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            kept = iter(_Gradient.apply(call, needed, *saved))  # type: ignore[no-untyped-call]
+        else:
+            kept = iter(saved[count:])
+        ones = [next(kept) if wanted else None for wanted in needed]
+        found: list[Any] = []
+        for (slot, part), (_, tensors) in zip(call.parts(ones), call.parts(saved[:count]), strict=True):
+            found += slot.scale(part, upstream[0], tensors)
+        return None, None, *found
+
+
+class _TransformedValue(torch.autograd.Function):
+    """`_Value` in the form that torch.func asks for: what it keeps are results, too."""
 
     @staticmethod
     def forward(call: Call, needed: tuple[bool, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -108,21 +140,9 @@ class _Value(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.call, ctx.needed, *tensors = inputs
         ctx.mark_non_differentiable(*output[1:])
-        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *output[1:])
 
-    @staticmethod
-    def backward(ctx: Any, *upstream: Any) -> Any:
-        call, needed, count = ctx.call, ctx.needed, len(ctx.needed)
-        if upstream[0] is None:
-            return (None,) * (2 + count)
-        saved = ctx.saved_tensors
-        kept = iter(_Gradient.apply(call, needed, *saved))  # type: ignore[no-untyped-call]
-        ones = [next(kept) if wanted else None for wanted in needed]
-        found: list[Any] = []
-        for (slot, part), (_, tensors) in zip(call.parts(ones), call.parts(saved[:count]), strict=True):
-            found += slot.scale(part, upstream[0], tensors)
-        return None, None, *found
+    backward = _Value.backward
 
 
 class _Gradient(torch.autograd.Function):

@@ -15,6 +15,9 @@ from arcgrad.runtime.buffers import empty_array
 
 __all__ = ["check_tensor", "describe", "lend", "product", "room", "take_back"]
 
+# From which on the layout and the memory of a gradient matter more than looking at them costs.
+_MANY_NUMBERS = 1 << 14
+
 _DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -75,7 +78,8 @@ def product(gradient: Tensor, factor: Tensor, like: Tensor) -> Tensor:
 
     Autograd then copies it no more where that is a view of another tensor, as a transposed one is.
     """
-    if torch.is_grad_enabled() or like.dtype not in (torch.float64, torch.float32) or gradient.device.type != "cpu":
+    is_plain = like.dtype in (torch.float64, torch.float32) and like.device.type == "cpu"
+    if not is_plain or torch.is_grad_enabled() or gradient.numel() < _MANY_NUMBERS:
         return (gradient * factor).to(like.dtype)
     strides = torch.empty_like(like, device="meta").stride()
     return torch.mul(gradient, factor, out=room([gradient.numel()], like.dtype).as_strided(gradient.shape, strides))

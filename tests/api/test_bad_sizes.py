@@ -248,6 +248,11 @@ def test_queries_against_five_thousand_words() -> None:
         assert time.process_time() - began < 2
 
 
+def highest() -> int:
+    """The most memory that this process ever had, in kilobytes on Linux: what compiling left counts, too."""
+    return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 TERMS = {
     "unions": ('LSE["ab" + {0}]', '"{0:05}"', " + ", np.log(20_001)),
     "unions to the right": ('LSE["ab" + {0}]', '("{0:05}"', " + ", np.log(20_001)),
@@ -264,6 +269,7 @@ def test_thousands_of_terms_take_linear_time_and_memory(kind: str) -> None:
     whole, term, between, value = TERMS[kind]
     text = whole.format(between.join(term.format(k) for k in range(20_000)) + ")" * 20_000 * ("right" in kind))
     used = {"A": A} if "A]" in whole else {}
+    most = highest()
     began = time.process_time()
     equation = ag.compile(text)
     assert equation(used) == pytest.approx(value)
@@ -271,8 +277,7 @@ def test_thousands_of_terms_take_linear_time_and_memory(kind: str) -> None:
     again = time.process_time()
     assert equation(used) == pytest.approx(value)
     assert time.process_time() - again < 1
-    if resource is not None:
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2_000_000  # kilobytes
+    assert highest() - most < 1_000_000
 
 
 @pytest.mark.parametrize("mode", ["interpret", "kernels", "fused"])

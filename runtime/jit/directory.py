@@ -11,6 +11,7 @@ Standard library only.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import os
@@ -19,8 +20,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from arcgrad.grammar.errors import InputError
+from arcgrad.runtime.forks import forks_held_back
 
 __all__ = ["CacheDirectory", "default_directory"]
 
@@ -64,15 +67,25 @@ def default_directory() -> Path:
             raise InputError(
                 f"ARCGRAD_CACHE_DIR={chosen[:80]!r} names no directory: {error}", hint="give an absolute path"
             ) from error
-    try:
-        platformdirs = importlib.import_module("platformdirs")  # an extra
-    except ImportError:
+    name = "platformdirs"
+    platformdirs: Any = sys.modules[name] if name in sys.modules else _find_platformdirs()
+    if platformdirs is None:
         found = _user_cache_directory()
     else:
         found = Path(platformdirs.user_cache_path("arcgrad", appauthor=False))
     if found.is_absolute():
         return found
     return Path(tempfile.gettempdir()).absolute() / f"arcgrad-{os.geteuid() if hasattr(os, 'geteuid') else 'cache'}"
+
+
+@functools.cache
+def _find_platformdirs() -> Any:
+    """The module, an extra, or None; looked for once: a child forked meanwhile would have a lock taken for good."""
+    with forks_held_back:
+        try:
+            return importlib.import_module("platformdirs")
+        except ImportError:
+            return None
 
 
 def _user_cache_directory() -> Path:

@@ -72,7 +72,7 @@ class Equation(nn.Module):
 
         Raises:
             EquationError: the text is wrong; the error points at the place.
-            InputError: a name that is no input, or what is no graph; a dtype that cannot be learnt in.
+            InputError: a name that is not an input, a value that is not a graph, or a dtype that is not floating.
         """
         super().__init__()
         self.function = compile(text, symbols, definitions, mode, limits=limits)

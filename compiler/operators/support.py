@@ -50,7 +50,7 @@ def trimmed(topology: Topology) -> Topology:
 
 
 def check_subsets(limits: Limits, states: int, arcs: int, members: int) -> None:
-    """Raise LimitError where so many subsets with so many members in all, and arcs between them, exceed a budget."""
+    """Raise LimitError where the numbers of subsets, of their members in all, or of arcs exceed the budget."""
     limits.check(
         "the set of strings, as a deterministic graph,",
         states=states,

@@ -39,7 +39,7 @@ def _build(topologies: Sequence[Topology], parameters: Parameters, limits: Limit
     def number(state: int, read: Waiting, written: Waiting) -> int:
         key = (state, read, written)
         if key not in numbers:
-            # Where cycles are in step, a side is no further ahead than a path without cycles can bring it.
+            # Where every cycle reads as much as it writes, the delay of a path without cycles bounds that of all.
             if max(len(read), len(written)) > graph.n_states:
                 raise LimitError(
                     f"synchronize does not end: at state {np.flatnonzero(kept)[state]} of its operand the "

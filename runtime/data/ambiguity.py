@@ -54,7 +54,7 @@ def ambiguity(graph: BareGraph, *, side: str = "input", limits: Limits = DEFAULT
     twice; ``support[A]`` accepts each once. Weights play no part: an arc of weight −inf is an arc here.
 
     A transducer is looked at on one side, so the question is whether a string that it reads (or writes) has two paths.
-    For pairs of strings there is no method: whether a pair has two paths is undecidable (Fischer and Rosenberg 1968).
+    Whether a pair of strings has two paths is undecidable (Fischer and Rosenberg 1968).
 
     Args:
         graph: any graph, with ε and cycles.

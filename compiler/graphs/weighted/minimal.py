@@ -44,7 +44,7 @@ def weight_classes(weights: FloatArray) -> np.ndarray:
     """
     order = np.argsort(weights, kind="stable")
     ascending = weights[order]
-    with np.errstate(invalid="ignore"):  # between two weights of −inf there is no step
+    with np.errstate(invalid="ignore"):  # −inf − −inf
         steps = np.diff(ascending) > RESIDUAL_TOLERANCE * np.maximum(1.0, np.abs(ascending[1:]))
     classes = np.empty(len(weights), dtype=np.int64)
     classes[order] = np.concatenate([np.zeros(min(len(weights), 1), dtype=np.int64), np.cumsum(steps)])

@@ -58,7 +58,7 @@ class Machine:
 
     Attributes:
         tape: has the weights' nodes.
-        arcs: for each state, its arcs in order of labels; the start is state 0. None: there is no path.
+        arcs: for each state, its arcs in order of labels; the start is state 0. None where the graph has no path.
         ends: for each state at which paths end, the weight with which they do; None where that is 0 for any weights.
     """
 

@@ -29,7 +29,7 @@ patience = Patience(2.0)
 _MOST_WORK = 1 << 23
 # How much larger the next arrays are.
 _GROWTH = 3
-# Labels up to so many times the number of arcs are counted as they are; others are numbered first.
+# Labels below this multiple of the number of arcs index a table as they are; larger ones are numbered first.
 _RANGE_PER_ARC = 2
 
 

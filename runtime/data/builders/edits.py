@@ -117,7 +117,7 @@ def levenshtein(
     score: float = -1.0,
     limits: Limits | None = None,
 ) -> Graph:
-    """Build the acceptor of all strings that are at most so many edits away from one: its neighbourhood.
+    """Build the acceptor of all strings within a given edit distance of one: its neighbourhood.
 
     Each is accepted along one path, whose weight is the score of an edit times its distance, the least number of
     insertions, deletions and replacements::

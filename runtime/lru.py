@@ -249,7 +249,7 @@ class Lru(Generic[T]):
         self._registry = registry
         self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()
         self._unweighed: dict[_Entry[T], None] = {}
-        self._building: dict[Hashable, threading.Event] = {}
+        self._building: dict[Hashable, threading.Lock] = {}  # each taken until its value is there
         self._lock = registry._lock
         self._self = weakref.ref(self)
         weakref.finalize(self, registry._gone.append, self._entries).atexit = False
@@ -310,8 +310,10 @@ class Lru(Generic[T]):
                         self._use(entry)
                         return entry.value, False
                     others = self._building.get(key)
-                    if others is None or others.is_set():  # nobody builds it, or not any more
-                        mine = self._building[key] = threading.Event()
+                    if others is None or not others.locked():  # nobody builds it, or not any more
+                        mine = threading.Lock()
+                        mine.acquire()
+                        self._building[key] = mine
                 if mine is not None:
                     value = build()
                     with self._lock:
@@ -320,12 +322,13 @@ class Lru(Generic[T]):
                     return value, True
             finally:
                 if mine is not None:
-                    mine.set()
+                    mine.release()
                     with self._lock:
                         if self._building.get(key) is mine:
                             del self._building[key]
             assert others is not None
-            others.wait()
+            with others:  # until it is there
+                pass
 
     def discard(self, key: Hashable) -> None:
         """Forget a key's value, if it is there."""

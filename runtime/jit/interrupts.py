@@ -31,7 +31,8 @@ def apart(compile_or_load: Callable[[], T]) -> T:
     if not _hears_interrupts() or (holds_lock is not None and holds_lock()):
         return compile_or_load()
     allowed = may_compile()
-    done = threading.Event()
+    done = threading.Lock()  # an interrupt within the methods of Event, which are Python, may leave its lock taken
+    done.acquire()
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -42,14 +43,14 @@ def apart(compile_or_load: Callable[[], T]) -> T:
         except BaseException as error:
             errors.append(error)
         finally:
-            done.set()
+            done.release()
 
     try:
         threading.Thread(target=work, name="arcgrad-compiler").start()
     except RuntimeError:  # the interpreter shuts down, or the system gives no more threads
         return compile_or_load()
     try:
-        done.wait()
+        done.acquire()
     except BaseException:
         progress.hush()
         raise

@@ -14,6 +14,7 @@ import os
 import re
 import threading
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 import numba
@@ -107,14 +108,23 @@ def holds_compiler_lock() -> bool:
     return owned is None or bool(owned())
 
 
+# llvmlite's own lock, which is taken outside of compilations, too, where machine code is dropped.
+_llvm_lock = getattr(getattr(importlib.import_module("llvmlite.binding.ffi"), "lib", None), "_lock", nullcontext())
+
+
+def _before_fork() -> None:
+    """Wait for compilations and calls of LLVM: a child forked meanwhile would have locks that nobody releases."""
+    global_compiler_lock.acquire()
+    _llvm_lock.__enter__()
+
+
+def _after_fork() -> None:
+    _llvm_lock.__exit__(None, None, None)
+    global_compiler_lock.release()
+
+
 if hasattr(os, "register_at_fork"):
-    # A child forked while another thread compiles would inherit locks (numba's, LLVM's) that nobody releases: the fork
-    # waits for the compilation.
-    os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
-        after_in_child=global_compiler_lock.release,
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from typing import Any
 from arcgrad.compiler.graphs.topology import EPSILON
 from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import counted, described, kind_of, nearest, shown
-from arcgrad.runtime.data.arguments import checked_path, listed, read_utf8, whole_number
+from arcgrad.runtime.data.arguments import checked_path, encoded, listed, read_utf8, whole_number
 from arcgrad.runtime.data.checks import LARGEST
 
 __all__ = ["CODE_POINTS", "EPSILON_NAMES", "SymbolTable"]
@@ -142,10 +142,10 @@ class SymbolTable:
         """Write a file in OpenFst's symbols format, UTF-8.
 
         Raises:
-            InputError: as ``to_text``.
+            InputError: as ``to_text``; or a symbol has half a surrogate pair, which no file holds.
             OSError: it cannot be written.
         """
-        Path(checked_path(path)).write_bytes(self.to_text().encode())
+        Path(checked_path(path)).write_bytes(encoded(self.to_text()))
 
     def __getitem__(self, symbol: str) -> int:
         """The label of a symbol.

@@ -200,3 +200,11 @@ def test_code_points() -> None:
         CODE_POINTS.symbol(0x110000)
     with refused("not written"):
         CODE_POINTS.to_text()
+
+
+def test_a_symbol_that_no_file_holds_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "t.txt"
+    SymbolTable({"a": 1}).save(file)
+    with pytest.raises(InputError, match="half a surrogate pair"):
+        SymbolTable({"a": 1, "\ud800": 2}).save(file)
+    assert SymbolTable.load(file)["a"] == 1

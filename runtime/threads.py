@@ -1,31 +1,35 @@
 """Our own threads: slices of a batch are spread over a pool; results do not depend on how many threads there are.
 
 Compiled routines release the GIL. Numba's own threading layers kill forked children or abort when two Python threads
-call them, so they are not used.
+call them, so they are not used. Nor are futures and `threading.Thread`: they wait by conditions, which are Python
+code, so that an interrupt may break into one and leave its lock taken for ever. Here is nothing but locks and a queue
+in C.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
+import queue
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any
 
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.forks import when_forked
 
-__all__ = ["n_cores", "n_threads", "run_slices", "threads_for"]
+__all__ = ["n_cores", "n_threads", "run_slices", "start_thread", "threads_for"]
 
 # Below this many arc-frames, waking threads costs more than they save.
 PARALLEL_THRESHOLD = 200_000.0
 # From here on work takes tenths of a second: too long to be deaf to Ctrl-C.
 _LONG = 3e7
 
-_pool: ThreadPoolExecutor | None = None
-_pool_size = 0
+_jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+_n_started = 0
 _lock = threading.Lock()
 
 
@@ -78,58 +82,122 @@ def run_slices(
         for call in calls:
             call()
         return
-    waiting = deque(calls)
+    job = _Job(calls)
+    try:
+        helped = _share(job, threads if waits else threads - 1)
+        if not waits or not helped:
+            job.work_through()
+        else:
+            job.ended.acquire()
+        job.wait()
+    except BaseException:
+        job.waiting.clear()
+        if stop is not None:
+            stop()
+        job.wait(regardless=True)  # they write into memory that the caller gives to others
+        raise
+    if job.errors:
+        error = job.errors[0]
+        job.errors.clear()
+        raise error
 
-    def work_through() -> None:
+
+class _Job:
+    """Calls that several threads take one by one.
+
+    Attributes:
+        waiting: calls that nobody has taken.
+        errors: what calls in other threads raised.
+        ended: a lock, taken until the last call has ended or one has failed.
+    """
+
+    def __init__(self, calls: Sequence[Callable[[], Any]]) -> None:
+        self.waiting = deque(calls)
+        self.errors: list[BaseException] = []
+        self.ended = threading.Lock()
+        self.ended.acquire()
+        self._n_ended, self._n_calls = deque[None](), len(calls)
+        self._inside: list[threading.Lock] = []
+
+    def work_through(self) -> None:
+        """Take calls while there are any; an exception keeps all from taking another one."""
         while True:
             try:
-                call = waiting.popleft()
+                call = self.waiting.popleft()
             except IndexError:
                 return
             try:
                 call()
             except BaseException:
-                waiting.clear()
+                self.waiting.clear()
                 raise
+            self._n_ended.append(None)
 
-    futures = _submit(work_through, threads if waits else threads - 1)
-    try:
-        if not waits or not futures:
-            work_through()
-        for future in futures:
-            future.result()
-    except BaseException:
-        waiting.clear()
-        if stop is not None:
-            stop()
-        wait(futures)
-        raise
+    def help(self) -> None:
+        """Take calls in a thread of the pool."""
+        inside = threading.Lock()
+        inside.acquire()
+        self._inside.append(inside)  # before a call is taken: whoever clears what waits finds all who took one
+        try:
+            self.work_through()
+        except BaseException as error:
+            self.errors.append(error)
+        finally:
+            inside.release()
+            if (self.errors or len(self._n_ended) == self._n_calls) and self.ended.locked():
+                with suppress(RuntimeError):  # another one was the last, too
+                    self.ended.release()
+
+    def wait(self, *, regardless: bool = False) -> None:
+        """Wait for those who took calls, where none is left to take; `regardless` of interrupts."""
+        while True:
+            try:
+                for inside in list(self._inside):
+                    with inside:
+                        pass
+                return
+            except BaseException:
+                if not regardless:
+                    raise
 
 
-def _submit(work: Callable[[], None], count: int) -> list[Future[None]]:
-    """Have threads of the pool do the work; fewer than that many where no threads can be started any more."""
-    futures: list[Future[None]] = []
-    try:
-        pool = _threads(count)
-        for _ in range(count):
-            futures.append(pool.submit(work))
-    except RuntimeError:  # the interpreter shuts down, or the system gives no more threads: this one does it all
-        pass
-    return futures
-
-
-def _threads(count: int) -> ThreadPoolExecutor:
-    global _pool, _pool_size
+def _share(job: _Job, count: int) -> bool:
+    """Have so many threads of the pool help, fewer where none can be started any more; whether any does."""
+    global _n_started
+    jobs = _jobs
     with _lock:
-        if _pool is None or _pool_size < count:
-            # An older pool's threads end when its last work is done.
-            _pool, _pool_size = ThreadPoolExecutor(count, thread_name_prefix="arcgrad"), count
-        return _pool
+        while _n_started < count:
+            if not start_thread(_serve, jobs):
+                break
+            _n_started += 1
+        found = min(_n_started, count)
+    for _ in range(found):
+        jobs.put(job)
+    return found > 0
+
+
+def _serve(jobs: queue.SimpleQueue[_Job]) -> None:
+    while True:
+        job = jobs.get()
+        job.help()
+        del job  # and what its calls hold
+
+
+def start_thread(work: Callable[..., None], *arguments: Any) -> bool:
+    """Start a thread, for which the interpreter does not wait when it ends; whether there is one.
+
+    There is none where the system gives no more, or while the interpreter shuts down.
+    """
+    try:
+        _thread.start_new_thread(work, arguments)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _forget_pool() -> None:
-    global _pool, _pool_size, _lock
-    _pool, _pool_size, _lock = None, 0, threading.Lock()
+    global _jobs, _n_started, _lock
+    _jobs, _n_started, _lock = queue.SimpleQueue(), 0, threading.Lock()
 
 
 when_forked(_forget_pool)

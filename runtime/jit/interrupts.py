@@ -8,6 +8,7 @@ kept; a later call that needs it waits for it.
 
 from __future__ import annotations
 
+import atexit
 import signal
 import sys
 import threading
@@ -15,11 +16,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from arcgrad.runtime.forks import when_forked
 from arcgrad.runtime.jit.background.waiting import compiling, may_compile, progress
+from arcgrad.runtime.threads import start_thread
 
-__all__ = ["apart", "interrupts_held_back"]
+__all__ = ["apart", "interrupts_held_back", "wait_for_compilations"]
 
 T = TypeVar("T")
+
+# Locks of compilations that go on: LLVM cannot be left in the middle of one when the process ends.
+_at_work: set[threading.Lock] = set()
+
+
+@atexit.register
+def wait_for_compilations() -> None:
+    """Wait for what goes on without those who asked for it."""
+    for done in list(_at_work):
+        done.acquire()
+        done.release()
+
+
+when_forked(_at_work.clear)
 
 
 def apart(compile_or_load: Callable[[], T]) -> T:
@@ -37,6 +54,7 @@ def apart(compile_or_load: Callable[[], T]) -> T:
     errors: list[BaseException] = []
 
     def work() -> None:
+        _at_work.add(done)
         try:
             with compiling(allowed):
                 results.append(compile_or_load())
@@ -44,10 +62,9 @@ def apart(compile_or_load: Callable[[], T]) -> T:
             errors.append(error)
         finally:
             done.release()
+            _at_work.discard(done)
 
-    try:
-        threading.Thread(target=work, name="arcgrad-compiler").start()
-    except RuntimeError:  # the interpreter shuts down, or the system gives no more threads
+    if not start_thread(work):
         return compile_or_load()
     try:
         done.acquire()

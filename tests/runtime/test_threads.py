@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import subprocess
@@ -174,9 +175,10 @@ def test_slices_run_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("ARCGRAD_THREADS", "4")
 
     def refuse(*_: object) -> None:
-        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    monkeypatch.setattr(threads, "_n_started", 0)
     ran: list[int] = []
     threads.run_slices([lambda: ran.append(1)] * 5, threads.PARALLEL_THRESHOLD)
     assert ran == [1] * 5

@@ -20,6 +20,7 @@ import pytest
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.jit.cache import CacheInfo, cache
 from arcgrad.runtime.jit.declare import helper, kernel
+from arcgrad.runtime.jit.interrupts import wait_for_compilations
 from arcgrad.runtime.jit.routine import load_routine, without_comments
 
 # Closures hold no kernels here: the tests' kernels are module-level functions, as all must be.
@@ -368,9 +369,7 @@ def test_an_interrupted_compilation_can_be_repeated(fresh: Path, delay: float) -
         while True:  # the signal comes in the first or, on a fast machine, a later compilation
             load_routine(ROUTINE, signature=SIGNATURE, tier="fused")
             cache.clear()
-    for thread in threading.enumerate():
-        if thread.name == "arcgrad-compiler":  # which goes on with what nobody waits for
-            thread.join()
+    wait_for_compilations()  # which go on, though nobody waits for them
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not list(fresh.rglob("*.tmp"))
     cache.clear()

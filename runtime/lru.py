@@ -138,7 +138,8 @@ class Registry:
         with self._lock:
             self.generation += 1
             self._not_kept.clear()
-        for member in list(self._members):
+            members = list(self._members)
+        for member in members:
             member.clear()
         for forget in self._when_cleared:
             forget()
@@ -253,7 +254,8 @@ class Lru(Generic[T]):
         self._lock = registry._lock
         self._self = weakref.ref(self)
         weakref.finalize(self, registry._gone.append, self._entries).atexit = False
-        registry._members.add(self)
+        with registry._lock:
+            registry._members.add(self)
 
     def __len__(self) -> int:
         return len(self._entries)

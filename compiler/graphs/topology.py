@@ -57,6 +57,7 @@ class Topology:
         src, dst: (n_arcs,) states at which each arc begins and ends.
         ilabel, olabel: (n_arcs,) labels, ε is −1. The same array object for acceptors built by operators that know it.
         start, accept: state numbers, sorted, each once.
+        token: stands for this topology in keys that must not keep it alive. Not its id, which another one may get.
 
     The arrays are trusted: whoever makes a Topology from a user's data checks it first.
     """
@@ -69,6 +70,7 @@ class Topology:
     start: IntArray
     accept: IntArray
     _memo: dict[str, Any] = field(init=False, repr=False)
+    token: object = field(init=False, repr=False)
 
     def __init__(
         self,
@@ -82,8 +84,9 @@ class Topology:
     ) -> None:
         # A frozen dataclass's own takes four times as long, and small graphs are made by the thousand.
         self.__dict__.update(
-            n_states=n_states, src=src, dst=dst, ilabel=ilabel, olabel=olabel, start=start, accept=accept, _memo={}
-        )
+            n_states=n_states, src=src, dst=dst, ilabel=ilabel, olabel=olabel, start=start, accept=accept, _memo={},
+            token=object(),
+        )  # fmt: skip
         if ilabel is olabel:
             self.__dict__["is_acceptor"] = True  # what `cached_property` finds there it does not compute
 
@@ -158,7 +161,7 @@ class Topology:
     @property
     def held_bytes(self) -> int:
         """Bytes of its arrays and of what is remembered with it."""
-        return self.nbytes + sum(_bytes_of(value) for value in self._memo.values())
+        return self.nbytes + sum(_bytes_of(value) for value in list(self._memo.values()))
 
     def memo(self, name: str) -> dict[Any, Any]:
         """Scratch for derived data that depends on this topology alone (sorted arc orders, packed regions)."""

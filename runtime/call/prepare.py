@@ -57,8 +57,8 @@ class Preparer:
         self._compositions = [node for node in program.nodes if node.is_input or node.operator in CHAINS]
         # Sizes decide nothing but the order of compositions: one alone has none.
         self._orders = sum(not node.is_input for node in self._compositions) > 1
-        # Prepared calls by the topologies' identities. When a topology goes, nobody can ask for its calls any more, and
-        # another may get its identity: so a call goes with the first of its topologies.
+        # Prepared calls by the topologies' tokens. When a topology goes, nobody can ask for its calls any more: they go
+        # with the first of their topologies.
         self._prepared = Lru[Prepared]("prepared calls", lambda prepared: prepared.nbytes, capacity=32)
         self._last: tuple[tuple[Any, ...], Prepared, int] | None = None
         self._watched: dict[tuple[Any, ...], list[weakref.ref[Topology]]] = {}
@@ -66,6 +66,7 @@ class Preparer:
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
+        self._forgetting = threading.RLock()
 
     def prepare(self, bound: Bound) -> Prepared:
         """Plan, build, pack and emit, or find again what was prepared for inputs of the same topologies.
@@ -77,8 +78,8 @@ class Preparer:
         """
         topologies: list[Topology] = []
         key = _identity(bound, topologies)
-        while self._gone:
-            self._forget(self._gone.popleft())
+        if self._gone:
+            self._forget_gone()
         last = self._last  # mostly the one; the cache, with its lock, takes as long as a tenth of a small call
         if last is not None and last[0] == key and last[2] == caches.generation:
             known: Prepared | None = last[1]
@@ -94,9 +95,14 @@ class Preparer:
         if not any(graph.leaf is not None for graph in prepared.graphs):  # which would keep an input's topology
             self._watched[key] = [weakref.ref(topology, lambda _: self._gone.append(key)) for topology in topologies]
             self._prepared.put(key, prepared)
-            for old in [k for k in self._watched if k not in self._prepared] if len(self._watched) > 64 else ():
+            for old in [k for k in list(self._watched) if k not in self._prepared] if len(self._watched) > 64 else ():
                 self._watched.pop(old, None)
         return prepared
+
+    def _forget_gone(self) -> None:
+        with self._forgetting:
+            while self._gone:
+                self._forget(self._gone.popleft())
 
     def _forget(self, key: tuple[Any, ...]) -> None:
         if self._watched.pop(key, None) is None:  # another of its topologies went before
@@ -150,7 +156,7 @@ def kinds_of(
 
 
 def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
-    """What a prepared call depends on; the topologies that it names by their ids are appended to ``topologies``."""
+    """What a prepared call depends on; the topologies that it names by their tokens are appended to ``topologies``."""
     key: list[Any] = [bound.batch]
     for found in bound.inputs.values():
         if isinstance(found, BoundGraph):
@@ -158,7 +164,7 @@ def _identity(bound: Bound, topologies: list[Topology]) -> tuple[Any, ...]:
             for graph in found.items:
                 topology = graph.topology
                 topologies.append(topology)
-                key.append(id(topology))
+                key.append(topology.token)
         elif isinstance(found, BoundDense):
             key += (found.shared, found.counts.tobytes(), found.n_columns, found.frames.dtype.char)
         else:

@@ -195,7 +195,7 @@ class Kernel(Code, Generic[P, R]):
         self.pattern = f"kernels/{module}.{name}-*.code"
         if module.startswith("arcgrad.runtime.kernels."):
             self.unit = "kernel", module, name, signature
-        _every_kernel.add(self)
+        _every_kernel.append(weakref.ref(self))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         compiled = self._compiled
@@ -251,7 +251,8 @@ class Kernel(Code, Generic[P, R]):
         self.look_again()
 
 
-_every_kernel: weakref.WeakSet[Kernel[Any, Any]] = weakref.WeakSet()
+# A list, which threads may lengthen while another goes through a copy; a WeakSet is Python code.
+_every_kernel: list[weakref.ref[Kernel[Any, Any]]] = []
 
 
 def helper(function: Callable[P, R]) -> Helper[P, R]:
@@ -345,8 +346,10 @@ def find_kernel(module: str, name: str, signature: str) -> Kernel[..., Any]:
 
 
 def _forget_compiled() -> None:
-    for each in list(_every_kernel):
-        each.forget()
+    for reference in list(_every_kernel):
+        kernel = reference()
+        if kernel is not None:
+            kernel.forget()
 
 
 caches.when_cleared(_forget_compiled)

@@ -18,7 +18,7 @@ THIRD_PARTY = {
     "api": {"numpy"},
 }
 # Optional packages, imported inside functions only.
-LAZY = {"api": {"prompt_toolkit", "IPython"}}
+LAZY = {"api": {"prompt_toolkit", "IPython"}, "runtime": {"cairosvg"}}
 # Packages of the facade that are for those who have an optional package, and what they import at once.
 EXTRAS = {"torch": {"torch"}}
 
@@ -55,7 +55,7 @@ def layer_of(module: str) -> str:
 # The rooms of a layer; each may import itself and those before it. "" are the modules at the layer's root.
 ROOMS = {
     "compiler": ("", "graphs", "operators", "frontend", "plan", "emit"),
-    "runtime": ("", "data", "jit", "kernels", "regions", "build", "reference", "transforms", "call", "inspect"),
+    "runtime": ("", "draw", "data", "jit", "kernels", "regions", "build", "reference", "transforms", "call", "inspect"),
 }
 # Operators are looked up in one folder, one file each, however many there are.
 UNBOUNDED = ("compiler/operators",)

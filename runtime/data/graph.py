@@ -6,6 +6,7 @@ constructor, nothing downstream checks states, labels or weights again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
@@ -21,6 +22,7 @@ from arcgrad.runtime.data.paths import Path, find_paths, find_strings, first, sh
 
 if TYPE_CHECKING:
     from arcgrad.runtime.data.symbols import SymbolTable
+    from arcgrad.runtime.draw.drawing import Drawing
 
 __all__ = ["Graph", "linear"]
 
@@ -183,6 +185,66 @@ class Graph(BareGraph):
         """
         show = shower(symbols), shower(symbols if osymbols is None else osymbols)
         return first(find_strings(self._topology, self.arc_weight, side, show), n)
+
+    def draw(
+        self,
+        file: str | os.PathLike[str] | None = None,
+        *,
+        color: Any = None,
+        width: Any = None,
+        symbols: SymbolTable | Iterable[str] | Mapping[str, int] | Callable[[int], str] | None = None,
+        osymbols: SymbolTable | Iterable[str] | Mapping[str, int] | Callable[[int], str] | None = None,
+        title: str | None = None,
+        layout: str = "layers",
+    ) -> Drawing:
+        """Draw the graph: states as circles, accepts doubled, starts bold, arcs labelled ``in:out/weight``.
+
+        A weight of 0 is left out, and so is the output label where the graph is an acceptor. Graphs of more than 300
+        states or arcs are summed up: how many states and arcs there are at each distance from the starts.
+
+        Args:
+            file: where to write the picture: .svg, .png (extra ``plot``) or .dot, by its suffix; None: nowhere.
+            color: (n_arcs,) real numbers, such as a gradient or posteriors, or (n_parameters,) where the graph is
+                tied, or a graph whose arcs' weights they are; shown as colours, from blue below 0 to orange above it,
+                and as widths.
+            width: (n_arcs,) real numbers shown as widths of arcs; None: as ``color``.
+            symbols: a table of labels' symbols, what makes one, or ``chr`` for code points; None: labels are numbers.
+            osymbols: the table of output labels; None: ``symbols``.
+            title: a line above the picture.
+            layout: "layers", or "dot" for the layout of Graphviz's program, where that is installed.
+
+        Returns:
+            A Drawing, which notebooks show; ``svg`` is its text and ``save`` writes it.
+
+        Raises:
+            InputError: a file of another suffix, numbers of a wrong shape or dtype, a label that is not in the table.
+            UnsupportedError: a PNG without cairosvg, or layout="dot" without Graphviz.
+            OSError: the file cannot be written.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> a = ag.Graph([0, 0, 1], [1, 1, 2], [0, 1, 2], weight=[0.5, -1.0, 0.0], accept=[2])
+            >>> a.draw(symbols="abc")
+            <Drawing ...: An acceptor of 3 states and 3 arcs.>
+            >>> _, grad = ag.compile("LSE[A]").value_and_grad(A=a)
+            >>> a.draw(symbols="abc", color=grad["A"]).svg.count("<title>arc")
+            3
+        """
+        from arcgrad.runtime.data.symbols import namer
+        from arcgrad.runtime.draw.drawing import checked_file, saved
+        from arcgrad.runtime.draw.graph import draw_graph
+
+        if file is not None:
+            checked_file(file)
+        names = namer(symbols), namer(symbols if osymbols is None else osymbols)
+        drawing = draw_graph(
+            self._topology, self.arc_weight, self._tie, names, color=color, width=width, title=title, layout=layout
+        )
+        return saved(drawing, file)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """The picture and the text, for notebooks."""
+        return {"image/svg+xml": self.draw().svg, "text/plain": repr(self)}
 
     @property
     def is_unambiguous(self) -> bool:

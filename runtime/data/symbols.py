@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from arcgrad.grammar.mistakes import counted, described, kind_of, nearest, shown
 from arcgrad.runtime.data.arguments import checked_path, encoded, listed, read_utf8, whole_number
 from arcgrad.runtime.data.checks import LARGEST
 
-__all__ = ["CODE_POINTS", "EPSILON_NAMES", "SymbolTable"]
+__all__ = ["CODE_POINTS", "EPSILON_NAMES", "SymbolTable", "namer"]
 
 _EPSILON_SIGN = "ε"
 EPSILON_NAMES = ("<eps>", "<epsilon>", "eps", "epsilon", _EPSILON_SIGN)
@@ -295,3 +295,16 @@ def _pairs(symbols: Any, first: Any) -> Iterable[tuple[Any, Any]]:
 
 CODE_POINTS = _CodePoints()
 """The default table: characters are their Unicode code points."""
+
+
+def namer(symbols: Any) -> Callable[[int], str]:
+    """What shows a label: its number, or with a table, with what makes one, or with ``chr``, its symbol.
+
+    Raises:
+        InputError: it makes no table.
+    """
+    if symbols is None:
+        return str
+    if symbols is chr:
+        return CODE_POINTS.symbol
+    return (symbols if isinstance(symbols, SymbolTable) else SymbolTable(symbols)).symbol

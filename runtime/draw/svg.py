@@ -1,0 +1,114 @@
+"""Scenes as SVG: one text, the same for the same scene, with a title and a description for readers of screens.
+
+Everything has its own colour, for a white card behind the picture; where styles are applied and the reader prefers dark
+surroundings, card and ink change together. Nothing of a user's text gets into the markup unescaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from arcgrad.runtime.draw.scene import Circle, Group, Path, Rectangle, Scene, Shape, Text
+
+__all__ = ["to_svg"]
+
+_LIGHT = {"ink": "#1b1b1f", "paper": "#ffffff", "faint": "#8a8f98", "wash": "#eef1f5", "accent": "#186ecd"}
+_DARK = {"ink": "#e8e8ec", "paper": "#1b1c20", "faint": "#8f959f", "wash": "#2a2c33", "accent": "#6cb2ff"}
+FONT = "DejaVu Sans, Verdana, Segoe UI, Helvetica Neue, Arial, sans-serif"
+
+
+def to_svg(scene: Scene) -> str:
+    """The scene as a whole SVG document."""
+    w, h = _number(scene.width), _number(scene.height)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" '
+        f'class="arcgrad" font-family="{FONT}">'
+    ]
+    if scene.title:
+        lines.append(f"<title>{escape(scene.title)}</title>")
+    if scene.description:
+        lines.append(f"<desc>{escape(scene.description)}</desc>")
+    lines.append(f"<style>{_STYLE}</style>")
+    lines.append(f'<rect width="{w}" height="{h}" rx="6" class="f-paper" {_paint("paper", "fill")}/>')
+    for shape in scene.shapes:
+        lines += _written(shape)
+    lines.append("</svg>")
+    return "\n".join(lines) + "\n"
+
+
+def _css() -> str:
+    rules = []
+    for role, colour in _DARK.items():
+        rules.append(f".arcgrad .f-{role}{{fill:{colour}}}")
+        rules.append(f".arcgrad .s-{role}{{stroke:{colour}}}")
+    # Within @media, so that renderers without a window, which know no "auto", skip it.
+    size = "@media screen{svg.arcgrad{max-width:100%;height:auto}}"
+    return f"{size}@media (prefers-color-scheme:dark){{{''.join(rules)}}}"
+
+
+_STYLE = _css()
+
+
+def escape(text: str) -> str:
+    """The text as XML holds it."""
+    held = "".join(character if _is_held(ord(character)) else "\ufffd" for character in text)
+    return held.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
+def _is_held(code: int) -> bool:
+    """Whether XML 1.0 has the character: no control characters, halves of surrogate pairs or non-characters."""
+    return code in (0x9, 0xA) or (code >= 0x20 and not 0xD800 <= code <= 0xDFFF and code not in (0xFFFE, 0xFFFF))
+
+
+def _number(value: float) -> str:
+    text = f"{value:.1f}"
+    text = text[:-2] if text.endswith(".0") else text
+    return "0" if text == "-0" else text
+
+
+def _paint(colour: str, what: str) -> str:
+    """An attribute "fill" or "stroke"; roles have a class, too, by which dark surroundings change them."""
+    return f'{what}="{_LIGHT.get(colour, colour)}"'
+
+
+def _classes(shape: Circle | Rectangle | Path | Text) -> str:
+    names = [f"f-{shape.fill}"] if shape.fill in _LIGHT else []
+    if not isinstance(shape, Text) and shape.stroke in _LIGHT:
+        names.append(f"s-{shape.stroke}")
+    return f' class="{" ".join(names)}"' if names else ""
+
+
+def _line_of(shape: Circle | Rectangle | Path) -> str:
+    painted = f"{_paint(shape.fill, 'fill')} {_paint(shape.stroke, 'stroke')}"
+    if shape.stroke != "none":
+        painted += f' stroke-width="{_number(shape.width)}"'
+    return painted + (' stroke-dasharray="4 3"' if shape.dash else "") + _classes(shape)
+
+
+def _written(shape: Shape) -> Iterator[str]:
+    n = _number
+    if isinstance(shape, Group):
+        yield f'<g class="{shape.role}">' if shape.role else "<g>"
+        if shape.name:
+            yield f"<title>{escape(shape.name)}</title>"
+        for part in shape.shapes:
+            yield from _written(part)
+        yield "</g>"
+    elif isinstance(shape, Circle):
+        yield f'<circle cx="{n(shape.x)}" cy="{n(shape.y)}" r="{n(shape.radius)}" {_line_of(shape)}/>'
+    elif isinstance(shape, Rectangle):
+        corner = f' rx="{n(shape.corner)}"' if shape.corner else ""
+        place = f'x="{n(shape.x)}" y="{n(shape.y)}" width="{n(shape.w)}" height="{n(shape.h)}"{corner}'
+        yield f"<rect {place} {_line_of(shape)}/>"
+    elif isinstance(shape, Path):
+        first, *others = (f"{n(x)} {n(y)}" for x, y in shape.points)
+        drawn = f"M{first}L{' '.join(others)}Z" if shape.is_polygon else f"M{first}C{' '.join(others)}"
+        yield f'<path d="{drawn}" {_line_of(shape)}/>'
+    else:
+        anchor = "" if shape.anchor == "start" else f' text-anchor="{shape.anchor}"'
+        weight = ' font-weight="bold"' if shape.bold else ""
+        slant = ' font-style="italic"' if shape.italic else ""
+        yield (
+            f'<text x="{n(shape.x)}" y="{n(shape.y)}" font-size="{n(shape.size)}"{anchor}{weight}{slant} '
+            f"{_paint(shape.fill, 'fill')}{_classes(shape)}>{escape(shape.text)}</text>"
+        )

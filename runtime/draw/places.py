@@ -1,8 +1,9 @@
 """Coordinates of a layered drawing: heights within columns, and the columns' widths.
 
-Heights minimise the squared slopes of all segments, those of long arcs more than others, while neighbours in a column
-keep their distance: a convex problem, solved column by column, each exactly by isotonic regression (pool adjacent
-violators). Second step of a layout, after `layers`.
+Heights minimise the slopes of all segments, those of long arcs more than others, while neighbours in a column keep
+their distance: first the slopes' squares, then their magnitudes (by weights that are divided by the slopes before), so
+that few segments bend instead of all of them a little. Each column is solved exactly, by isotonic regression (pool
+adjacent violators), again and again. Second step of a layout, after `layers`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from arcgrad.runtime.draw.layers import Layers
 
 __all__ = ["Box", "heights", "spread"]
 
-_SWEEPS = 40
+_SWEEPS = 24  # with squares
+_STRAIGHTENING = 40  # with magnitudes
+_LEVEL = 1.0  # pixels: a slope that is none
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,9 @@ def heights(layers: Layers, boxes: Sequence[Box], gap: float) -> list[float]:
             y[place] = at
             at += distance
     numbered = list(enumerate(layers.columns))
-    for sweep in range(_SWEEPS):
+    for sweep in range(_SWEEPS + _STRAIGHTENING):
         forward = sweep % 2 == 0
-        one_sided = sweep < 6
+        one_sided, straighten = sweep < 6, sweep >= _SWEEPS
         for number, column in numbered if forward else numbered[::-1]:
             wanted, weights = [], []
             for place in column:
@@ -81,6 +84,8 @@ def heights(layers: Layers, boxes: Sequence[Box], gap: float) -> list[float]:
                 if one_sided:
                     ahead = number + (-1 if forward else 1)
                     near = [pair for pair in near if layers.column_of[pair[0]] == ahead] or near
+                if straighten:
+                    near = [(other, weight / max(abs(y[other] - y[place]), _LEVEL)) for other, weight in near]
                 total = sum(weight for _, weight in near)
                 wanted.append(sum(weight * y[other] for other, weight in near) / total if near else y[place])
                 weights.append(total if near else 1.0)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from arcgrad.display import Displayed
 from arcgrad.grammar.errors import EquationError, InputError
 from arcgrad.grammar.mistakes import described, kind_of, nearest, shown
 from arcgrad.runtime.lru import Lru
@@ -28,7 +29,7 @@ Mode = Literal["auto", "interpret", "kernels", "fused"]
 _MODES = ("auto", "interpret", "kernels", "fused")
 
 
-class Equation:
+class Equation(Displayed):
     """A parsed, type-checked and optimised equation. Made by ``ag.compile``; call it with its inputs.
 
     Graphs are ``ag.Graph``, ``ag.dense`` or an array of scores (T, C); a batch is a list of graphs or an array
@@ -332,19 +333,6 @@ class Equation:
             True
         """
         return self._evaluator.source(self._given(inputs, named))
-
-    @property
-    def latex(self) -> str:
-        """The equation in LaTeX, in the notation of the textbook.
-
-        Example:
-            >>> import arcgrad as ag
-            >>> print(ag.compile("LSE[(A1 + A2) ∘ X*]").latex)
-            \\operatorname{LSE}[(\\mathcal{A}_{1} + \\mathcal{A}_{2}) \\circ \\mathcal{X}^{*}]
-        """
-        from arcgrad.grammar import to_latex
-
-        return to_latex(self._program.syntax)
 
     def __repr__(self) -> str:
         text = self.text.strip()

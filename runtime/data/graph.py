@@ -225,7 +225,7 @@ class Graph(BareGraph):
             >>> import arcgrad as ag
             >>> a = ag.Graph([0, 0, 1], [1, 1, 2], [0, 1, 2], weight=[0.5, -1.0, 0.0], accept=[2])
             >>> a.draw(symbols="abc")
-            <Drawing ...: An acceptor of 3 states and 3 arcs.>
+            <Drawing ...: An acceptor of 3 states and 3 arcs>
             >>> _, grad = ag.compile("LSE[A]").value_and_grad(A=a)
             >>> a.draw(symbols="abc", color=grad["A"]).svg.count("<title>arc")
             3

@@ -27,7 +27,7 @@ class Drawing:
         >>> import arcgrad as ag
         >>> picture = ag.linear("ab").draw(symbols=chr)
         >>> picture
-        <Drawing ...: An acceptor of 3 states and 2 arcs.>
+        <Drawing ...: An acceptor of 3 states and 2 arcs>
         >>> picture.svg.startswith("<svg")
         True
     """
@@ -111,8 +111,9 @@ class Drawing:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        first = self._scene.description.partition(".")[0]
-        return f"<Drawing {self._scene.width:.0f} × {self._scene.height:.0f}: {first}.>"
+        first = self._scene.description.partition(". ")[0].rstrip(".")
+        shown = first if len(first) <= 80 else first[:79] + "…"
+        return f"<Drawing {self._scene.width:.0f} × {self._scene.height:.0f}: {shown}>"
 
 
 def checked_file(path: Any) -> str:

@@ -15,7 +15,7 @@ from arcgrad.runtime.draw.layers import Layers, make_layers
 from arcgrad.runtime.draw.places import Box, heights, spread
 from arcgrad.runtime.draw.scene import Point
 
-__all__ = ["Layout", "Rect", "Route", "lay_out"]
+__all__ = ["Layout", "Outline", "Rect", "Route", "lay_out"]
 
 Rect = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
@@ -44,6 +44,29 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """A node's shape: half of its width and of its height; round ones are met at any angle, others at their sides."""
+
+    half_width: float
+    half_height: float
+    is_round: bool = True
+
+    def meet(self, centre: Point, angle: float, right: bool) -> Point:
+        """Where an edge meets the outline, at so many degrees below level on the right or left side."""
+        turned = math.radians(angle)
+        away, aside = self.half_width + 1.5, math.sin(turned)
+        if self.is_round:
+            reach, aside = away * math.cos(turned), away * aside
+        else:
+            reach, aside = away, aside * self.half_height
+        return centre[0] + (reach if right else -reach), centre[1] + aside
+
+    def slope(self, angle: float) -> float:
+        """How steep an edge is where it meets the outline."""
+        return math.tan(math.radians(0.7 * angle)) if self.is_round else 0.0
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where everything is, in pixels; the left upper corner is (0, 0)."""
 
@@ -52,7 +75,6 @@ class Layout:
     radius: float
     states: tuple[Point, ...]
     routes: tuple[Route, ...]
-    crossings: int = 0
 
 
 def lay_out(
@@ -61,6 +83,7 @@ def lay_out(
     label_sizes: Sequence[tuple[float, float]],
     first: Sequence[int] = (),
     radius: float = 15.0,
+    outlines: Sequence[Outline] | None = None,
 ) -> Layout:
     """Lay out a graph from the left to the right.
 
@@ -70,6 +93,7 @@ def lay_out(
         label_sizes: width and height of each edge's label; (0, 0) for none.
         first: states to begin with.
         radius: of a state's circle.
+        outlines: shapes of the nodes, where they are not all circles of that radius; no self-loops then.
 
     Returns:
         Routes in the order of the edges.
@@ -80,13 +104,14 @@ def lay_out(
     for k, (source, destination) in enumerate(edges):
         if source == destination:
             loops[source].append(k)
-    boxes = [_state_box(radius, [label_sizes[k] for k in loops[state]]) for state in range(n_states)]
+    shapes = [Outline(radius, radius)] * n_states if outlines is None else outlines
+    boxes = [_state_box(shapes[state], [label_sizes[k] for k in loops[state]]) for state in range(n_states)]
     boxes += [Box(3.0, 3.0, 0.0)] * (len(layers.column_of) - n_states)
     for k, place in zip(straight, layers.label_at, strict=True):
         w, h = label_sizes[k]
         boxes[place] = Box(h + 4.0 if h else 3.0, 4.0, w / 2 + 4.0 if w else 0.0)
     y = heights(layers, boxes, GAP)
-    middles, halves = _columns(layers, boxes, y, radius)
+    middles, halves = _columns(layers, boxes, y)
     top = min((y[p] - boxes[p].up for p in range(len(boxes))), default=0.0)
     bottom = max((y[p] + boxes[p].down for p in range(len(boxes))), default=0.0)
     y = [height - top + MARGIN for height in y]
@@ -94,7 +119,7 @@ def lay_out(
     routes: list[Route | None] = [None] * len(edges)
     angles = _angles(layers, centres, y, middles, halves)
     for number, k in enumerate(straight):
-        route = _route(layers, number, centres, y, middles, halves, radius, angles)
+        route = _route(layers, number, centres, y, middles, halves, shapes, angles)
         routes[k] = Route(route, _label_rect(middles, y, layers, number, label_sizes[k]))
     for state in range(n_states):
         for k, (points, label) in zip(
@@ -105,11 +130,12 @@ def lay_out(
     return Layout(width, bottom - top + 2 * MARGIN, radius, centres, tuple(r for r in routes if r is not None))
 
 
-def _state_box(radius: float, loop_labels: Sequence[tuple[float, float]]) -> Box:
+def _state_box(outline: Outline, loop_labels: Sequence[tuple[float, float]]) -> Box:
     """What a state takes with its self-loops: the first is above it, the second below."""
-    up = down = half = radius + 2.0
+    up = down = outline.half_height + 2.0
+    half = outline.half_width + 2.0
     for number, (w, h) in enumerate(loop_labels):
-        size = radius + _LOOP_HEIGHT + h + 4.0
+        size = outline.half_height + _LOOP_HEIGHT + h + 4.0
         if number % 2 == 0:
             up = max(up, size)
         else:
@@ -118,9 +144,7 @@ def _state_box(radius: float, loop_labels: Sequence[tuple[float, float]]) -> Box
     return Box(up, down, half)
 
 
-def _columns(
-    layers: Layers, boxes: Sequence[Box], y: Sequence[float], radius: float
-) -> tuple[list[float], list[float]]:
+def _columns(layers: Layers, boxes: Sequence[Box], y: Sequence[float]) -> tuple[list[float], list[float]]:
     """The middle of each column and half of its width; gaps are wider where arcs are steep."""
     halves = [max([boxes[place].half for place in column], default=0.0) for column in layers.columns]
     steepest = [0.0] * len(halves)
@@ -175,38 +199,35 @@ def _route(
     y: Sequence[float],
     middles: Sequence[float],
     halves: Sequence[float],
-    radius: float,
+    shapes: Sequence[Outline],
     angles: Angles,
 ) -> tuple[Point, ...]:
     chain = layers.chains[number]
     left, right = chain[0], chain[-1]
-    points = [_at_circle(centres[left], radius, angles[number, left, True], True)]
-    tilt = math.tan(math.radians(0.7 * angles[number, left, True]))
+    angle = angles[number, left, True]
+    points = [shapes[left].meet(centres[left], angle, True)]
+    tilt = shapes[left].slope(angle)
     column = layers.column_of[left]
     edge = middles[column] + halves[column]
-    if halves[column] > radius + 4:  # level to the column's end, below its labels of self-loops
+    if halves[column] > shapes[left].half_width + 4:  # level to the column's end, below labels of self-loops
         points += _line(points[-1], (edge, points[-1][1]))
         tilt = 0.0
     for place in chain[1:-1]:
         column = layers.column_of[place]
+        if not halves[column]:  # nothing stands there: one bend instead of two
+            continue
         points += _bend(points[-1], tilt, (middles[column] - halves[column], y[place]), 0.0)
         tilt = 0.0
-        if halves[column]:
-            points += _line(points[-1], (middles[column] + halves[column], y[place]))
-    end = _at_circle(centres[right], radius, angles[number, right, False], False)
+        points += _line(points[-1], (middles[column] + halves[column], y[place]))
+    angle = angles[number, right, False]
+    end = shapes[right].meet(centres[right], angle, False)
     column = layers.column_of[right]
-    if halves[column] > radius + 4:
+    if halves[column] > shapes[right].half_width + 4:
         points += _bend(points[-1], tilt, (middles[column] - halves[column], end[1]), 0.0)
         points += _line(points[-1], end)
     else:
-        points += _bend(points[-1], tilt, end, -math.tan(math.radians(0.7 * angles[number, right, False])))
+        points += _bend(points[-1], tilt, end, -shapes[right].slope(angle))
     return tuple(points[::-1] if layers.is_back[number] else points)
-
-
-def _at_circle(centre: Point, radius: float, angle: float, right: bool) -> Point:
-    away = radius + 1.5
-    turned = math.radians(angle)
-    return centre[0] + (away if right else -away) * math.cos(turned), centre[1] + away * math.sin(turned)
 
 
 def _line(begin: Point, end: Point) -> list[Point]:

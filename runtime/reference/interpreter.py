@@ -32,6 +32,7 @@ from arcgrad.runtime.kernels.math.scalar import in_range, scaled
 from arcgrad.runtime.reference.carry import later_attributes
 from arcgrad.runtime.reference.draws import TRANSFORMS
 from arcgrad.runtime.reference.exact_weights import Units, has_large, in_units
+from arcgrad.runtime.reference.record import Trace, TraceNode
 from arcgrad.runtime.reference.reductions import REDUCTIONS
 from arcgrad.runtime.reference.several import SEVERAL
 
@@ -43,45 +44,6 @@ FloatArray = NDArray[np.float64]
 _BYTES_OF_UNITS = 300
 
 _NO_ARCS = np.zeros(0)
-
-
-@dataclass(eq=False)
-class TraceNode:
-    """One value of an evaluation: an input, or the result of an operator.
-
-    Attributes:
-        name: the input's name, or G1, G2, … in order of evaluation.
-        expression: the operator on the names of its inputs, such as ``G1 ∘ G2``.
-        value: a Graph or a number.
-        gradient: derivative of the equation's value (for a graph: of the sum of its arc weights, unless a cotangent was
-            given) by this node's value: (n_arcs,) for a graph, a number for a score; None before the backward pass.
-        inputs: the nodes it was made from.
-    """
-
-    name: str
-    expression: str
-    value: Any
-    gradient: Any
-    inputs: tuple[TraceNode, ...]
-
-    def __repr__(self) -> str:
-        return f"{self.name} = {self.expression}: {self.value!r}"
-
-
-@dataclass(eq=False)
-class Trace:
-    """The record of one evaluation: ``nodes`` in order, the last being the equation's result."""
-
-    nodes: tuple[TraceNode, ...]
-
-    def __getitem__(self, name: str) -> TraceNode:
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise KeyError(name)
-
-    def __str__(self) -> str:
-        return "\n".join(map(repr, self.nodes))
 
 
 @dataclass(eq=False)
@@ -486,4 +448,5 @@ def trace(program: Program, bound: Bound, limits: Limits, cotangent: Any = None)
             gradient=value.bars if is_graph else value.bar,
             inputs=tuple(shown[o] for o in node.operands if o in shown),
         )
-    return Trace(tuple(shown.values()))
+    dense = tuple(name for name, found in bound.inputs.items() if isinstance(found, BoundDense))
+    return Trace(tuple(shown.values()), program, dense)

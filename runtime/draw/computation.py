@@ -17,7 +17,7 @@ from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.draw.dot import quoted
 from arcgrad.runtime.draw.drawing import Drawing
 from arcgrad.runtime.draw.graph import arrow
-from arcgrad.runtime.draw.routes import Outline, lay_out
+from arcgrad.runtime.draw.layout.routes import Outline, lay_out
 from arcgrad.runtime.draw.scene import (
     Circle,
     Group,

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import shown
+from arcgrad.runtime.draw.boxes import graph_boxes
 from arcgrad.runtime.draw.colours import arc_colour, arc_width, largest, number_text
 from arcgrad.runtime.draw.drawing import Drawing
 from arcgrad.runtime.draw.labels import LINE, SIZE, Bundle, Legend, Namer, Painted, arc_texts, bundles, graph_words
-from arcgrad.runtime.draw.routes import ARROW, Route, lay_out
+from arcgrad.runtime.draw.layout.routes import ARROW, Route, lay_out
 from arcgrad.runtime.draw.scene import (
     Circle,
     Group,
@@ -71,7 +72,7 @@ def draw_graph(
         scene = summary_scene(painted)
     else:
         scene = graph_scene(painted, layout)
-    return Drawing(scene, partial(_dot, painted))
+    return Drawing(scene, partial(_dot, painted), partial(graph_boxes, painted))
 
 
 def _arc_numbers(given: Any, name: str, n_arcs: int, tie: NDArray[np.int32] | None) -> list[float] | None:

@@ -8,9 +8,9 @@ import random
 
 import pytest
 
-from arcgrad.runtime.draw.layers import count_crossings, make_layers
-from arcgrad.runtime.draw.places import spread
-from arcgrad.runtime.draw.routes import Layout, Rect, lay_out
+from arcgrad.runtime.draw.layout.layers import count_crossings, make_layers
+from arcgrad.runtime.draw.layout.places import spread
+from arcgrad.runtime.draw.layout.routes import Layout, Rect, lay_out
 from arcgrad.runtime.draw.scene import Point
 
 Edges = list[tuple[int, int]]

@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from arcgrad.runtime.draw.layers import Layers, make_layers
-from arcgrad.runtime.draw.places import Box, heights, spread
+from arcgrad.runtime.draw.layout.layers import Layers, make_layers
+from arcgrad.runtime.draw.layout.places import Box, heights, spread
 from arcgrad.runtime.draw.scene import Point
 
 __all__ = ["Layout", "Outline", "Rect", "Route", "lay_out"]

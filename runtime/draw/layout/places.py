@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from arcgrad.runtime.draw.layers import Layers
+from arcgrad.runtime.draw.layout.layers import Layers
 
 __all__ = ["Box", "heights", "spread"]
 

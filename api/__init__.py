@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from arcgrad import graphs
     from arcgrad import torch as torch
     from arcgrad.compiler.limits import Limits
+    from arcgrad.display import heatmap
     from arcgrad.equation import Equation
     from arcgrad.equation import compile_equation as compile
     from arcgrad.grammar.errors import (
@@ -67,6 +68,7 @@ __all__ = [
     "equal",
     "equivalent",
     "graphs",
+    "heatmap",
     "isomorphic",
     "iter_all",
     "linear",
@@ -100,6 +102,7 @@ _HOMES = {
     "equal": "arcgrad.runtime.data.isomorphism",
     "equivalent": "arcgrad.runtime.inspect.equivalence",
     "graphs": "arcgrad.graphs:",
+    "heatmap": "arcgrad.display",
     "isomorphic": "arcgrad.runtime.data.isomorphism",
     "iter_all": "arcgrad.runtime.data.archives.files",
     "linear": "arcgrad.runtime.data.graph",

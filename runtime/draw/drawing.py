@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.grammar.mistakes import shown
-from arcgrad.runtime.draw.scene import Scene
+from arcgrad.runtime.draw.scene import Scene, at_time
 from arcgrad.runtime.draw.svg import to_svg
 
-__all__ = ["Drawing", "saved"]
+__all__ = ["Drawing", "checked_file", "saved"]
 
-_SUFFIXES = (".svg", ".png", ".dot")
+_SUFFIXES = (".svg", ".png", ".dot", ".gif")
+_PICTURES_OF_GIF = 90
 
 
 class Drawing:
@@ -81,27 +84,54 @@ class Drawing:
         Raises:
             UnsupportedError: cairosvg is not installed.
         """
-        try:
-            import cairosvg
-        except (ImportError, OSError) as error:  # OSError: the cairo library itself is missing
-            raise UnsupportedError(
-                f"a PNG needs cairosvg, which cannot be imported ({error})",
-                hint="pip install arcgrad[plot], or save as .svg, which needs nothing",
-            ) from None
-        data: bytes = cairosvg.svg2png(bytestring=self.svg.encode(), scale=scale)
-        return data
+        return _png(self.svg, scale)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file: .svg, .png (extra ``plot``) or .dot, by its suffix.
+    def gif(self, scale: float = 1.0) -> bytes:
+        """A moving picture as a GIF file's bytes.
+
+        Args:
+            scale: pixels of the file for one of the picture.
 
         Raises:
-            InputError: another suffix.
-            UnsupportedError: a PNG without cairosvg, or a .dot of what is not a graph.
+            InputError: the picture does not move.
+            UnsupportedError: cairosvg or Pillow is not installed.
+        """
+        seconds = self._scene.seconds
+        if not seconds:
+            raise InputError("this picture does not move, so there is no .gif of it", hint="animate=True, or .png")
+        try:
+            from PIL import Image
+        except ImportError as error:
+            raise UnsupportedError(f"a GIF needs Pillow: {error}", hint="pip install arcgrad[plot]") from None
+        n = min(_PICTURES_OF_GIF, max(int(10 * seconds), 2))
+        images = []
+        for k in range(n):
+            seen = replace(self._scene, shapes=at_time(self._scene.shapes, k / n), seconds=0.0)
+            images.append(
+                Image.open(io.BytesIO(_png(to_svg(seen), scale))).convert("P", palette=Image.Palette.ADAPTIVE)
+            )
+        data = io.BytesIO()
+        images[0].save(data, "GIF", save_all=True, append_images=images[1:], duration=round(1000 * seconds / n), loop=0)
+        return data.getvalue()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture to a file: .svg, .png (extra ``plot``), .dot, or .gif of one that moves, by its suffix.
+
+        Raises:
+            InputError: another suffix, or a .gif of what does not move.
+            UnsupportedError: a PNG or GIF without cairosvg, or a .dot of what is not a graph.
             OSError: the file cannot be written.
         """
         name = checked_file(path)
-        suffix = Path(name).suffix.lower()
-        data = self.svg.encode() if suffix == ".svg" else self.png() if suffix == ".png" else self.dot.encode()
+        match Path(name).suffix.lower():
+            case ".svg":
+                data = self.svg.encode()
+            case ".png":
+                data = self.png()
+            case ".gif":
+                data = self.gif()
+            case _:
+                data = self.dot.encode()
         Path(name).write_bytes(data)
 
     def _repr_svg_(self) -> str:
@@ -116,11 +146,23 @@ class Drawing:
         return f"<Drawing {self._scene.width:.0f} × {self._scene.height:.0f}: {shown}>"
 
 
+def _png(svg: str, scale: float) -> bytes:
+    try:
+        import cairosvg
+    except (ImportError, OSError) as error:  # OSError: the cairo library itself is missing
+        raise UnsupportedError(
+            f"a PNG needs cairosvg, which cannot be imported ({error})",
+            hint="pip install arcgrad[plot], or save as .svg, which needs nothing",
+        ) from None
+    data: bytes = cairosvg.svg2png(bytestring=svg.encode(), scale=scale)
+    return data
+
+
 def checked_file(path: Any) -> str:
     """The name of a file that a picture can be written to.
 
     Raises:
-        InputError: it is no name, or its suffix is not one of .svg, .png and .dot.
+        InputError: it is no name, or its suffix is not one of .svg, .png, .dot and .gif.
     """
     try:
         name = os.fspath(path)
@@ -131,7 +173,7 @@ def checked_file(path: Any) -> str:
     suffix = Path(name).suffix.lower()
     if suffix not in _SUFFIXES:
         found = f"ends in {suffix}" if suffix else "has no suffix"
-        raise InputError(f"the file {name!r} {found}, but pictures are written as .svg, .png or .dot")
+        raise InputError(f"the file {name!r} {found}, but pictures are written as .svg, .png, .dot or .gif")
     return name
 
 

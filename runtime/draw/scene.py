@@ -7,6 +7,7 @@ surroundings. Between layouts and renderers.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 __all__ = [
@@ -82,12 +83,16 @@ class Text:
 
 @dataclass(frozen=True)
 class Group:
-    """Shapes that belong together, under a name that pointers and readers of screens show."""
+    """Shapes that belong together, under a name that pointers and readers of screens show.
+
+    In a scene that moves, they are seen from the time ``appears`` to the time ``vanishes``, from 0 to 1.
+    """
 
     shapes: tuple[Shape, ...]
     name: str = ""
     role: str = ""
-    frames: tuple[float, ...] = ()
+    appears: float | None = None
+    vanishes: float = 1.0
 
 
 Shape = Circle | Rectangle | Path | Text | Group
@@ -95,17 +100,30 @@ Shape = Circle | Rectangle | Path | Text | Group
 
 @dataclass
 class Scene:
-    """Shapes within a width and a height, with a title and a description in words."""
+    """Shapes within a width and a height, with a title and a description in words.
+
+    Where groups appear one after another, all of it takes so many ``seconds``, again and again.
+    """
 
     width: float
     height: float
     shapes: list[Shape] = field(default_factory=list)
     title: str = ""
     description: str = ""
+    seconds: float = 0.0
 
     def moved(self, dx: float, dy: float) -> list[Shape]:
         """The shapes, moved."""
         return [moved(shape, dx, dy) for shape in self.shapes]
+
+
+def at_time(shapes: Sequence[Shape], time: float) -> list[Shape]:
+    """What is seen of the shapes at a time from 0 to 1."""
+    return [
+        shape
+        for shape in shapes
+        if not isinstance(shape, Group) or shape.appears is None or shape.appears <= time < shape.vanishes
+    ]
 
 
 def moved(shape: Shape, dx: float, dy: float) -> Shape:

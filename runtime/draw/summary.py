@@ -88,8 +88,8 @@ def summary_scene(graph: Painted) -> Scene:
 def _counts(topology: Topology, far: NDArray[np.int64]) -> list[str]:
     n_arcs = len(topology.src)
     kind = "acceptor" if topology.is_acceptor else "transducer"
-    ends = f"{len(topology.start):,} starts, {len(topology.accept):,} accepts"
-    lines = [f"{kind}: {topology.n_states:,} states ({ends}), {n_arcs:,} arcs"]
+    ends = f"{_counted(len(topology.start), 'start')}, {_counted(len(topology.accept), 'accept')}"
+    lines = [f"{kind}: {_counted(topology.n_states, 'state')} ({ends}), {_counted(n_arcs, 'arc')}"]
     loops = int((topology.src == topology.dst).sum())
     epsilons = int(((topology.ilabel == EPSILON) & (topology.olabel == EPSILON)).sum())
     lines.append(
@@ -97,5 +97,9 @@ def _counts(topology: Topology, far: NDArray[np.int64]) -> list[str]:
     )
     lost = int((far < 0).sum())
     if lost:
-        lines.append(f"{lost:,} states cannot be reached from a start")
+        lines.append(f"{_counted(lost, 'state')} cannot be reached from a start")
     return lines
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"

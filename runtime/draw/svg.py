@@ -31,7 +31,7 @@ def to_svg(scene: Scene) -> str:
     lines.append(f"<style>{_STYLE}</style>")
     lines.append(f'<rect width="{w}" height="{h}" rx="6" class="f-paper" {_paint("paper", "fill")}/>')
     for shape in scene.shapes:
-        lines += _written(shape)
+        lines += _written(shape, scene.seconds)
     lines.append("</svg>")
     return "\n".join(lines) + "\n"
 
@@ -79,20 +79,39 @@ def _classes(shape: Circle | Rectangle | Path | Text) -> str:
 
 
 def _line_of(shape: Circle | Rectangle | Path) -> str:
-    painted = f"{_paint(shape.fill, 'fill')} {_paint(shape.stroke, 'stroke')}"
+    painted = _paint(shape.fill, "fill")
     if shape.stroke != "none":
-        painted += f' stroke-width="{_number(shape.width)}"'
+        painted += f' {_paint(shape.stroke, "stroke")} stroke-width="{_number(shape.width)}"'
     return painted + (' stroke-dasharray="4 3"' if shape.dash else "") + _classes(shape)
 
 
-def _written(shape: Shape) -> Iterator[str]:
+def _appearance(begin: float, end: float, seconds: float) -> str:
+    """SMIL: seen from one time to another. Where it is not understood, all is seen, the last on top."""
+    times, values = [0.0, begin, end], ["0", "1", "0"]
+    if begin <= 0:
+        times, values = times[1:], values[1:]
+    if end >= 1:
+        times, values = times[:-1], values[:-1]
+    keys = ";".join(f"{time:.4f}".rstrip("0").rstrip(".") for time in times)
+    return (
+        f'<animate attributeName="opacity" calcMode="discrete" dur="{seconds:g}s" repeatCount="indefinite" '
+        f'keyTimes="{keys}" values="{";".join(values)}"/>'
+    )
+
+
+def _written(shape: Shape, seconds: float) -> Iterator[str]:
     n = _number
     if isinstance(shape, Group):
-        yield f'<g class="{shape.role}">' if shape.role else "<g>"
+        role = f' class="{shape.role}"' if shape.role else ""
+        # What is not seen in the end is hidden where nothing moves.
+        hidden = ' opacity="0"' if shape.appears is not None and seconds and shape.vanishes < 1 else ""
+        yield f"<g{role}{hidden}>"
         if shape.name:
             yield f"<title>{escape(shape.name)}</title>"
+        if shape.appears is not None and seconds:
+            yield _appearance(shape.appears, shape.vanishes, seconds)
         for part in shape.shapes:
-            yield from _written(part)
+            yield from _written(part, seconds)
         yield "</g>"
     elif isinstance(shape, Circle):
         yield f'<circle cx="{n(shape.x)}" cy="{n(shape.y)}" r="{n(shape.radius)}" {_line_of(shape)}/>'

@@ -18,7 +18,7 @@ THIRD_PARTY = {
     "api": {"numpy"},
 }
 # Optional packages, imported inside functions only.
-LAZY = {"api": {"prompt_toolkit", "IPython"}, "runtime": {"cairosvg", "PIL"}}
+LAZY = {"api": {"prompt_toolkit", "IPython", "pygments"}, "runtime": {"cairosvg", "PIL"}}
 # Packages of the facade that are for those who have an optional package, and what they import at once.
 EXTRAS = {"torch": {"torch"}}
 

@@ -79,6 +79,7 @@ class Builder:
     number = _literal(lambda token: Number(token.value, token.span))
     text = _literal(lambda token: Text(token.value, token.span))
     regex = _literal(lambda token: parse_regex(token.value[0], token.value[1], token.span))
+    graph = _literal(lambda token: token.value)
     epsilon = _literal(lambda token: Constant("epsilon", token.span))
     empty = _literal(lambda token: Constant("empty", token.span))
 

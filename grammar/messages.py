@@ -66,7 +66,13 @@ def unexpected(lexemes: list[Lexeme], position: int, accepted: frozenset[str]) -
 
 
 def _describe(token: Lexeme) -> str:
-    words = {"NAME": "the name ", "NUMBER": "the number ", "TEXT": "the string ", "REGEX": "the regular expression "}
+    words = {
+        "NAME": "the name ",
+        "NUMBER": "the number ",
+        "TEXT": "the string ",
+        "REGEX": "the regular expression ",
+        "GRAPH": "the graph ",
+    }
     return words.get(token.type, "") + quoted(token.text)
 
 

@@ -18,6 +18,7 @@ from arcgrad.grammar.syntax import (
     CharacterClass,
     Constant,
     Expression,
+    GraphLiteral,
     Name,
     Number,
     Operation,
@@ -117,7 +118,7 @@ def _parts(node: Expression, style: _Style) -> tuple[int, list[_Part]]:
     return _ATOM, [_leaf(node, style)]
 
 
-def _leaf(node: Name | Number | Text | CharacterClass | Constant, style: _Style) -> str:
+def _leaf(node: Name | Number | Text | CharacterClass | GraphLiteral | Constant, style: _Style) -> str:
     if isinstance(node, Name):
         return style.name(node.name)
     if isinstance(node, Number):
@@ -126,6 +127,8 @@ def _leaf(node: Name | Number | Text | CharacterClass | Constant, style: _Style)
         return style.constants[node.name]
     if isinstance(node, Text):
         return style.literal('"' + "".join(_string_symbol(symbol, style) for symbol in node.symbols) + '"')
+    if isinstance(node, GraphLiteral):
+        return style.literal('graph"' + _graph_entries(node, style) + '"')
     return style.literal('re"' + _character_class(node, style) + '"')
 
 
@@ -201,6 +204,27 @@ def _string_symbol(symbol: str, style: _Style) -> str:
 def _long_symbol(symbol: str, escaped: str = "") -> str:
     name = "".join("\\" + c if c in '"\\<>' + escaped else c for c in symbol[1:-1])
     return "<{}>".format(name.replace("\n", "\\n"))
+
+
+def _graph_entries(node: GraphLiteral, style: _Style) -> str:
+    entries = []
+    first = next((arc.source for arc in node.arcs), next(iter(node.accepts), None))
+    if node.starts != (first,) and node.starts:
+        entries = [f"start {state}" for state in node.starts]
+    for arc in node.arcs:
+        label = _label(arc.input, style)
+        if arc.output != arc.input:
+            label += ":" + _label(arc.output, style)
+        entries.append(f"{arc.source} {arc.destination} {label}" + (f" {arc.score!r}" if arc.score else ""))
+    return "; ".join([*entries, *map(str, node.accepts)])
+
+
+def _label(symbol: str | None, style: _Style) -> str:
+    if symbol is None:
+        return "ε"
+    if symbol in ":;ε\n" or symbol.isspace():  # would end the field, or mean something else there
+        symbol = f"<{symbol}>"
+    return _string_symbol(symbol, style)
 
 
 _CONTROLS = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\f": "\\f", "\v": "\\v"}

@@ -11,7 +11,7 @@ import re
 
 from arcgrad.grammar import spelling
 from arcgrad.grammar.errors import Span
-from arcgrad.grammar.literals import read_number, read_quoted, read_symbols, repeat_bounds
+from arcgrad.grammar.literals import read_graph, read_number, read_quoted, read_symbols, repeat_bounds
 from arcgrad.grammar.mistakes import Mistake, describe_character, quoted
 from arcgrad.grammar.names import (
     LITERALS,
@@ -36,7 +36,7 @@ _CARET_BRACED = re.compile(
     r"|\\\{(?P<repeat>[\s0-9,]*)\\\})\s*\}"
 )
 _WRONG_CARET = re.compile(r"\^\s*(\{[^{}\n]*\}|\\[A-Za-z]+|\S)?")
-_WRAPPED_LITERAL = re.compile(r'\s*\{\s*(re)?"')
+_WRAPPED_LITERAL = re.compile(r'\s*\{\s*(re|graph)?"')
 _POINT = re.compile(r"\.[0-9]")
 _CLOSE = re.compile(r"\s*\}")
 _ARGUMENT = re.compile(r"\*?\s*\{")
@@ -90,9 +90,11 @@ class _Scanner:
         elif character == "\\":
             self.command()
         elif character == '"':
-            self.literal(start, regex=False)
+            self.literal(start)
         elif text.startswith('re"', start):
-            self.literal(start + 2, regex=True)
+            self.literal(start + 2, "re")
+        elif text.startswith('graph"', start):
+            self.literal(start + 5, "graph")
         elif "0" <= character <= "9" or (_POINT.match(text, start) and not self.touches_operand()):
             value, end = read_number(text, start)
             self.add("NUMBER", end, value)
@@ -158,9 +160,10 @@ class _Scanner:
         name = plain_spelling(text[start:end], start)
         self.add(LITERALS.get(name, "NAME"), end, name)
 
-    def literal(self, quote: int, regex: bool, wrapped: bool = False) -> None:
+    def literal(self, quote: int, prefix: str = "", wrapped: bool = False) -> None:
         """Read the literal whose opening quote is at ``quote``; ``wrapped`` where it stands in ``\\text{…}``."""
-        literal = read_quoted(self.text, quote, "regular expression" if regex else "string")
+        what = {"re": "regular expression", "graph": "graph"}.get(prefix, "string")
+        literal = read_quoted(self.text, quote, what, lines=prefix == "graph")
         end = literal.end
         if wrapped:
             close = _CLOSE.match(self.text, end)
@@ -168,8 +171,10 @@ class _Scanner:
                 span = Span(self.position, quote)
                 raise Mistake("`{` is never closed behind this literal", span, expected=("`}`",))
             end = close.end()
-        if regex:
+        if prefix == "re":
             self.add("REGEX", end, (literal.content, quote + 1))
+        elif prefix == "graph":
+            self.add("GRAPH", end, read_graph(literal.content, quote + 1, Span(self.position, end), wrapped))
         else:
             self.add("TEXT", end, read_symbols(literal.content, quote + 1, wrapped))
 
@@ -197,7 +202,7 @@ class _Scanner:
         elif command in spelling.DECORATIONS:
             quote = _WRAPPED_LITERAL.match(text, end)
             if quote is not None:
-                self.literal(quote.end() - 1, quote[1] is not None, wrapped=True)
+                self.literal(quote.end() - 1, quote[1] or "", wrapped=True)
             else:
                 self.name()
         elif command in spelling.GREEK or command in spelling.ACCENTS or command in spelling.FUNCTIONS:

@@ -17,6 +17,8 @@ __all__ = [
     "Constant",
     "Definition",
     "Expression",
+    "GraphLiteral",
+    "LiteralArc",
     "Name",
     "Number",
     "Operation",
@@ -100,7 +102,30 @@ class Call:
     name_span: Span
 
 
-Expression = Name | Number | Text | CharacterClass | Constant | Operation | Call
+@dataclass(frozen=True, slots=True, eq=False)
+class LiteralArc:
+    """An arc of a typed graph: states, symbols (None: ε) and score, and where its entry stands in the text."""
+
+    source: int
+    destination: int
+    input: str | None
+    output: str | None
+    score: int | float
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphLiteral:
+    """``graph"0 1 a 0.5; 1"``: arcs in order, start and accept states, rising, and the number of states."""
+
+    arcs: tuple[LiteralArc, ...]
+    starts: tuple[int, ...]
+    accepts: tuple[int, ...]
+    n_states: int
+    span: Span
+
+
+Expression = Name | Number | Text | CharacterClass | GraphLiteral | Constant | Operation | Call
 
 
 @dataclass(frozen=True, slots=True, eq=False)

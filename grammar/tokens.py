@@ -11,7 +11,7 @@ from arcgrad.grammar.errors import Span
 
 __all__ = ["BINARY", "ENDS_OPERAND", "POSTFIX", "STARTS_OPERAND", "Lexeme"]
 
-STARTS_OPERAND = frozenset({"NAME", "NUMBER", "TEXT", "REGEX", "EPSILON", "EMPTY", "LPAR", "LBRACE"})
+STARTS_OPERAND = frozenset({"NAME", "NUMBER", "TEXT", "REGEX", "GRAPH", "EPSILON", "EMPTY", "LPAR", "LBRACE"})
 POSTFIX = frozenset({"STAR", "ONE_OR_MORE", "QUESTION", "REPEAT", "INVERSE"})
 BINARY = frozenset({"COLON", "DOT", "TIMES", "SLASH", "COMPOSE", "INTERSECT", "PLUS", "MINUS"})
 ENDS_OPERAND = (STARTS_OPERAND - {"LPAR", "LBRACE"}) | POSTFIX | {"RPAR", "RBRACKET", "RBRACE", "GREATER"}
@@ -22,8 +22,8 @@ class Lexeme:
     """One token of an equation.
 
     ``text`` is what stands in the user's text. ``value`` is what it means: the plain spelling of a NAME, the number of
-    a NUMBER, the symbols of a TEXT, the pair (m, n) of a REPEAT, and of a REGEX the pattern between
-    its quotes and the offset where that starts.
+    a NUMBER, the symbols of a TEXT, the pair (m, n) of a REPEAT, the node of a GRAPH, and of a REGEX the
+    pattern between its quotes and the offset where that starts.
     ``spaced`` means that white space stands before it, ``detached`` that LaTeX's wide space does, as before
     the number of an equation.
     """

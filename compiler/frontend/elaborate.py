@@ -131,6 +131,8 @@ class _Resolver:
             case "class":
                 labels = self._class_labels(term)
                 return make("symbols", (), tuple(labels)) if labels else make("empty", ())
+            case "graph":
+                return self._typed_graph(term)
             case "closure" if is_score:
                 if not strip:
                     raise EquationError(
@@ -174,15 +176,29 @@ class _Resolver:
                     hint="write relabel[A, m] and give m as a dict or an array",
                 )
 
-    def _label(self, symbol: str, term: Term) -> int:
+    def _typed_graph(self, term: Term) -> Node:
+        literal = term.expression
+        assert isinstance(literal, syntax.GraphLiteral)
+        scores = list(dict.fromkeys(arc.score for arc in literal.arcs if arc.score))
+        number = {score: k for k, score in enumerate(scores)}
+        arcs = []
+        for arc in literal.arcs:
+            place = Place(term.place.text, arc.span)
+            labels = (-1 if s is None else self._label(s, term, place) for s in (arc.input, arc.output))
+            arcs.append((arc.source, arc.destination, *labels, number.get(arc.score, -1)))
+        parameters = (literal.n_states, tuple(arcs), literal.starts, literal.accepts)
+        return self.interner.apply("typed", [self.interner.literal(score) for score in scores], parameters)
+
+    def _label(self, symbol: str, term: Term, place: Place | None = None) -> int:
         """The label of a character, or of ``<name>``: the table's ``name``, or where it has none its ``<name>``."""
+        place = place or term.place
         name = symbol[1:-1] if len(symbol) > 1 else symbol
         if self._symbols is None:
             if len(name) == 1:
                 return ord(name)
             raise EquationError(
                 f"the symbol <{name}> needs a symbol table: without one, symbols are single characters",
-                place=term.place,
+                place=place,
                 hint="give compile(…, symbols=ag.SymbolTable([…]))",
             )
         hint = None
@@ -195,7 +211,7 @@ class _Resolver:
             hint = f"its symbol <{name}> is written <{name}> in a literal, too"
         raise EquationError(
             f"the symbol table has no symbol {name!r}" + (f" and no {symbol!r}" if name != symbol else ""),
-            place=term.place,
+            place=place,
             found=symbol,
             hint=hint or "the table is what was given as symbols=",
         )

@@ -27,7 +27,8 @@ class Term:
     """An untyped node.
 
     Attributes:
-        head: "input", "number", "text", "class", "constant", a syntax tag, or "[]" + a named operator's registry name.
+        head: "input", "number", "text", "class", "graph", "constant", a syntax tag, or "[]" + a named operator's
+            registry name.
         operands: terms below.
         parameters: literal arguments.
         expression: the syntax it came from, for messages.
@@ -157,6 +158,10 @@ class Expander:
                 return self._make("text", (), symbols, expression, text)
             case syntax.CharacterClass(ranges=ranges, negated=negated):
                 return self._make("class", (), (ranges, negated), expression, text)
+            case syntax.GraphLiteral():
+                entries = tuple((a.source, a.destination, a.input, a.output, a.score) for a in expression.arcs)
+                graph = (expression.n_states, entries, expression.starts, expression.accepts)
+                return self._make("graph", (), graph, expression, text)
             case syntax.Constant(name=name):
                 return self._make("constant", (), (name,), expression, text)
             case syntax.Operation():

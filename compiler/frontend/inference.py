@@ -67,7 +67,7 @@ def infer_types(terms: Iterable[Term], input_types: Mapping[str, Type]) -> dict[
 def _result_type(term: Term) -> Type | None:
     if term.head == "number":
         return Type.SCORE
-    if term.head in ("text", "class", "constant"):
+    if term.head in ("text", "class", "graph", "constant"):
         return Type.GRAPH
     if term.head == "input" or term.head in _OVERLOADED or term.head == "closure":
         return None

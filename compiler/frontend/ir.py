@@ -14,6 +14,7 @@ from arcgrad.compiler.operators import Operator, operator
 from arcgrad.compiler.types import Type
 from arcgrad.grammar import syntax
 from arcgrad.grammar.errors import Place, Span
+from arcgrad.grammar.mistakes import counted
 
 __all__ = ["INPUT", "NUMBER", "Interner", "Node", "Program", "describe", "topological"]
 
@@ -178,6 +179,10 @@ def _as_syntax(node: Node, operands: Sequence[syntax.Expression]) -> syntax.Expr
         labels = [p for p in node.parameters if isinstance(p, int)]
         shown = ", ".join(map(str, labels[:4])) + (", …" if len(labels) > 4 else "")
         return syntax.Name(f"symbols({shown})", nowhere)
+    if node.operator == "typed":
+        arcs = node.parameters[1]
+        assert isinstance(arcs, tuple)
+        return syntax.Name(f"graph({counted(len(arcs), 'arc')})", nowhere)
     if entry.labelled:
         placed = [
             syntax.Operation("cross", (syntax.Number(label, nowhere), operand), (), nowhere, nowhere)

@@ -7,7 +7,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from arcgrad.grammar.errors import Span
-from arcgrad.grammar.syntax import Call, CharacterClass, Constant, Expression, Name, Number, Operation, Program, Text
+from arcgrad.grammar.syntax import (
+    Call,
+    CharacterClass,
+    Constant,
+    Expression,
+    GraphLiteral,
+    LiteralArc,
+    Name,
+    Number,
+    Operation,
+    Program,
+    Text,
+)
 
 _NOWHERE = Span(0, 0)
 
@@ -32,6 +44,9 @@ def shape(root: Expression) -> list[Any]:
             found.append(("text", node.symbols))
         elif isinstance(node, CharacterClass):
             found.append(("class", node.ranges, node.negated))
+        elif isinstance(node, GraphLiteral):
+            arcs = [(a.source, a.destination, a.input, a.output, a.score) for a in node.arcs]
+            found.append(("graph", arcs, node.starts, node.accepts, node.n_states))
         else:
             assert isinstance(node, Constant)
             found.append(("constant", node.name))
@@ -82,6 +97,22 @@ def _ranges() -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
     return st.lists(st.one_of(pair, single), min_size=1, max_size=4).map(tuple)
 
 
+def _typed(arcs: list[tuple[int, int, str | None, str | None, float]], starts: list[int], accepts: list[int]) -> Any:
+    literal = [LiteralArc(*arc, _NOWHERE) for arc in arcs]
+    named = [*starts, *(state for arc in arcs for state in arc[:2]), *accepts]
+    first = [arc[0] for arc in arcs[:1]] or accepts[:1]
+    return GraphLiteral(tuple(literal), tuple(starts or first), tuple(accepts), max(named, default=-1) + 1, _NOWHERE)
+
+
+def _graphs() -> st.SearchStrategy[Expression]:
+    # Characters that end a field are typed as <;>, which is another symbol.
+    label = st.one_of(st.none(), _SYMBOLS.filter(lambda s: s not in ("<\n>", ":", ";", "ε", "\n") and not s.isspace()))
+    scores = st.floats(allow_nan=False, allow_infinity=False).map(lambda x: x + 0.0)
+    states = st.lists(st.integers(0, 9), max_size=2, unique=True).map(sorted)
+    arcs = st.tuples(st.integers(0, 9), st.integers(0, 9), label, label, scores)
+    return st.builds(_typed, st.lists(arcs, max_size=3), states, states)
+
+
 LEAVES: st.SearchStrategy[Expression] = st.one_of(
     NAMES.map(lambda name: Name(name, _NOWHERE)),
     st.integers(0, 10**6).map(lambda value: Number(value, _NOWHERE)),
@@ -91,6 +122,7 @@ LEAVES: st.SearchStrategy[Expression] = st.one_of(
     st.lists(_SYMBOLS, max_size=4).map(lambda symbols: Text(tuple(symbols), _NOWHERE)),
     st.tuples(_ranges(), st.booleans()).map(lambda both: CharacterClass(*both, _NOWHERE)),
     st.just(CharacterClass((), True, _NOWHERE)),
+    _graphs(),
     st.sampled_from(["epsilon", "empty"]).map(lambda name: Constant(name, _NOWHERE)),
 )
 _INFIX = ["union", "difference", "compose", "intersect", "concatenate", "multiply", "divide", "cross", "weight"]

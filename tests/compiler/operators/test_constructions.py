@@ -199,6 +199,7 @@ def test_every_structural_operator_estimates_its_size() -> None:
         if entry.category not in (Category.STRUCTURAL, Category.LITERAL):
             continue
         assert entry.size is not None, entry.name
-        parameters = {"repeat": (2, None), "linear": (1, 2), "symbols": (1, 2)}.get(entry.name, ())
+        literal = {"linear": (1, 2), "symbols": (1, 2), "typed": (2, ((0, 1, 5, 5, -1),), (0,), (1,))}
+        parameters = {"repeat": (2, None), **literal}.get(entry.name, ())
         size = entry.size([Size(10, 20, 5)] * len(entry.operands), parameters)
         assert np.isfinite([size.states, size.arcs, size.labels]).all()

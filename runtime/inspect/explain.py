@@ -37,6 +37,8 @@ class Explanation:
         regions: one line a region.
         warnings: where a reduction counts several paths of one string of a literal.
         costs: sizes, operations and bytes for given inputs; empty without inputs.
+        arc_frames: arcs × frames of all reductions and items, to which the time of a call is about proportional; 0
+            without inputs, and where the interpreter alone evaluates. PATH and its like are not counted.
         tier: how the next call will be answered; None without inputs.
     """
 
@@ -47,6 +49,7 @@ class Explanation:
     warnings: tuple[str, ...]
     costs: tuple[str, ...]
     tier: str | None
+    arc_frames: float
 
     def __str__(self) -> str:
         lines = [self.equation]
@@ -85,9 +88,10 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
     regions: list[str] = []
     costs: list[str] = []
     tier: str | None = None
+    arc_frames = 0.0
 
     def add(engine: Engine, here: Bound | None) -> None:
-        nonlocal tier
+        nonlocal tier, arc_frames
         prepared: Prepared | None = None
         if here is None:
             plan = make_plan(engine.program, {name: InputShape(_KINDS[t]) for name, t in engine.program.inputs.items()})
@@ -98,6 +102,7 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
         else:
             plan = prepared.plan
             costs.extend(_costs(prepared, here))
+            arc_frames += prepared.work
             tier = mode if mode != "auto" else choose_tier(prepared, engine.patience)
             if tier == "fused" and not prepared.may_be_fused:
                 tier = "kernels"
@@ -125,6 +130,7 @@ def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:
         warnings=tuple(ambiguous_literals(program)),
         costs=tuple(costs),
         tier=tier,
+        arc_frames=arc_frames,
     )
 
 

@@ -28,6 +28,20 @@ def test_with_inputs_sizes_and_what_is_hoisted() -> None:
     assert "bytes of workspace" in shown
 
 
+def test_arc_frames_are_a_number_that_grows_with_arcs_frames_and_items() -> None:
+    assert ag.compile("LSE[X ∘ A]").explain().arc_frames == 0
+    loops = ag.Graph([0] * 5, [0] * 5, range(5), accept=[0])
+
+    def cost(n_frames: int, items: int | None = None) -> float:
+        shape = (n_frames, 5) if items is None else (items, n_frames, 5)
+        return ag.compile("LSE[X ∘ A]").explain(X=np.zeros(shape), A=loops).arc_frames
+
+    assert cost(12) == 5 * 12
+    assert cost(24) == 2 * cost(12)
+    assert cost(12, items=3) == 3 * cost(12)
+    assert ag.compile("LSE[A ∘ B]").explain(A=LINE, B=LINE).arc_frames == 2
+
+
 def test_materialised_dense_inputs_are_said() -> None:
     shown = str(ag.compile("LSE[X* ∘ A]").explain(A=LINE, X=np.zeros((3, 2))))
     assert "the dense input X is built as a graph of up to 4 states and 6 arcs" in shown

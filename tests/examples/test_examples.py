@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import math
-import sys
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from support.examples import FOLDER, load
 
 import arcgrad as ag
 
 pytestmark = pytest.mark.slow
 
-FOLDER = Path(__file__).parent.parent.parent / "examples"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
 
 def test_every_example_has_a_test_and_says_how_to_run_it() -> None:
     names = {path.stem for path in FOLDER.glob("*.py")}
-    text = Path(__file__).read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     for name in names:
         assert f'load("{name}")' in text
         assert f"python examples/{name}.py" in (FOLDER / f"{name}.py").read_text(encoding="utf-8")

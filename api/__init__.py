@@ -1,7 +1,8 @@
 """Equations over weighted automata, compiled into fused differentiable routines. The names a user meets.
 
 Everything here is found on first use (PEP 562): ``import arcgrad`` loads neither numba nor numpy nor lark.
-``arcgrad.torch`` is the same for PyTorch, where that is installed (``pip install arcgrad[torch]``).
+``arcgrad.torch`` and ``arcgrad.jax`` are the same for PyTorch and JAX, where these are installed
+(``pip install arcgrad[torch]``, ``arcgrad[jax]``).
 
 Example:
     >>> import arcgrad as ag
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from arcgrad import graphs
+    from arcgrad import jax as jax
     from arcgrad import torch as torch
     from arcgrad.compiler.limits import Limits
     from arcgrad.display import heatmap
@@ -115,7 +117,7 @@ _HOMES = {
 }
 
 # Modules that need an extra; not in __all__, so that a star import does without.
-_EXTRAS = ("torch",)
+_EXTRAS = ("jax", "torch")
 
 
 def __getattr__(name: str) -> Any:

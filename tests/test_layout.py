@@ -20,7 +20,7 @@ THIRD_PARTY = {
 # Optional packages, imported inside functions only.
 LAZY = {"api": {"prompt_toolkit", "IPython", "pygments"}, "runtime": {"cairosvg", "PIL"}}
 # Packages of the facade that are for those who have an optional package, and what they import at once.
-EXTRAS = {"torch": {"torch"}}
+EXTRAS = {"torch": {"torch"}, "jax": {"jax"}}
 
 
 def sources(layer: str) -> list[Path]:

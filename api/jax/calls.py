@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from arcgrad.jax import foreign
 from arcgrad.jax.evaluation import Task, run
 
 __all__ = ["run_task"]
@@ -15,6 +16,8 @@ __all__ = ["run_task"]
 
 def run_task(task: Task, shapes: Sequence[Any], operands: Sequence[Any]) -> list[jax.Array]:
     """The results of a task on operands, of given shapes and dtypes, in whatever transformation this is."""
+    if task.call.equation._evaluator.mode in ("auto", "fused") and foreign.is_registered():
+        return foreign.call(task, shapes, operands)
     dtype = shapes[0].dtype
 
     def call_back(*arrays: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from arcgrad.runtime.data.checks import check_weights
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
 
-__all__ = ["Call", "Slot", "Task", "run"]
+__all__ = ["Call", "Slot", "Task", "inputs_of", "run"]
 
 Array = NDArray[Any]
 
@@ -112,7 +112,7 @@ def run(task: Task, operands: Sequence[Array], dtype: Any) -> list[Array]:
     """
     call = task.call
     items = operands[0].shape[: operands[0].ndim - call.ranks[0]] if operands else ()
-    given = _inputs(call, operands, items)
+    given = inputs_of(call, operands, items)
     equation = call.equation
     if task.kind == "value":
         return [_as_float(equation(given), items, dtype)] if 0 not in items else [np.zeros(items, dtype)]
@@ -135,7 +135,7 @@ def run(task: Task, operands: Sequence[Array], dtype: Any) -> list[Array]:
     return [_back(product[name], like) for name, like in zip(task.wrt, likes, strict=True)]
 
 
-def _inputs(call: Call, operands: Sequence[Array], items: tuple[int, ...]) -> dict[str, Any]:
+def inputs_of(call: Call, operands: Sequence[Array], items: tuple[int, ...]) -> dict[str, Any]:
     """What the equation takes."""
     given = dict(call.mappings)
     at = 0

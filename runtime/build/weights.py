@@ -75,6 +75,11 @@ class Layout:
         """Whether an input has entries in the flat vector."""
         return name in self._numbers
 
+    def begin(self, name: str) -> int:
+        """Place in the flat vector of an input's first entry, for the first item; −1 where it has none."""
+        number = self._numbers.get(name)
+        return -1 if number is None else self._begins[number][0]
+
     def leaf_offsets(self, item: int) -> Offsets:
         """(n_leaves,) local number of each leaf's first entry."""
         row: Offsets = self._offsets[item]

@@ -1,0 +1,1 @@
+"""Calls as other libraries' threads make them, without Python."""

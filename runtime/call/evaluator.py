@@ -18,11 +18,12 @@ from arcgrad.compiler.plan.stages import split_stages
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.call.engine import Engine
-from arcgrad.runtime.call.outputs import Gradients, check_cotangent, check_out, is_integral, shape_values
+from arcgrad.runtime.call.outputs import check_cotangent, check_out, is_integral, shape_kinds, shape_values
 from arcgrad.runtime.call.pullback import PullBack, pullback
 from arcgrad.runtime.call.stages import StagedCall, StageEngine, StageRun
 from arcgrad.runtime.data.inputs import Bound, BoundGraph, bind
 from arcgrad.runtime.jit.declare import Kernel
+from arcgrad.runtime.kinds import kinds_of
 from arcgrad.runtime.reference.interpreter import Trace, trace
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Evaluator:
         bound = self.bind(given, defer=True)
         here = StagedCall(self.stages, bound, self.limits).inputs_of(self.engine.program) if self.stages else bound
         values, _ = self.engine.run(here, (), None, {})
-        return shape_values(values, bound, *self._result)
+        return shape_values(values, bound, *self._result, kinds_of(given))
 
     def value_and_grad(
         self, given: dict[str, Any], wrt: tuple[str, ...], cotangent: Any, out: Mapping[str, Any] | None = None
@@ -99,7 +100,8 @@ class Evaluator:
             if gradients[name] is not array and not np.may_share_memory(gradients[name], array):
                 array[...] = gradients[name]
             gradients[name] = array
-        return shape_values(values, bound, *self._result), Gradients(gradients)
+        kinds = kinds_of(given)
+        return shape_values(values, bound, *self._result, kinds), shape_kinds(gradients, kinds, taking)
 
     def pullback(self, given: dict[str, Any], wrt: tuple[str, ...]) -> tuple[Any, PullBack]:
         """The value, and a function from its cotangent to the gradients, which may be called any number of times."""
@@ -110,9 +112,10 @@ class Evaluator:
 
         def pull_all(cotangent: Any = None) -> dict[str, Any]:
             checked = check_cotangent(cotangent, bound, self.program.result.type)
-            return Gradients(call.pull_back(pull(checked), wrt))
+            return shape_kinds(call.pull_back(pull(checked), wrt), kinds)
 
-        return shape_values(values, bound, *self._result), pull_all
+        kinds = kinds_of(given)
+        return shape_values(values, bound, *self._result, kinds), pull_all
 
     def hvp(self, given: dict[str, Any], vector: Any, wrt: tuple[str, ...], *, is_one: bool) -> dict[str, Any]:
         """The Hessian times a vector; ``is_one``: the vector is the part for the one input in ``wrt``."""
@@ -126,7 +129,7 @@ class Evaluator:
             )
         parts = directions_by_name(vector, wrt, is_one)
         directions = {name: bind_direction(name, part, bound) for name, part in parts.items()}
-        return Gradients(self._second_order.product(bound, directions) if directions else {})
+        return shape_kinds(self._second_order.product(bound, directions) if directions else {}, kinds_of(given))
 
     @cached_property
     def _second_order(self) -> SecondOrder:

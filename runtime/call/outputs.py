@@ -18,6 +18,7 @@ from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.checks import as_array, describe, to_floats
 from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundScore
+from arcgrad.runtime.kinds import Kind, in_kind
 
 __all__ = [
     "Gradients",
@@ -26,6 +27,7 @@ __all__ = [
     "check_out",
     "is_integral",
     "shape_gradients",
+    "shape_kinds",
     "shape_values",
 ]
 
@@ -97,8 +99,16 @@ def _plain_name(name: str) -> str:
         return name
 
 
-def shape_values(values: list[Any], bound: Bound, result: Type, is_whole: bool) -> Any:
-    """The values of all items as the user gets them, of an equation of that type; ``is_whole``: see `is_integral`."""
+def shape_values(values: list[Any], bound: Bound, result: Type, is_whole: bool, kinds: Mapping[str, Kind]) -> Any:
+    """The values of all items as the user gets them, of an equation of that type.
+
+    Args:
+        values: of each item.
+        bound: the inputs.
+        result: the value's type.
+        is_whole: see `is_integral`.
+        kinds: of inputs that are arrays of other libraries'; the values of a batch are of the first one's.
+    """
     if result is Type.GRAPH:
         return values[0] if bound.batch is None else values
     if is_whole:
@@ -109,7 +119,18 @@ def shape_values(values: list[Any], bound: Bound, result: Type, is_whole: bool) 
             return np.array(whole, dtype=np.int64)
         exact = all(not isinstance(v, int) or abs(v) <= 2**53 for v in whole)
         return np.array(whole, dtype=np.float64 if exact else object)
-    return float(values[0]) if bound.batch is None else np.array(values, dtype=np.float64)
+    if bound.batch is None:
+        return float(values[0])
+    return in_kind(np.array(values, dtype=np.float64), next(iter(kinds.values()), None))
+
+
+def shape_kinds(gradients: Mapping[str, Any], kinds: Mapping[str, Kind], but: Mapping[str, Any] = {}) -> Gradients:
+    """Gradients, each of its input's kind, except those that the user gave arrays for."""
+    if not kinds:
+        return Gradients(gradients)
+    return Gradients(
+        {name: in_kind(each, None if name in but else kinds.get(name)) for name, each in gradients.items()}
+    )
 
 
 def is_integral(root: Node) -> bool:

@@ -18,6 +18,7 @@ from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import shown
 from arcgrad.runtime.buffers import empty_floats
 from arcgrad.runtime.data.arguments import TEXTS, is_no_number, listed, whole_number
+from arcgrad.runtime.kinds import shared_array
 
 __all__ = [
     "LARGEST",
@@ -61,7 +62,7 @@ def as_array(value: Any, name: str, expected: str) -> NDArray[Any]:
         )
     if isinstance(value, np.ndarray) and value.dtype.kind != "V":
         return value
-    value = _from_bfloat16(value)
+    value = _from_bfloat16(shared_array(value, name))
     if isinstance(value, (set, frozenset)):
         value = list(value)
     elif value is None or isinstance(value, (str, bytes, dict)):

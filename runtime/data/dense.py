@@ -17,6 +17,7 @@ from arcgrad.runtime.data.arguments import whole_number
 from arcgrad.runtime.data.checks import as_array, describe, freeze, to_floats
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.score_checks import check_scores
+from arcgrad.runtime.kinds import Kind, kind_of
 from arcgrad.runtime.lru import Lru
 
 __all__ = ["Dense", "dense", "dense_topology", "limited_topology"]
@@ -36,10 +37,11 @@ class Dense:
         (2, 2, 1, 2)
     """
 
-    __slots__ = ("__weakref__", "_lengths", "_scores")
+    __slots__ = ("__weakref__", "_lengths", "_scores", "kind")
 
     _scores: NDArray[Any]
     _lengths: NDArray[np.int64]
+    kind: Kind | None
 
     @classmethod
     def wrap(
@@ -69,13 +71,14 @@ class Dense:
         checked = _check_lengths(lengths, view, name)
         if check:
             check_scores(view, checked, name)
-        return cls._make(view, checked)
+        return cls._make(view, checked, kind_of(scores))
 
     @classmethod
-    def _make(cls, scores: NDArray[Any], lengths: NDArray[np.int64]) -> Dense:
+    def _make(cls, scores: NDArray[Any], lengths: NDArray[np.int64], kind: Kind | None = None) -> Dense:
         self = cls.__new__(cls)
         self._scores = scores
         self._lengths = lengths
+        self.kind = kind
         return self
 
     @property
@@ -129,7 +132,7 @@ class Dense:
         index = whole_number(index, "item", expected, -n_items, n_items - 1)
         rows = self.scores[index] if self.is_batch else self.scores
         length = int(self.lengths[index])
-        return self._make(rows[:length], freeze(np.array([length], dtype=np.int64)))
+        return self._make(rows[:length], freeze(np.array([length], dtype=np.int64)), self.kind)
 
     def to_graph(self) -> Graph:
         """The acceptor that this stands for: T + 1 states, T · C arcs, step by step and column by column.
@@ -173,7 +176,7 @@ def dense(scores: ArrayLike, lengths: ArrayLike | None = None) -> Dense:
 
     Args:
         scores: (T, C), or (B, T, C) for a batch, in nats. float32 stays float32 (values and gradients to 1e-6);
-            every other real dtype becomes float64. Copied.
+            every other real dtype becomes float64. Copied; of another library's array, gradients are of its kind.
         lengths: (B,) integers from 0 to T, or one integer without a batch: only the first ``lengths[b]`` steps of
             item b count, and what stands after them may be anything, NaN included. None: all T steps.
 

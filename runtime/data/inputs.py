@@ -24,6 +24,7 @@ from arcgrad.runtime.data.checks import as_array, describe, to_floats
 from arcgrad.runtime.data.dense import Dense, limited_topology
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.score_checks import Waiting
+from arcgrad.runtime.kinds import is_shareable, shared_array
 
 __all__ = ["Bound", "BoundDense", "BoundGraph", "BoundInput", "BoundScore", "bind", "resolve_names"]
 
@@ -265,6 +266,7 @@ def _bind_graph(name: str, value: Any) -> BoundInput:
         return _from_dense(value)
     if isinstance(value, (list, tuple)):
         return _bind_list(name, value)
+    value = shared_array(value, f"input {name}")
     if isinstance(value, (int, float)) or _dimensions(value) < 2:
         raise InputError(
             f"input {name} is a graph in this equation, but {_kind(value)} was given", hint=_graph_hint(name, value)
@@ -322,7 +324,7 @@ def _bind_list(name: str, values: Sequence[Any]) -> BoundInput:
     for index, value in enumerate(values):
         if isinstance(value, (Graph, Dense)):
             items.append(value)
-        elif hasattr(value, "__array__") and _dimensions(value) == 2:
+        elif is_shareable(value) and _dimensions(shared_array(value, f"item {index} of input {name}")) == 2:
             items.append(Dense.wrap(value, name=f"item {index} of input {name}"))
         else:
             raise InputError(

@@ -148,7 +148,7 @@ def test_tensors(tmp_path: Path) -> None:
     equation = ag.compile("LSE[X]")
     value, gradient = equation.value_and_grad(X=scores)
     assert value == equation(X=scores.float().numpy())
-    assert gradient["X"].dtype == np.float32
+    assert gradient["X"].dtype == torch.float32
     assert ag.dense(scores).dtype == np.float32
     assert equation(X=[scores, scores]).tolist() == [value, value]
     for wrong in (scores.requires_grad_(), torch.zeros(2, 3, requires_grad=True)):

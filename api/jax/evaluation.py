@@ -70,7 +70,9 @@ class Call:
     mappings: dict[str, Any]
 
     def __post_init__(self) -> None:
-        ranks, places, at = [], {}, 0
+        ranks: list[int] = []
+        places: dict[str, int] = {}
+        at = 0
         for slot in self.slots:
             if slot.differentiable is not None:
                 places[slot.name] = at + slot.differentiable

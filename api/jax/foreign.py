@@ -35,7 +35,7 @@ __all__ = ["call", "is_registered", "target"]
 
 _NAME = "arcgrad"
 # Versions of XLA's structs (xla/ffi/api/c_api.h) that are laid out as the handler reads them.
-_VERSIONS = ((0, 1), (0, 2), (0, 3))
+_VERSIONS = ((0, 3),)
 # Items that came once are evaluated by Python, and so are these again, if that many others came between.
 _SEEN = 1 << 14
 _LONG = ctypes.c_int64
@@ -184,7 +184,8 @@ def _array(buffer: int) -> NDArray[Any]:
     size = int(np.prod(shape)) * dtype.itemsize
     if size == 0:
         return np.zeros(shape, dtype)
-    return np.ndarray(shape, dtype, (ctypes.c_char * size).from_address(_long(buffer + 24)))
+    memory: Any = (ctypes.c_char * size).from_address(_long(buffer + 24))
+    return np.ndarray(shape, dtype, memory)
 
 
 def _error(frame: int, error: BaseException) -> int:

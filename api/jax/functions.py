@@ -97,7 +97,8 @@ class Function:
                 if each.handles is not None:
                     keep_forever(each.handles.reshape(-1).tolist())
         call = self._call_of(tuple(each.slot for each in given), mappings)
-        return _evaluate(call, batch, *operands)
+        value: jax.Array = _evaluate(call, batch, *operands)
+        return value
 
     def _call_of(self, slots: tuple[Any, ...], mappings: dict[str, Any]) -> Call:
         """The same object for the same slots, by which JAX knows what it has traced."""

@@ -29,14 +29,14 @@ __all__ = [
 
 # numba is typed in part only. LLVM's types are made where they are used: code that names objects of its has no key.
 types: Any = _types
-extending: Any = _extending
+intrinsic: Callable[[Callable[..., Any]], Callable[..., Any]] = _extending.intrinsic
 
 
 def _at(builder: Any, address: Any, type_: Any) -> Any:
     return builder.inttoptr(address, type_.as_pointer())
 
 
-@extending.intrinsic
+@intrinsic
 def load_long(context: Any, address: Any) -> Any:
     """The int64 at an address."""
 
@@ -46,7 +46,7 @@ def load_long(context: Any, address: Any) -> Any:
     return types.int64(types.int64), code
 
 
-@extending.intrinsic
+@intrinsic
 def load_int(context: Any, address: Any) -> Any:
     """The int32 at an address."""
 
@@ -56,7 +56,7 @@ def load_int(context: Any, address: Any) -> Any:
     return types.int64(types.int64), code
 
 
-@extending.intrinsic
+@intrinsic
 def load_double(context: Any, address: Any) -> Any:
     """The float64 at an address."""
 
@@ -66,7 +66,7 @@ def load_double(context: Any, address: Any) -> Any:
     return types.float64(types.int64), code
 
 
-@extending.intrinsic
+@intrinsic
 def load_float(context: Any, address: Any) -> Any:
     """The float32 at an address, as a float64."""
 
@@ -76,7 +76,7 @@ def load_float(context: Any, address: Any) -> Any:
     return types.float64(types.int64), code
 
 
-@extending.intrinsic
+@intrinsic
 def store_long(context: Any, address: Any, value: Any) -> Any:
     """Write an int64."""
 
@@ -87,7 +87,7 @@ def store_long(context: Any, address: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64), code
 
 
-@extending.intrinsic
+@intrinsic
 def store_int(context: Any, address: Any, value: Any) -> Any:
     """Write an int32."""
 
@@ -98,7 +98,7 @@ def store_int(context: Any, address: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64), code
 
 
-@extending.intrinsic
+@intrinsic
 def store_double(context: Any, address: Any, value: Any) -> Any:
     """Write a float64."""
 
@@ -109,7 +109,7 @@ def store_double(context: Any, address: Any, value: Any) -> Any:
     return types.void(types.int64, types.float64), code
 
 
-@extending.intrinsic
+@intrinsic
 def store_float(context: Any, address: Any, value: Any) -> Any:
     """Write a float64 as a float32."""
 
@@ -120,7 +120,7 @@ def store_float(context: Any, address: Any, value: Any) -> Any:
     return types.void(types.int64, types.float64), code
 
 
-@extending.intrinsic
+@intrinsic
 def add_at(context: Any, address: Any, value: Any) -> Any:
     """Add to an int64 that other threads add to, too."""
 
@@ -130,7 +130,7 @@ def add_at(context: Any, address: Any, value: Any) -> Any:
     return types.int64(types.int64, types.int64), code
 
 
-@extending.intrinsic
+@intrinsic
 def call(context: Any, function: Any, argument: Any) -> Any:
     """Call a function of C's that takes one int64 (a pointer, too) and returns one."""
 
@@ -153,8 +153,7 @@ def _call_of(count: int) -> Callable[..., Any]:
 
         return types.int64(types.int64, types.int64), code
 
-    found: Callable[..., Any] = extending.intrinsic(call_with)
-    return found
+    return intrinsic(call_with)
 
 
 # A routine's arguments as numba hands them on: pointers to the result and to an exception; 4 numbers, of arrays 11 with

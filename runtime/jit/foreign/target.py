@@ -69,7 +69,7 @@ class Target:
         library = ctypes.CDLL(None)
         self._python = _PYTHON(python)
         self._state = np.zeros(L.STATE_LENGTH, dtype=np.int64)
-        addresses = [ctypes.cast(f, ctypes.c_void_p).value for f in (self._python, library.malloc, library.free)]
+        addresses: Any = [ctypes.cast(f, ctypes.c_void_p).value for f in (self._python, library.malloc, library.free)]
         self._state[[L.PYTHON, L.ALLOCATE, L.RELEASE]] = addresses
         self._state[[L.MINOR, L.MOST_WORK]] = minor, most_work
         self._table = self._new_table()
@@ -84,7 +84,7 @@ class Target:
         run.load()
 
         def entry(frame: int) -> int:
-            return run(frame, state)
+            return run(frame, state)  # type: ignore[no-any-return]
 
         self._entry = _cfunc(_int64(_int64), nogil=True)(entry)
 

@@ -10,7 +10,8 @@
 #   make soak     forty thousand evaluations with new graphs: memory stays bounded; a thousand forks of a busy process;
 #                  ten minutes of threads, interrupts and forks
 #   make bench    the benchmarks beside torch and OpenFst; BENCH="--quick", BENCH="--only ctc-*", see docs/benchmarks.md
-#   make docs     write the pages that are made from the source (docs/operators.md)
+#   make docs     write the pages and pictures that are made from the source, and build the website into build/site,
+#                  strict: no broken link, no warning; make pages: the former alone
 #   make format   let ruff fix formatting and imports
 #   make clean    remove what these made, .venv included
 
@@ -19,7 +20,7 @@ VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick oldest plain check fuzz hunt soak bench docs format clean
+.PHONY: demo test quick oldest plain check fuzz hunt soak bench docs pages format clean
 
 demo: $(VENV)/test-installed
 	$(BIN)/python examples/handwriting_ctc.py
@@ -59,8 +60,11 @@ bench: $(VENV)/bench-installed
 	@mkdir -p build
 	$(BIN)/python -m benchmarks --json build/benchmarks.json --plot build/benchmarks.png $(BENCH)
 
-docs: $(VENV)/test-installed
-	$(BIN)/python docs/make_operators.py
+pages: $(VENV)/test-installed
+	$(BIN)/python docs/make
+
+docs: pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 # mypy cannot see through the mapping of an editable install, so it reads a real one, from another folder;
 # the examples in docstrings run there too, which shows that the wheel is whole.

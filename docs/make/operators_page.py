@@ -1,6 +1,6 @@
-"""Writes docs/operators.md from the operator registry and the language itself; nothing there is written by hand.
+"""docs/operators.md, made from the operator registry and the language itself; nothing there is written by hand.
 
-Run ``python docs/make_operators.py``. Every sign in the tables of spellings is tried, and listed where the compiler
+``python docs/make`` writes it. Every sign in the tables of spellings is tried, and listed where the compiler
 takes it for the operator, so the page cannot promise one that is not accepted.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import unicodedata
 from functools import cache
-from pathlib import Path
 
 from arcgrad.compiler.frontend.elaborate import elaborate, operator_names
 from arcgrad.compiler.operators import Category, Law, Operator, operators
@@ -17,8 +16,6 @@ from arcgrad.compiler.types import Type
 from arcgrad.grammar import parse, spelling, to_latex, unparse
 from arcgrad.grammar.errors import EquationError
 from arcgrad.grammar.names import LITERALS
-
-PAGE = Path(__file__).with_name("operators.md")
 
 _TITLES = {
     Category.LITERAL: "Literals",
@@ -30,7 +27,7 @@ _TITLES = {
 _INTRODUCTION = """\
 # Operators
 
-This page is made from the operator registry (`compiler/operators/`) by `python docs/make_operators.py`; do not edit
+This page is made from the operator registry (`compiler/operators/`) by `python docs/make`; do not edit
 it. [language.md](language.md) explains the language. A law holds for all inputs where both sides have a value; the
 test-suite checks each on random graphs. "arc by arc" means that both sides are the same graph, states and arcs in
 order."""
@@ -154,7 +151,3 @@ def _code(text: str) -> str:
 
 def _cell(text: str) -> str:
     return _code(text.replace("|", "\\|"))
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")

@@ -13,6 +13,7 @@ import pytest
 
 import arcgrad as ag
 from arcgrad.compiler.operators import Operator, operators
+from arcgrad.runtime.jit.patience import Patience
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -30,8 +31,12 @@ def blocks(page: Path) -> Iterator[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_blocks_run(page: Path) -> None:
-    """In order, in one namespace a page; a block with a prompt as a session, any other as plain code."""
+def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, in one namespace a page; a block with a prompt as a session, any other as plain code.
+
+    Nothing is compiled because it would pay: that takes longer than all that these pages compute.
+    """
+    monkeypatch.setattr(Patience, "ends_for", lambda self, *code, **_: all(each.is_ready for each in code))
     for library in NEEDS.get(page.stem, ()):
         pytest.importorskip(library)
     namespace: dict[str, Any] = {"__name__": "__main__"}
@@ -53,11 +58,22 @@ def test_language_page_names_every_operator() -> None:
     assert unnamed == []
 
 
-def test_pages_made_from_the_source_are_up_to_date(request: pytest.FixtureRequest) -> None:
-    for path, text in runpy.run_path(str(DOCS / "make"), run_name="make")["pages"]():
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_equations_compile(page: Path) -> None:
+    """Blocks of the language itself, and no block is of a kind that no test looks at."""
+    text = page.read_text(encoding="utf-8")
+    for equation in re.findall(r"^```arcgrad\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        assert ag.compile(equation).text == equation
+    assert {*re.findall(r"^```(\w+)", text, re.MULTILINE)} <= {"python", "arcgrad", "sh", "console", "text"}
+
+
+def test_what_is_made_from_the_source_is_up_to_date(request: pytest.FixtureRequest) -> None:
+    files = dict(runpy.run_path(str(DOCS / "make"), run_name="make")["made"]())
+    for path, text in files.items():
         if request.config.getoption("--update-golden"):
             path.write_text(text, encoding="utf-8")
         assert text == path.read_text(encoding="utf-8"), f"{path.name} is out of date: run `python docs/make`"
+    assert {*DOCS.glob("pictures/*.svg")} <= {*files}
 
 
 def test_operators_page_says_no_spelling_twice() -> None:

@@ -1,29 +1,32 @@
 """``python docs/make``: write what the documentation makes of the source. Tests hold the files to it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import operators_page
+import pictures
 
 DOCS = Path(__file__).parent.parent
 
 
-def pages() -> Iterator[tuple[Path, str]]:
-    """Each page that is made, with its text."""
+def made() -> Iterator[tuple[Path, str]]:
+    """Each file that is made, with its text."""
     yield DOCS / "operators.md", operators_page.page()
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file where it would change, and say so."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        print(f"wrote {path.relative_to(DOCS.parent)}")
+    yield from pictures.pictures()
 
 
 def main() -> None:
-    for path, text in pages():
-        write(path, text)
+    files = dict(made())
+    for path, text in files.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path.relative_to(DOCS.parent)}")
+    for path in set(pictures.FOLDER.glob("*.svg")) - set(files):
+        path.unlink()
+        print(f"removed {path.relative_to(DOCS.parent)}")
 
 
 if __name__ == "__main__":

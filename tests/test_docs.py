@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
 import runpy
@@ -12,7 +13,10 @@ from typing import Any
 import pytest
 
 import arcgrad as ag
+from arcgrad.compiler.frontend.elaborate import elaborate, operator_names
+from arcgrad.compiler.frontend.ir import topological
 from arcgrad.compiler.operators import Operator, operators
+from arcgrad.grammar import parse
 from arcgrad.runtime.jit.patience import Patience
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -23,6 +27,12 @@ NEEDS = {"pytorch": ("torch",), "jax": ("jax",), "scaling-out": ("torch",)}
 """What a page's blocks import beside the package and numpy."""
 
 
+@pytest.fixture(autouse=True)
+def _compile_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling what would pay takes longer than all that the pages compute."""
+    monkeypatch.setattr(Patience, "ends_for", lambda self, *code, **_: all(each.is_ready for each in code))
+
+
 def blocks(page: Path) -> Iterator[tuple[int, str]]:
     """Each Python block of a page with the number of the line before it, counted from 0."""
     text = page.read_text(encoding="utf-8")
@@ -31,12 +41,8 @@ def blocks(page: Path) -> Iterator[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_blocks_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In order, in one namespace a page; a block with a prompt as a session, any other as plain code.
-
-    Nothing is compiled because it would pay: that takes longer than all that these pages compute.
-    """
-    monkeypatch.setattr(Patience, "ends_for", lambda self, *code, **_: all(each.is_ready for each in code))
+def test_python_blocks_run(page: Path) -> None:
+    """In order, in one namespace a page; a block with a prompt as a session, any other as plain code."""
     for library in NEEDS.get(page.stem, ()):
         pytest.importorskip(library)
     namespace: dict[str, Any] = {"__name__": "__main__"}
@@ -94,3 +100,23 @@ def test_operators_page_has_examples_that_can_be_evaluated(entry: Operator) -> N
     inputs |= {name: other for name, other in {"m": {1: 2}, "w": 0.5}.items() if name in inputs}
     assert f"\n- Example: `{entry.example}`\n" in section
     assert equation(inputs) is not None
+
+
+@pytest.mark.parametrize("entry", operators().values(), ids=lambda entry: entry.name)
+def test_operators_page_shows_what_each_operator_does(entry: Operator) -> None:
+    """An operator that can be written has an example of its own, with the value that it has."""
+    section = (DOCS / "operators.md").read_text(encoding="utf-8").split(f"\n### {entry.name}\n")[1].split("\n### ")[0]
+    shown = re.search(r"^>>> show\((.+)\)$", section, re.MULTILINE)
+    assert (shown is None) == ("has no spelling of its own" in section)
+    if shown is not None:
+        program = elaborate(parse(ast.literal_eval(shown[1]), operator_names()))
+        assert entry.name in {node.operator for node in topological(program.result)}
+
+
+def test_equations_at_the_head_of_the_operators_page_compile() -> None:
+    page = (DOCS / "operators.md").read_text(encoding="utf-8")
+    table = page.split("| write | for | see |")[1].split("\n\n")[0]
+    equations = re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE)
+    assert len(equations) > 12
+    for equation in equations:
+        assert ag.compile(equation).text == equation

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
+from collections.abc import Iterator
 from functools import cache
 
+import examples
 from arcgrad.compiler.frontend.elaborate import elaborate, operator_names
 from arcgrad.compiler.operators import Category, Law, Operator, operators
 from arcgrad.compiler.types import Type
 from arcgrad.grammar import parse, spelling, to_latex, unparse
 from arcgrad.grammar.errors import EquationError
 from arcgrad.grammar.names import LITERALS
+from arcgrad.runtime.draw.drawing import Drawing
+from examples import SETUP
 
 _TITLES = {
     Category.LITERAL: "Literals",
@@ -27,10 +31,48 @@ _TITLES = {
 _INTRODUCTION = """\
 # Operators
 
-This page is made from the operator registry (`compiler/operators/`) by `python docs/make`; do not edit
-it. [language.md](language.md) explains the language. A law holds for all inputs where both sides have a value; the
-test-suite checks each on random graphs. "arc by arc" means that both sides are the same graph, states and arcs in
-order."""
+Every operator of the language. This page is made from the registry (`compiler/operators/`) by `python docs/make`; do
+not edit it. [The language](language.md) explains how operators work together.
+
+## What is written most
+
+Each of these compiles as it stands; letters are graphs, `X` may be a network's scores.
+
+| write | for | see |
+|---|---|---|
+{most}
+
+## How to read this page
+
+**Examples** are run by the tests. They use the inputs and the function `show` defined here. Of a graph, `show` prints
+each arc with its weight and its *row of the Jacobian*: `A1 + T1` means that the weight is the sum of the weights of A's
+and T's first arcs, so both derivatives are 1; in `0.27 D1 + 0.73 D2` they depend on weights. Of a score it
+prints the gradient.
+
+```python
+{setup}```
+
+**Laws** hold for all inputs where both sides have a value; the tests check each on random graphs, values and gradients.
+*Arc by arc* means that both sides are the same graph, states and arcs in order."""
+
+_MOST_WRITTEN = [
+    ("LSE[X] - LSE[X ∘ Y]", "CTC, and any loss of a target's alignments Y", "lse"),
+    ("LSE[X ∘ (T ∘ L ∘ G)]", "sums over what a topology, a lexicon and a language model allow", "compose"),
+    ("PATH[X ∘ (T ∘ L)]", "decoding", "path"),
+    ("NBEST[X ∘ T, 10]", "the ten best paths", "nbest"),
+    ("SAMPLE[X ∘ T, 5, seed]", "paths drawn by their probabilities", "sample"),
+    ("MAX[A ∘ E ∘ B]", "edit distances, best alignments", "max"),
+    ("LSE[(A1 + A2) ∘ X*]", "unions, closures: the textbook's equation", "closure"),
+    ("LSE[X ∘ B] - LSE[X ∘ (B ∘ Y)]", "ASG, linear-chain CRFs", "lse"),
+    ("H[X ∘ Y]", "entropy of the alignments", "entropy"),
+    ("KL[A, B]", "distillation", "kl"),
+    ("E[A, R]", "expected costs, minimum Bayes risk", "expectation"),
+    ("det[A ∘ B]", "one path for each string", "determinize"),
+    ('"abc" ∘ rewrite["a" : "b", ε, "b", re"[a-z]"]', "rewrite rules", "rewrite"),
+    ('LSE[X ∘ re"[a-z]*cat[a-z]*"]', "keywords: regular expressions are sets", "support"),
+    ("out[A ∘ T]", "what a transducer makes of A", "project_output"),
+    ("A - B", "A's paths whose strings B does not accept", "difference"),
+]
 
 # Inputs that spellings are tried on.
 _INPUTS = {"A": Type.GRAPH, "B": Type.GRAPH, "a": Type.SCORE, "b": Type.SCORE, "m": Type.MAPPING}
@@ -38,11 +80,25 @@ _INPUTS = {"A": Type.GRAPH, "B": Type.GRAPH, "a": Type.SCORE, "b": Type.SCORE, "
 
 def page() -> str:
     """The whole text of docs/operators.md."""
-    parts = [_INTRODUCTION]
+    most = [f"| {_cell(text)} | {purpose} | [{name}](#{name}) |" for text, purpose, name in _MOST_WRITTEN]
+    parts = [_INTRODUCTION.format(most="\n".join(most), setup=SETUP)]
     for category, title in _TITLES.items():
         parts.append(f"## {title}")
-        parts += [_section(entry) for entry in operators().values() if entry.category is category]
+        entries = [entry for entry in operators().values() if entry.category is category]
+        parts += [_section(entry) for entry in sorted(entries, key=lambda entry: not _spellings(entry))]
     return "\n\n".join(parts) + "\n"
+
+
+def pictures() -> Iterator[tuple[str, Drawing]]:
+    """The pictures of the page, by name."""
+    for entry in operators().values():
+        drawing = examples.drawing(entry)
+        if drawing is not None:
+            yield _picture(entry), drawing
+
+
+def _picture(entry: Operator) -> str:
+    return f"operator-{entry.name.replace('_', '-')}"
 
 
 def _section(entry: Operator) -> str:
@@ -56,6 +112,12 @@ def _section(entry: Operator) -> str:
         ("Reference", entry.reference),
     ]
     rows.append("\n".join(f"- {name}: {text}" for name, text in facts if text))
+    expression = examples.example_of(entry)
+    if expression is not None:
+        quoted = f"'{expression}'" if '"' in expression else f'"{expression}"'
+        rows.append(f"```python\n>>> show({quoted})\n{examples.shown(expression)}\n```")
+    if examples.drawing(entry) is not None:
+        rows.append(f"![{str(expression).replace('*', chr(92) + '*')}](pictures/{_picture(entry)}.svg)")
     if entry.laws:
         rows.append("| law | holds | because |\n|---|---|---|\n" + "\n".join(map(_law, entry.laws)))
     return "\n\n".join(rows)

@@ -1,4 +1,4 @@
-"""The pictures of README and docs/, made by the code that they illustrate: docs/pictures/NAME.svg for each function here.
+"""The pictures of README and docs/, made by the code that they illustrate: docs/pictures/NAME.svg by a function each.
 
 A picture is a function without arguments whose name is the file's, with ``_`` for ``-``. The textbook's figures name
 weights instead of giving them numbers: ``named`` puts such names into labels.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import operators_page
 
 import arcgrad as ag
 from arcgrad.runtime.draw.drawing import Drawing
@@ -24,6 +25,8 @@ def pictures() -> Iterator[tuple[Path, str]]:
     """Each file with its text."""
     for draw in _PICTURES:
         yield FOLDER / f"{draw.__name__.replace('_', '-')}.svg", draw().svg
+    for name, drawing in operators_page.pictures():
+        yield FOLDER / f"{name}.svg", drawing.svg
 
 
 def picture(draw: Callable[[], Drawing]) -> Callable[[], Drawing]:

@@ -173,3 +173,29 @@ def textbook_posterior() -> Drawing:
     made = ag.compile("A ∩ B")(A=a, B=b)
     _, grad = ag.compile("LSE[G]").value_and_grad(G=made)
     return made.draw(symbols=chr, color=grad["G"], title="∂LSE[A ∩ B] / ∂(A ∩ B)")
+
+
+EQUATION_4 = "LSE[((A1 + A2) ∘ X*)]"
+
+
+@picture
+def textbook_computation() -> Drawing:
+    return ag.compile(EQUATION_4).draw(data="X")
+
+
+@picture
+def textbook_trace() -> Drawing:
+    leaves = {
+        "A1": ag.linear("ab", [-0.1, -0.2]),
+        "A2": ag.linear("aab", [-0.3, -0.4, -0.5]),
+        "X": ag.Graph.from_arcs([(0, 1, ord("a"), -1.0), (0, 1, ord("b"), -1.5)], start=[0], accept=[1]),
+    }
+    return ag.compile(EQUATION_4).trace(leaves).draw(data="X", symbols=chr)
+
+
+# How the compiler works
+
+
+@picture
+def compiler_dag() -> Drawing:
+    return ag.compile("(1 / 2) LSE[X] - LSE[rev[rev[X ∘ T ∘ Y]]]").draw(data="X")

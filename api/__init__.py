@@ -137,5 +137,12 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Bring the magics ``%arcgrad`` and ``%%arcgrad`` to a notebook: what ``%load_ext arcgrad`` calls."""
+    from arcgrad.notebook import load
+
+    load(shell)
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)

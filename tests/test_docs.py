@@ -40,9 +40,12 @@ def blocks(page: Path) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, match.start(1)), match[1]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem != "api"], ids=lambda page: page.name)
 def test_python_blocks_run(page: Path) -> None:
-    """In order, in one namespace a page; a block with a prompt as a session, any other as plain code."""
+    """In order, in one namespace a page; a block with a prompt as a session, any other as plain code.
+
+    Those of api.md are docstrings', and run in test_docstrings.
+    """
     for library in NEEDS.get(page.stem, ()):
         pytest.importorskip(library)
     namespace: dict[str, Any] = {"__name__": "__main__"}

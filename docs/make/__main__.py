@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import api_page
+import llms_page
 import operators_page
 import pictures
 
@@ -14,6 +16,8 @@ DOCS = Path(__file__).parent.parent
 def made() -> Iterator[tuple[Path, str]]:
     """Each file that is made, with its text."""
     yield DOCS / "operators.md", operators_page.page()
+    yield DOCS / "llms.txt", llms_page.page(DOCS)
+    yield DOCS / "api.md", api_page.page()
     yield from pictures.pictures()
 
 

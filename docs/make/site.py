@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
-__all__ = ["on_config", "on_page_markdown"]
+__all__ = ["on_config", "on_page_markdown", "on_post_build"]
 
 _LINK_TO_SOURCE = re.compile(r"(?<!!)\[([^\]]+)\]\((\.\./[^)]*)\)")
 
@@ -31,6 +32,12 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
         return text if text.startswith("`") else f"`{text}`"
 
     return _LINK_TO_SOURCE.sub(replaced, markdown)
+
+
+def on_post_build(*, config: Any) -> None:
+    """Lay the pages' Markdown beside them, since llms.txt links to it."""
+    for page in Path(config["docs_dir"]).glob("*.md"):
+        shutil.copy(page, config["site_dir"])
 
 
 def _existing(entries: list[Any], folder: Path) -> list[Any]:

@@ -44,13 +44,18 @@ Each of these compiles as it stands; letters are graphs, `X` may be a network's 
 
 ## How to read this page
 
-**Examples** are run by the tests. They use the inputs and the function `show` defined here. Of a graph, `show` prints
+**Examples** are run by the tests. They use the inputs and the function `show` defined below. Of a graph, `show` prints
 each arc with its weight and its *row of the Jacobian*: `A1 + T1` means that the weight is the sum of the weights of A's
 and T's first arcs, so both derivatives are 1; in `0.27 D1 + 0.73 D2` they depend on weights. Of a score it
 prints the gradient.
 
+<details markdown="1">
+<summary>The inputs, and <code>show</code></summary>
+
 ```python
 {setup}```
+
+</details>
 
 **Laws** hold for all inputs where both sides have a value; the tests check each on random graphs, values and gradients.
 *Arc by arc* means that both sides are the same graph, states and arcs in order."""

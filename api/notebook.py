@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from arcgrad.grammar.errors import ArcgradError, EquationError, InputError
@@ -98,13 +98,15 @@ class Magics:
         Raises:
             ArcgradError: as for ``line``, or an option is wrong.
         """
-        from IPython.display import display
+        import IPython.display
 
+        display: Callable[..., Any] = IPython.display.display
         chosen = _parser().parse_args(shlex.split(options))
         symbols = None if chosen.symbols is None else self._symbols(chosen.symbols)
         equation = self._compiled(text, None if symbols is chr else symbols)
         given = self._given(equation)
-        value, gradients = equation(given), {}
+        value = equation(given)
+        gradients: dict[str, Any] = {}
         if chosen.grad is not None:
             wrt = [name for name in re.split(r"[\s,]+", chosen.grad) if name] or None
             value, gradients = equation.value_and_grad(given, wrt=wrt)

@@ -43,7 +43,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from arcgrad.runtime.forks import forks_held_back
-from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
+from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling, is_plain
 from arcgrad.runtime.jit.cache import Tier, cache
 from arcgrad.runtime.jit.interrupts import apart, interrupts_held_back
 from arcgrad.runtime.lru import caches
@@ -146,6 +146,8 @@ class Code:
     @property
     def is_ready(self) -> bool:
         """Whether a call answers at once; code that is found on disk, now and then, is loaded."""
+        if is_plain():
+            return False
         if self.is_loaded:
             return True
         now = time.monotonic()
@@ -199,7 +201,7 @@ class Kernel(Code, Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         compiled = self._compiled
-        if self.internal:
+        if self.internal or is_plain():
             return self.python(*args, **kwargs)
         if compiled is None:
             compiled = self.load()

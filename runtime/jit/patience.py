@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from arcgrad.runtime.jit.background.process import background
+from arcgrad.runtime.jit.background.waiting import is_plain
 from arcgrad.runtime.jit.declare import Code
 
 __all__ = ["LONGER_THAN_COMPILING", "Patience"]
@@ -44,6 +45,8 @@ class Patience:
             expected: seconds that this call would take without.
             also: gives code that is wanted with it.
         """
+        if is_plain():
+            return False
         if all(each.is_ready for each in code):
             return True
         if self.spent + expected <= self.seconds:

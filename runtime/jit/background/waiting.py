@@ -1,6 +1,7 @@
 """Whether this thread may wait for the compiler, and the line on a terminal that says so while it does.
 
-Stage: beside run. Where a thread may not wait, loading code that is not on disk raises `NotCompiled`.
+Stage: beside run. Where a thread may not wait, loading code that is not on disk raises `NotCompiled`; within
+`plain_python` it does without compiled code, and so without numba.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 import time
 from typing import Any
 
-__all__ = ["NotCompiled", "Progress", "compiling", "may_compile", "progress"]
+__all__ = ["NotCompiled", "Progress", "compiling", "is_plain", "may_compile", "plain_python", "progress"]
 
 
 class NotCompiled(Exception):  # noqa: N818 - a signal to whoever may not wait
@@ -27,6 +28,7 @@ class NotCompiled(Exception):  # noqa: N818 - a signal to whoever may not wait
 
 class _Local(threading.local):
     allowed = True
+    plain = False
 
 
 _local = _Local()
@@ -54,6 +56,29 @@ class compiling:  # noqa: N801 - used as the functions of contextlib are
 
     def __exit__(self, *_: object) -> None:
         _local.allowed = self._before
+
+
+def is_plain() -> bool:
+    """Whether this thread does without compiled code."""
+    return _local.plain
+
+
+class plain_python:  # noqa: N801 - used as the functions of contextlib are
+    """Within the block this thread neither loads nor compiles code: kernels run as the Python that they are written in.
+
+    So numba, whose import takes longer than small evaluations and which is not to be had everywhere, stays unimported.
+
+    Example:
+        >>> with plain_python():
+        ...     is_plain()
+        True
+    """
+
+    def __enter__(self) -> None:
+        self._before, _local.plain = _local.plain, True
+
+    def __exit__(self, *_: object) -> None:
+        _local.plain = self._before
 
 
 class Progress:

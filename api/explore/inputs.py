@@ -1,0 +1,192 @@
+"""Inputs of an equation read from text: numbers, mappings of labels, graphs, dense scores, expressions of literals."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+from arcgrad.grammar.errors import ArcgradError, FormatError, InputError
+
+if TYPE_CHECKING:
+    from arcgrad.compiler.limits import Limits
+    from arcgrad.runtime.data.graph import Graph
+    from arcgrad.runtime.data.symbols import SymbolTable
+
+__all__ = [
+    "FORMS",
+    "MAPPING",
+    "is_expression",
+    "read_bytes",
+    "read_expression",
+    "read_mapping",
+    "read_scores",
+    "read_text",
+]
+
+MAPPING = re.compile(r"\s*-?\d+\s*:\s*-?\d+\s*(,\s*-?\d+\s*:\s*-?\d+\s*)*")
+_EXPRESSION = re.compile(r'\s*\(*\s*(re|graph)?"|\s*(ε|∅)\s*\Z')
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+|inf|∞)([eE][+-]?\d+)?\s*")
+
+TEXTS = ("gtn", "openfst", "k2", "arpa", "json")
+BINARIES = ("fst", "npz", "npy")
+FORMS = ("auto", "score", "mapping", "scores", "expression", "graph", *TEXTS, *BINARIES)
+"""How an input may be written: ``auto`` tells numbers, mappings, expressions and typed graphs by their looks."""
+
+
+def is_expression(text: str) -> bool:
+    """Whether a text looks like an expression of literals: it begins with a quote, ``re"`` or ``graph"``.
+
+    Example:
+        >>> is_expression('"cat" + "dog"'), is_expression('re"a*"'), is_expression("a.txt")
+        (True, True, False)
+    """
+    return _EXPRESSION.match(text) is not None
+
+
+def read_expression(text: str, symbols: SymbolTable | None = None, limits: Limits | None = None) -> Graph:
+    """The graph that an expression of literals stands for.
+
+    Raises:
+        EquationError: the expression is wrong.
+        InputError: it has names, or its value is a number.
+        LimitError: it is too large.
+
+    Example:
+        >>> read_expression('"cat" + "dog"')
+        Graph(8 states, 6 arcs, acceptor, start 0 4, accept 3 7)
+    """
+    from arcgrad.equation import compile_equation
+    from arcgrad.runtime.data.graph import Graph
+
+    equation = compile_equation(text, symbols, mode="interpret", limits=limits)
+    if equation.inputs:
+        raise InputError(
+            f"an input is written with literals alone, but {text!r} has the name {equation.inputs[0]}",
+            hint='write it into the equation, or quote it: "abc" is the graph of a string',
+        )
+    value = equation()
+    if not isinstance(value, Graph):
+        raise InputError(f"{text!r} is a score, {value!r}, where a graph was expected", hint="write the number itself")
+    return value
+
+
+def read_mapping(text: str) -> dict[int, int]:
+    """A mapping of labels, written ``1:2,3:4``."""
+    pairs = [pair.split(":") for pair in text.split(",")]
+    mapping = {int(a): int(b) for a, b in pairs}
+    if len(mapping) < len(pairs):
+        raise InputError(f"the mapping {text.strip()!r} maps a label twice")
+    return mapping
+
+
+def read_scores(text: str, file: str = "<text>") -> Any:
+    """Dense scores as typed: a frame a line, its columns apart by blanks or commas.
+
+    Raises:
+        FormatError: what is no number, or frames of several widths; it names line and column.
+    """
+    import numpy as np
+
+    from arcgrad.runtime.data.dense import dense
+
+    rows: list[list[float]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = list(re.finditer(r"[^\s,]+", line.partition("#")[0]))
+        row = []
+        for field in fields:
+            try:
+                row.append(float(field[0].replace("−", "-").replace("∞", "inf")))
+            except ValueError:
+                place = {"file": file, "line": number, "column": field.start() + 1}
+                raise FormatError(f"expected a score, but found {field[0][:40]!r}", **place) from None  # type: ignore[arg-type]
+        if row and rows and len(row) != len(rows[0]):
+            raise FormatError(
+                f"this frame has {len(row)} columns, but those before have {len(rows[0])}", file=file, line=number
+            )
+        if row:
+            rows.append(row)
+    return dense(np.array(rows, dtype=np.float64).reshape(len(rows), -1) if rows else np.zeros((0, 0)))
+
+
+def read_text(text: str, form: str, symbols: SymbolTable | None, limits: Limits | None) -> Any:
+    """An input from text in one of `FORMS` that are not binary.
+
+    Raises:
+        ArcgradError: it is not of that form.
+    """
+    from arcgrad.runtime.data.graph import Graph
+
+    if form == "auto":
+        if _NUMBER.fullmatch(text):
+            form = "score"
+        elif MAPPING.fullmatch(text):
+            form = "mapping"
+        elif is_expression(text):
+            form = "expression"
+        else:
+            form = "json" if text.lstrip().startswith("{") else "graph"
+    if form == "score":
+        try:
+            return float(text.strip().replace("−", "-").replace("∞", "inf"))
+        except ValueError:
+            raise InputError(f"{text.strip()[:40]!r} is not a number") from None
+    if form == "mapping":
+        if not MAPPING.fullmatch(text):
+            raise InputError(f"{text.strip()[:40]!r} is not a mapping of labels", hint="write 1:2,3:4")
+        return read_mapping(text)
+    if form == "scores":
+        return read_scores(text)
+    if form == "expression":
+        return read_expression(text, symbols, limits)
+    if form == "graph":
+        return _read_typed(text, symbols, limits)
+    options = {"symbols": symbols} if form == "arpa" and symbols is not None else {}
+    if form == "openfst" and symbols is not None and re.search(r"^\s*\d+\s+\d+\s+[^\d\s]", text, re.MULTILINE):
+        options = {"isymbols": symbols, "osymbols": symbols}
+    return Graph.from_text(text, form, **options)
+
+
+def _read_typed(text: str, symbols: SymbolTable | None, limits: Limits | None) -> Graph:
+    """The graph that ``graph"…"`` stands for, from what is between the quotes; errors point into the text."""
+    from arcgrad.grammar.errors import Place, Span
+
+    opening = 'graph"'
+    try:
+        return read_expression(f'{opening}{text}"', symbols, limits)
+    except ArcgradError as error:
+        if error.place is not None:
+            span = error.place.span
+            start, end = (min(max(at - len(opening), 0), len(text)) for at in (span.start, span.end))
+            error.place = Place(text, Span(start, max(start, end)))
+        raise
+
+
+def read_bytes(data: str, form: str, symbols: SymbolTable | None) -> Any:
+    """An input from a file's bytes in base64.
+
+    Raises:
+        ArcgradError: it is not of that form.
+    """
+    from arcgrad.runtime.data.arguments import decoded
+    from arcgrad.runtime.data.formats import formats
+    from arcgrad.runtime.data.graph import Graph
+
+    try:
+        given = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise InputError("base64 is not base64") from None
+    if form == "npy":
+        import numpy as np
+
+        from arcgrad.runtime.data.dense import dense
+        from arcgrad.runtime.data.formats.arrays import read_array
+
+        array = read_array(io.BytesIO(given), len(given), "<file>", "the array", n_axes=(0, 1, 2, 3))
+        return dense(array) if array.ndim >= 2 else array.astype(np.float64)
+    if form in BINARIES:
+        read = formats()[form].read(given, "<file>")
+        return Graph.from_topology(read.topology, read.weight, read.tie, read._attributes)
+    return read_text(decoded(given, "<file>"), form, symbols, None)

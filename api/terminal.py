@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-__all__ = ["describe_error", "read_input", "show_gradient", "show_value", "warnings_to"]
+__all__ = ["coloured", "describe_error", "read_input", "show_gradient", "show_value", "warnings_to"]
 
-_MAPPING = re.compile(r"-?\d+:-?\d+(,-?\d+:-?\d+)*")
 _MOST_LINES = 200
 
 
-def read_input(word: str, format: str | None = None, **tables: Any) -> Any:
+def read_input(word: str, format: str | None = None, symbols: Any = None, **tables: Any) -> Any:
     """The input of an equation that a word stands for.
 
     Args:
-        word: a number; a label mapping ``1:2,3:4``; or the name of a file. ``.npy`` holds an array: scores (T, C) or
+        word: a number; a label mapping ``1:2,3:4``; an expression of literals such as ``"cat" + "dog"``; or the name of
+            a file, ``-`` for the standard input. ``.npy`` holds an array: scores (T, C) or
             (B, T, C) of a dense input, or a number, or (B,) numbers. Any other file holds a graph.
         format: of graph files; None goes by the suffix, as ``ag.load`` does.
+        symbols: the table in which literals look up labels; None: Unicode code points.
         tables: ``isymbols`` and ``osymbols`` of files in OpenFst's forms.
 
     Raises:
@@ -32,14 +33,36 @@ def read_input(word: str, format: str | None = None, **tables: Any) -> Any:
         return float(word)
     except ValueError:
         pass
-    if _MAPPING.fullmatch(word) and not os.path.exists(word):
-        return {int(a): int(b) for a, b in (pair.split(":") for pair in word.split(","))}
+    if word == "-":
+        return _read_stdin(format, tables)
+    if not os.path.exists(word):
+        from arcgrad.explore.inputs import MAPPING, is_expression, read_expression, read_mapping
+
+        if MAPPING.fullmatch(word):
+            return read_mapping(word)
+        if is_expression(word):
+            return read_expression(word, symbols)
     suffix = os.path.splitext(word)[1].lower()
     if suffix == ".npy":
         return _read_array(word)
     from arcgrad.runtime.data.files import load
 
     return load(word, format, **(tables if (format or suffix) in ("openfst", ".att", "fst", ".fst") else {}))
+
+
+def _read_stdin(format: str | None, tables: Mapping[str, Any]) -> Any:
+    from arcgrad.grammar.errors import InputError
+    from arcgrad.runtime.data.arguments import decoded
+    from arcgrad.runtime.data.formats import format_named
+    from arcgrad.runtime.data.graph import Graph
+
+    if format is None:
+        raise InputError("the form of a graph that comes from the standard input must be named", hint="--format gtn")
+    data = sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
+    chosen = format_named(format)
+    options = {name: table for name, table in tables.items() if name in chosen.read_options + chosen.options}
+    read = chosen.read(data if chosen.binary else decoded(data, "<stdin>"), "<stdin>", **options)
+    return Graph.from_topology(read.topology, read.weight, read.tie, read._attributes)
 
 
 def _read_array(file: str) -> Any:
@@ -116,6 +139,23 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error)
+
+
+_SGR = {"error": "1;31", "hint": "1", "carets": "1;31"}
+
+
+def coloured(message: str, stream: TextIO) -> str:
+    """An error in colour, where the stream is a terminal that wants it: ``NO_COLOR`` is not set, ``TERM`` not dumb."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return message
+    lines = []
+    for number, line in enumerate(message.split("\n")):
+        word = "carets" if line.strip() and not line.strip(" ^") else "hint" if line.startswith("hint: ") else ""
+        if number == 0:
+            first, colon, rest = line.partition(": ")
+            line = f"\x1b[{_SGR['error']}m{first}{colon.rstrip()}\x1b[0m{colon and ' '}{rest}"
+        lines.append(f"\x1b[{_SGR[word]}m{line}\x1b[0m" if word else line)
+    return "\n".join(lines)
 
 
 @contextmanager

@@ -1,0 +1,189 @@
+"""The commands about graphs: ``convert``, ``info``, ``paths``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from arcgrad.cli.given import print_json, read_graph, tables_given
+from arcgrad.explore.encode import encode_number
+from arcgrad.grammar.errors import ArcgradError, InputError
+
+if TYPE_CHECKING:
+    from arcgrad.runtime.data.graph import Graph
+
+__all__ = ["convert", "info", "paths"]
+
+_COUNTED_ARCS = 1_000_000  # of graphs whose paths are counted
+
+
+def _graph(word: str, arguments: argparse.Namespace) -> Graph:
+    found = read_graph(word, arguments)
+    if not hasattr(found, "n_arcs"):
+        if getattr(found, "is_batch", True):
+            raise InputError(f"{word} is an array of scores or numbers, not one graph")
+        return found.to_graph()  # type: ignore[no-any-return]
+    return found  # type: ignore[no-any-return]
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    """``arcgrad convert``."""
+    from arcgrad.runtime.data.files import save
+    from arcgrad.runtime.data.formats import format_named
+
+    graph = _graph(arguments.graph, arguments)
+    tables = tables_given(arguments)
+    symbols = tables.pop("symbols", None)
+    to = arguments.to
+    if symbols is not None:
+        tables = {"isymbols": symbols, "osymbols": symbols} | tables
+    if arguments.target != "-":
+        takes = (to or "." + arguments.target.rpartition(".")[2]).lower() in ("openfst", "fst", ".att", ".fst")
+        save(arguments.target, graph, to, **(tables if takes else {}))
+        return 0
+    chosen = format_named("gtn" if to is None else to)
+    if chosen.binary:
+        if chosen.write is None or not hasattr(sys.stdout, "buffer"):
+            raise InputError(f"the form {chosen.name} is not text", hint="name a file to write")
+        written = chosen.write(graph, **(tables if chosen.name == "fst" else {}))
+        sys.stdout.buffer.write(written if isinstance(written, bytes) else written.encode())
+        return 0
+    print(graph.to_text(chosen.name, **(tables if chosen.name == "openfst" else {})).rstrip("\n"))
+    return 0
+
+
+def info(arguments: argparse.Namespace) -> int:
+    """``arcgrad info``."""
+    for number, word in enumerate([arguments.graph, *arguments.more]):
+        found = read_graph(word, arguments)
+        described = _facts(word, found) if hasattr(found, "n_arcs") else _array_facts(word, found)
+        if arguments.json:
+            print_json(described)
+            continue
+        if number:
+            print()
+        print("\n".join(_lines(described)))
+    return 0
+
+
+def _array_facts(word: str, found: Any) -> dict[str, Any]:
+    scores = getattr(found, "scores", found)
+    return {"file": word, "kind": "scores", "shape": list(scores.shape)}
+
+
+def _facts(word: str, graph: Graph) -> dict[str, Any]:
+    import numpy as np
+
+    weights = graph.arc_weight
+    finite = weights[np.isfinite(weights)]
+    silent = (graph.ilabel < 0) & (graph.olabel < 0)
+    return {
+        "file": word,
+        "kind": "graph",
+        "n_states": graph.n_states,
+        "n_arcs": graph.n_arcs,
+        "start": graph.start.tolist(),
+        "accept": graph.accept.tolist(),
+        "is_acceptor": bool(graph.is_acceptor),
+        "is_acyclic": bool(graph.is_acyclic),
+        "n_epsilon": int(silent.sum()),
+        "n_input_labels": len(np.unique(graph.ilabel[graph.ilabel >= 0])),
+        "n_output_labels": len(np.unique(graph.olabel[graph.olabel >= 0])),
+        "weights": {"smallest": float(finite.min()), "largest": float(finite.max())} if len(finite) else None,
+        "n_absent": int((weights == -np.inf).sum()),
+        "n_paths": _n_paths(graph),
+        "n_parameters": None if graph.tie is None else len(graph.weight),
+        "attributes": list(graph.attributes),
+    }
+
+
+def _n_paths(graph: Graph) -> Any:
+    """The number of accepting paths; None where it is not counted."""
+    from arcgrad.equation import compile_equation
+
+    if graph.n_arcs > _COUNTED_ARCS:
+        return None
+    try:
+        return encode_number(compile_equation("COUNT[A]")(A=graph))
+    except ArcgradError:
+        return None
+
+
+def _lines(described: dict[str, Any]) -> list[str]:
+    if described["kind"] == "scores":
+        return [described["file"], f"  an array of scores of shape {tuple(described['shape'])}"]
+    kind = "acceptor" if described["is_acceptor"] else "transducer"
+    cyclic = "acyclic" if described["is_acyclic"] else "with cycles"
+    labels = f"{described['n_input_labels']}"
+    if not described["is_acceptor"]:
+        labels += f" of input, {described['n_output_labels']} of output"
+    lines = [
+        described["file"],
+        f"  {kind}, {cyclic}",
+        f"  states     {described['n_states']}, start {_few(described['start'])}, accept {_few(described['accept'])}",
+        f"  arcs       {described['n_arcs']}, {described['n_epsilon']} of them ε",
+        f"  labels     {labels}",
+    ]
+    if described["weights"] is not None:
+        lines.append(
+            f"  weights    {described['weights']['smallest']:.6g} to {described['weights']['largest']:.6g} nats"
+        )
+    if described["n_absent"]:
+        lines.append(f"  absent     {described['n_absent']} arcs of weight -inf")
+    if described["n_paths"] is not None:
+        number = described["n_paths"]
+        digits = str(number) if not isinstance(number, int) or number < 10**15 else f"about 10^{len(str(number)) - 1}"
+        lines.append(f"  paths      {digits}")
+    if described["n_parameters"] is not None:
+        lines.append(f"  tied       to {described['n_parameters']} parameters")
+    if described["attributes"]:
+        lines.append(f"  attributes {', '.join(described['attributes'])}")
+    return lines
+
+
+def _few(states: list[int]) -> str:
+    shown = " ".join(map(str, states[:5]))
+    return "none" if not states else shown if len(states) <= 5 else f"{shown} … ({len(states)})"
+
+
+def paths(arguments: argparse.Namespace) -> int:
+    """``arcgrad paths``."""
+    graph = _graph(arguments.graph, arguments)
+    show = _shower(arguments)
+    found: list[dict[str, Any]] = []
+    if arguments.strings:
+        for read, written, weight in graph.strings(arguments.n, side="both"):
+            found.append({"weight": encode_number(weight), "input": show[0](read), "output": show[1](written)})
+    else:
+        for path in graph.paths(arguments.n):
+            read, written = ([label for label in side if label >= 0] for side in (path.ilabels, path.olabels))
+            entry = {"weight": encode_number(path.weight), "arcs": list(path.arcs)}
+            found.append({**entry, "input": show[0](read), "output": show[1](written)})
+    if arguments.json:
+        print_json({"paths": found})
+        return 0
+    between = "" if _is_literal(arguments) else " "
+    for entry in found:
+        sides = [between.join(map(str, entry[side])) or "ε" for side in ("input", "output")]
+        print(f"{entry['weight']!s:>12}  " + (sides[0] if graph.is_acceptor else " : ".join(sides)))
+    return 0
+
+
+def _is_literal(arguments: argparse.Namespace) -> bool:
+    """Whether labels are code points, since the graph is written with characters."""
+    import os
+
+    from arcgrad.explore.inputs import is_expression
+
+    return not arguments.symbols and not os.path.exists(arguments.graph) and is_expression(arguments.graph)
+
+
+def _shower(arguments: argparse.Namespace) -> list[Any]:
+    """What shows the labels of the input and of the output side."""
+    from arcgrad.runtime.data.symbols import CODE_POINTS
+
+    tables = tables_given(arguments)
+    both = tables.get("symbols", CODE_POINTS if _is_literal(arguments) else None)
+    sides = [tables.get(name, both) for name in ("isymbols", "osymbols")]
+    return [list if table is None else table.decode for table in sides]

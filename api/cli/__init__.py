@@ -141,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     command("repl", "tools:repl", "evaluate equations interactively")
     added = command("serve", "tools:serve", "open a page to play with equations, served on this machine only")
     added.add_argument("--port", metavar="N", type=int, default=0, help="(default: any that is free)")
+    added.add_argument("link", metavar="LINK", nargs="?", help="a link of an earlier page: show what it holds")
     added.add_argument("--no-browser", action="store_true", help="print the page's address, open no browser")
     added = command("cache", "tools:cache", "show or clear the compiled routines on disk", "", "json")
     added.add_argument("action", choices=("info", "clear"))

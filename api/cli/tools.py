@@ -19,7 +19,7 @@ def serve(arguments: argparse.Namespace) -> int:
     """``arcgrad serve``."""
     from arcgrad.playground import serve as run
 
-    return run(arguments.port, open_browser=not arguments.no_browser)
+    return run(arguments.port, open_browser=not arguments.no_browser, link=arguments.link or "")
 
 
 def cache(arguments: argparse.Namespace) -> int:

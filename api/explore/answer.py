@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from arcgrad.explore.encode import encode_array, encode_error, encode_gradients, encode_value
-from arcgrad.explore.inputs import BINARIES, FORMS, is_expression, read_bytes, read_text
+from arcgrad.explore.inputs import BINARIES, FORMS, read_bytes, read_text
 from arcgrad.explore.schema import WANTED
 from arcgrad.grammar.errors import ArcgradError, InputError, LimitError
 
 if TYPE_CHECKING:
     from arcgrad.equation import Equation
     from arcgrad.runtime.data.symbols import SymbolTable
-    from arcgrad.runtime.reference.interpreter import TraceNode
+    from arcgrad.runtime.reference.interpreter import Trace, TraceNode
 
 __all__ = ["explore"]
 
@@ -216,10 +216,8 @@ class _Answering:
             raise InputError("nothing is typed here yet", hint='a graph, such as "cat" or 0 1 a 0.5; a score; a file')
         if given.is_binary:
             return read_bytes(given.data, given.form, self.table)
-        form = given.form
-        if form == "auto" and is_graph and not is_expression(given.data) and given.data.lstrip()[:1] != "{":
-            form = "graph"  # a graph of one state is typed as a number
-        return read_text(given.data, form, self.table, self.limits)
+        # A graph of one state is typed as a number.
+        return read_text(given.data, given.form, self.table, self.limits, is_graph=is_graph)
 
     def _evaluate(self, equation: Equation, inputs: dict[str, Any]) -> None:
         from arcgrad.runtime.data.graph import Graph
@@ -240,8 +238,31 @@ class _Answering:
                     gradient = _of_parameters(given, gradient)
                 gradients[name] = gradient
             self.answer["gradient"] = encode_gradients(inputs, gradients, MOST_ARCS)
+        if "pictures" in want:
+            self._draw(inputs, trace, symbols)
         if "trace" in want:
             self.answer["trace"] = [_encode_node(node, symbols) for node in trace.nodes]
+
+    def _draw(self, inputs: dict[str, Any], trace: Trace, symbols: Any) -> None:
+        """Draw the value, where it is a graph, and every graph that is given, its arcs as wide as their gradients."""
+        from arcgrad.runtime.data.graph import Graph
+
+        def drawn(graph: Graph, gradient: Any = None) -> str:
+            try:
+                return graph.draw(color=gradient, symbols=symbols).svg
+            except ArcgradError:  # a label that is not in the table
+                return graph.draw(color=gradient).svg
+
+        result = trace.nodes[-1].value
+        self.answer["pictures"] = {
+            "value": drawn(result) if isinstance(result, Graph) else None,
+            "computation": None,
+            "inputs": {
+                node.name: drawn(node.value, node.gradient)
+                for node in trace.nodes
+                if isinstance(inputs.get(node.name), Graph) and not node.inputs
+            },
+        }
 
     def _shown_symbols(self) -> Any:
         """The table by which labels are named: characters, where something is written with characters."""

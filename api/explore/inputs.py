@@ -27,7 +27,8 @@ __all__ = [
 ]
 
 MAPPING = re.compile(r"\s*-?\d+\s*:\s*-?\d+\s*(,\s*-?\d+\s*:\s*-?\d+\s*)*")
-_EXPRESSION = re.compile(r'\s*\(*\s*(re|graph)?"|\s*(ε|∅)\s*\Z')
+_EXPRESSION = re.compile(r'[\s(]*((re|graph)?"|[ε∅])')
+_TYPED = re.compile(r"\s*(\d|start\b)")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+|inf|∞)([eE][+-]?\d+)?\s*")
 
 TEXTS = ("gtn", "openfst", "k2", "arpa", "json")
@@ -37,7 +38,7 @@ FORMS = ("auto", "score", "mapping", "scores", "expression", "graph", *TEXTS, *B
 
 
 def is_expression(text: str) -> bool:
-    """Whether a text looks like an expression of literals: it begins with a quote, ``re"`` or ``graph"``.
+    """Whether a text looks like an expression of literals: it begins with a quote, ``re"``, ``graph"``, ε or ∅.
 
     Example:
         >>> is_expression('"cat" + "dog"'), is_expression('re"a*"'), is_expression("a.txt")
@@ -111,8 +112,10 @@ def read_scores(text: str, file: str = "<text>") -> Any:
     return dense(np.array(rows, dtype=np.float64).reshape(len(rows), -1) if rows else np.zeros((0, 0)))
 
 
-def read_text(text: str, form: str, symbols: SymbolTable | None, limits: Limits | None) -> Any:
-    """An input from text in one of `FORMS` that are not binary.
+def read_text(
+    text: str, form: str, symbols: SymbolTable | None, limits: Limits | None, *, is_graph: bool = False
+) -> Any:
+    """An input from text in one of `FORMS` that are not binary; ``is_graph``: "auto" takes it for a graph.
 
     Raises:
         ArcgradError: it is not of that form.
@@ -120,14 +123,14 @@ def read_text(text: str, form: str, symbols: SymbolTable | None, limits: Limits 
     from arcgrad.runtime.data.graph import Graph
 
     if form == "auto":
-        if _NUMBER.fullmatch(text):
+        if not is_graph and _NUMBER.fullmatch(text):
             form = "score"
-        elif MAPPING.fullmatch(text):
+        elif not is_graph and MAPPING.fullmatch(text):
             form = "mapping"
-        elif is_expression(text):
-            form = "expression"
+        elif text.lstrip().startswith("{"):
+            form = "json"
         else:
-            form = "json" if text.lstrip().startswith("{") else "graph"
+            form = "graph" if _TYPED.match(text) else "expression"
     if form == "score":
         try:
             return float(text.strip().replace("−", "-").replace("∞", "inf"))

@@ -17,7 +17,7 @@ from typing import Any
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.terminal import coloured, describe_error, warnings_to
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _INPUTS = """\
 inputs are NAME=VALUE, where VALUE is
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream, errors in ((sys.stdout, "backslashreplace"), (sys.stdin, "replace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)
-    parser = _parser()
+    parser = make_parser()
     arguments, rest = parser.parse_known_args(argv)
     # argparse takes no positional arguments after an option that follows positional ones: `eval EQUATION --grad A=…`
     late = [word for word in rest if not word.startswith("-") and hasattr(arguments, "inputs")]
@@ -104,7 +104,8 @@ def _print_failure(error: Exception) -> None:
     print(json.dumps({"error": encode_error(error)}))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command line; completion is generated from it."""
     parser = argparse.ArgumentParser(prog="arcgrad", description="Equations over weighted automata.", epilog=_STATUS)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
@@ -138,6 +139,12 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("-n", metavar="N", type=int, default=10, help="at most so many (default: 10)")
     added.add_argument("--strings", action="store_true", help="distinct strings, each by its best path")
 
+    added = command(
+        "draw", "pictures:draw", "draw a graph, an equation's value, or its computation", _INPUTS, "equation"
+    )
+    added.add_argument("-o", "--output", metavar="FILE", help=".svg, .png or .dot; without, SVG goes to stdout")
+    added.add_argument("--grad", metavar="NAME", help="draw this input, its arcs as wide as their gradients")
+
     command("repl", "tools:repl", "evaluate equations interactively")
     added = command("serve", "tools:serve", "open a page to play with equations, served on this machine only")
     added.add_argument("--port", metavar="N", type=int, default=0, help="(default: any that is free)")
@@ -145,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--no-browser", action="store_true", help="print the page's address, open no browser")
     added = command("cache", "tools:cache", "show or clear the compiled routines on disk", "", "json")
     added.add_argument("action", choices=("info", "clear"))
+    command("doctor", "doctor:doctor", "look at this installation, and say what is wrong with it", "", "json")
+    added = command("completion", "completion:completion", "print what a shell needs to complete arcgrad's words")
+    added.add_argument("shell", choices=("bash", "zsh", "fish"))
     return parser
 
 
@@ -153,7 +163,9 @@ def _equation_options(added: argparse.ArgumentParser) -> None:
     added.add_argument("inputs", metavar="NAME=VALUE", nargs="*", help="the inputs; see below")
     _table_options(added)
     added.add_argument("--definitions", metavar="FILE", help="definitions that the equation may use")
-    added.add_argument("--mode", default="auto", choices=("auto", "interpret", "kernels", "fused"))
+    added.add_argument(
+        "--mode", default="auto", choices=("auto", "interpret", "kernels", "fused"), help="how to evaluate"
+    )
 
 
 def _graph_options(added: argparse.ArgumentParser) -> None:

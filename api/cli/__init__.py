@@ -11,7 +11,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from arcgrad.grammar.errors import ArcgradError
@@ -180,7 +180,7 @@ def _table_options(added: argparse.ArgumentParser) -> None:
     added.add_argument("--osymbols", metavar="FILE", help="symbol table of the output labels in OpenFst files")
 
 
-_OPTIONS = {
+_OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "equation": _equation_options,
     "graph": _graph_options,
     "json": lambda added: added.add_argument("--json", action="store_true", help="print JSON; see docs/cli.md"),

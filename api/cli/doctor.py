@@ -163,7 +163,7 @@ def _self_test() -> tuple[str, str]:
     expected = math.log(math.exp(0.5) + math.exp(0.25)) - 1.0
     share = 1.0 / (1.0 + math.exp(-0.25))
     for mode in ("interpret", "kernels"):
-        value, gradient = compile_equation("LSE[A]", mode=mode).value_and_grad(A=graph)  # type: ignore[arg-type]
+        value, gradient = compile_equation("LSE[A]", mode=mode).value_and_grad(A=graph)
         if not math.isclose(value, expected, rel_tol=1e-12):
             return "problem", f"LSE[A] is {value!r} by mode={mode!r}, but should be {expected!r}"
         if not np.allclose(gradient["A"], [share, 1.0 - share, 1.0], rtol=1e-12):

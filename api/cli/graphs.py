@@ -158,8 +158,8 @@ def paths(arguments: argparse.Namespace) -> int:
     else:
         for path in graph.paths(arguments.n):
             read, written = ([label for label in side if label >= 0] for side in (path.ilabels, path.olabels))
-            entry = {"weight": encode_number(path.weight), "arcs": list(path.arcs)}
-            found.append({**entry, "input": show[0](read), "output": show[1](written)})
+            shown = {"input": show[0](read), "output": show[1](written)}
+            found.append({"weight": encode_number(path.weight), "arcs": list(path.arcs), **shown})
     if arguments.json:
         print_json({"paths": found})
         return 0

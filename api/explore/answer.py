@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from arcgrad.explore.encode import encode_array, encode_error, encode_gradients, encode_value
@@ -15,7 +16,8 @@ from arcgrad.grammar.errors import ArcgradError, InputError, LimitError
 if TYPE_CHECKING:
     from arcgrad.equation import Equation
     from arcgrad.runtime.data.symbols import SymbolTable
-    from arcgrad.runtime.reference.interpreter import Trace, TraceNode
+    from arcgrad.runtime.draw.drawing import Drawing
+    from arcgrad.runtime.reference.record import Trace, TraceNode
 
 __all__ = ["explore"]
 
@@ -23,6 +25,7 @@ MOST_CHARACTERS = 20_000  # of an equation
 MOST_TEXT = 2_000_000  # of an input or a table
 MOST_INPUTS = 50
 MOST_ARCS = 2_000  # that an answer lists of a graph
+MOST_NODES = 60  # of a computation that is drawn
 _STATES, _ARCS, _BYTES, _NODES = 50_000, 200_000, 256 << 20, 5_000
 
 
@@ -34,8 +37,8 @@ def explore(request: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         request: ``{"equation": …, "inputs": {name: …}, "symbols": …, "want": […]}``, of which only the equation must be
             there. An input is a text, or ``{"text": …, "form": …}``, or ``{"base64": …, "form": …}``; `SCHEMA` says
-            what the forms are. ``want`` lists what to compute of value, gradient, trace, pictures, plan and source;
-            without it, value.
+            what the forms are. ``want`` lists what to compute of value, gradient, trace, pictures, computation (its
+            picture), plan and source; without it, value.
 
     Returns:
         ``{"ok", "arcgrad", "equation", "error", "warnings"}``, and what was wanted, as far as it could be computed:
@@ -60,6 +63,9 @@ def explore(request: Mapping[str, Any]) -> dict[str, Any]:
     answer["ok"] = answer["error"] is None
     answer["warnings"] += list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)))
     return answer
+
+
+_EVALUATED = {"value", "gradient", "trace", "pictures", "computation"}
 
 
 class _Failed(Exception):  # noqa: N818 - a signal within this module
@@ -152,7 +158,7 @@ class _Answering:
             if "plan" in self.request.want:
                 self._plan(equation, None)
             raise
-        if self.request.want & {"value", "gradient", "trace", "pictures"}:
+        if self.request.want & _EVALUATED:
             try:
                 self._evaluate(equation, inputs)
             except ArcgradError as error:
@@ -240,6 +246,9 @@ class _Answering:
             self.answer["gradient"] = encode_gradients(inputs, gradients, MOST_ARCS)
         if "pictures" in want:
             self._draw(inputs, trace, symbols)
+        if "computation" in want:
+            few = len(trace.nodes) <= MOST_NODES
+            self.answer["computation"] = _drawn(trace.draw, symbols) if few else None
         if "trace" in want:
             self.answer["trace"] = [_encode_node(node, symbols) for node in trace.nodes]
 
@@ -247,18 +256,11 @@ class _Answering:
         """Draw the value, where it is a graph, and every graph that is given, its arcs as wide as their gradients."""
         from arcgrad.runtime.data.graph import Graph
 
-        def drawn(graph: Graph, gradient: Any = None) -> str:
-            try:
-                return graph.draw(color=gradient, symbols=symbols).svg
-            except ArcgradError:  # a label that is not in the table
-                return graph.draw(color=gradient).svg
-
         result = trace.nodes[-1].value
         self.answer["pictures"] = {
-            "value": drawn(result) if isinstance(result, Graph) else None,
-            "computation": None,
+            "value": _drawn(result.draw, symbols) if isinstance(result, Graph) else None,
             "inputs": {
-                node.name: drawn(node.value, node.gradient)
+                node.name: _drawn(partial(node.value.draw, color=node.gradient), symbols)
                 for node in trace.nodes
                 if isinstance(inputs.get(node.name), Graph) and not node.inputs
             },
@@ -291,6 +293,13 @@ class _Answering:
         # How the next call is answered, and what this process has done, say nothing of the equation.
         costs = tuple(line for line in explanation.costs if not line.startswith("in this process"))
         self.answer["plan"] = str(dataclasses.replace(explanation, costs=costs, tier=None))
+
+
+def _drawn(draw: Callable[..., Drawing], symbols: Any) -> str:
+    try:
+        return draw(symbols=symbols).svg
+    except ArcgradError:  # a label that is not in the table
+        return draw().svg
 
 
 def _encode_node(node: TraceNode, symbols: Any) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def read_text(
         return read_expression(text, symbols, limits)
     if form == "graph":
         return _read_typed(text, symbols, limits)
-    options = {"symbols": symbols} if form == "arpa" and symbols is not None else {}
+    options: dict[str, Any] = {"symbols": symbols} if form == "arpa" and symbols is not None else {}
     if form == "openfst" and symbols is not None and re.search(r"^\s*\d+\s+\d+\s+[^\d\s]", text, re.MULTILINE):
         options = {"isymbols": symbols, "osymbols": symbols}
     return Graph.from_text(text, form, **options)

@@ -8,7 +8,7 @@ from arcgrad.explore.inputs import FORMS
 
 __all__ = ["SCHEMA", "WANTED", "schema_of"]
 
-WANTED = ("value", "gradient", "trace", "pictures", "plan", "source")
+WANTED = ("value", "gradient", "trace", "pictures", "computation", "plan", "source")
 """What may be asked for. Of one evaluation come value, gradient and trace."""
 
 
@@ -202,8 +202,10 @@ _DEFS: dict[str, Any] = {
             "gradient": _ref("gradients"),
             "trace": _list(_ref("node")),
             "pictures": _object(
-                {"computation": _or_null(_STRING), "value": _or_null(_STRING), "inputs": _map(_STRING)}
+                {"value": _or_null(_STRING), "inputs": _map(_STRING)},
+                text="SVG: a graph-valued result, and each graph given",
             ),
+            "computation": _or_null(_STRING),
             "plan": _STRING,
             "source": _STRING,
         },

@@ -58,8 +58,15 @@ function restore(held) {
     else values[name] = { t: text(value?.t), f: text(value?.f) || "auto" };
   }
   inputs.set(values);
+  fit();
   showTabs();
   ask();
+}
+
+// As high as what is in it.
+function fit() {
+  const lines = equation.value.split("\n").reduce((sum, line) => sum + 1 + Math.floor(line.length / 40), 0);
+  equation.rows = Math.min(12, Math.max(3, lines));
 }
 
 function note(text) {
@@ -67,6 +74,7 @@ function note(text) {
 }
 
 function changed() {
+  fit();
   const hash = encode(state());
   if (hash.length <= MOST_IN_ADDRESS) history.replaceState(null, "", `#${hash}`);
   clearTimeout(timer);

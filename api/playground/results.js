@@ -5,7 +5,7 @@ import { element } from "./inputs.js";
 export const TABS = [
   ["picture", "Picture", ["pictures"]],
   ["gradient", "Gradient", []],
-  ["computation", "Computation", ["pictures", "trace"]],
+  ["computation", "Computation", ["computation", "trace"]],
   ["plan", "Plan", ["plan"]],
   ["source", "Source", ["source"]],
 ];
@@ -44,7 +44,12 @@ function drawing(svg, caption) {
   const figure = element("figure", {}, element("figcaption", {}, caption));
   if (parsed.documentElement.nodeName === "svg") {
     const picture = document.importNode(parsed.documentElement, true);
-    if (Number(picture.getAttribute("width")) > 900) figure.classList.add("wide");
+    if (Number(picture.getAttribute("width")) > 900) {
+      figure.classList.add("wide"); // too small to read otherwise: it is scrolled, by keys, too
+      figure.setAttribute("tabindex", "0");
+      figure.setAttribute("role", "group");
+      figure.setAttribute("aria-label", caption);
+    }
     figure.append(picture);
   }
   return figure;
@@ -118,9 +123,9 @@ function gradient(answer) {
 function computation(answer) {
   if (!answer.trace) return [];
   const parts = [];
-  if (answer.pictures?.computation) parts.push(drawing(answer.pictures.computation, "what is computed from what"));
+  if (answer.computation) parts.push(drawing(answer.computation, "what is computed from what, with values, and gradients as widths"));
   const rows = answer.trace.map((node) => {
-    const value = node.value.type === "score" ? node.value.text : `${plural(node.value.n_states, "state")}, ${plural(node.value.n_arcs, "arc")}`;
+    const value = node.value.type === "score" ? node.value.text.replace(/^-/, "−") : `${plural(node.value.n_states, "state")}, ${plural(node.value.n_arcs, "arc")}`;
     const slope = Array.isArray(node.gradient) ? "" : shorten(node.gradient ?? "");
     return element("tr", {}, element("td", { class: "word" }, node.name), element("td", { class: "word" }, node.name === node.expression ? "input" : node.expression),
       element("td", {}, value), element("td", {}, slope));

@@ -36,7 +36,7 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
     "words",
     [
         ["a.gtn"], ["a.gtn", "--symbols", "s.txt"], ['"cat" + ε'], ['graph"0 1 a 0.5; 1"'], ["A A", "A=a.gtn"],
-        ["LSE[A ∘ B]", "A=a.gtn", "B=a.gtn", "--grad", "A"],
+        ["LSE[A ∘ B]", "A=a.gtn", "B=a.gtn", "--grad", "A"], ["LSE[A] + α", "A=a.gtn", "α=1"],
     ],
 )  # fmt: skip
 def test_draw(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:

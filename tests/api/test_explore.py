@@ -57,6 +57,8 @@ def test_value_and_gradient_are_those_of_the_equation() -> None:
     for name, gradient in expected[1].items():
         np.testing.assert_allclose(answer["gradient"][name]["values"], gradient, rtol=1e-9, atol=1e-12)
     assert [node["expression"] for node in answer["trace"]][-1].startswith("G")
+    assert sorted(answer["pictures"]["inputs"]) == ["B", "C"]
+    assert answer["computation"].startswith("<svg")
     assert "trellis region over X" in answer["plan"]
     assert "def routine(" in answer["source"]
     assert answer["equation"]["inputs"] == {"X": "graph", "B": "graph", "C": "graph", "α": "score"}
@@ -67,6 +69,10 @@ def test_graphs_come_back_with_symbols() -> None:
     assert value["arcs"] == [[0, 1, 97, 97, 0.0], [1, 2, 98, 98, 0.0]]
     assert value["symbols"] == {"97": "a", "98": "b"}
     assert "symbols" not in ask("A", A={"form": "gtn", "text": GTN})["value"]
+    typed = ask("A", ALL, A="0 1 a 0.5\n1 2 b:x\n2")
+    assert typed["value"]["arcs"] == [[0, 1, 97, 97, 0.5], [1, 2, 98, 120, 0.0]]
+    assert ">b:x<" in typed["pictures"]["value"]
+    assert ask("A", A="0")["value"]["accept"] == [0]
     named = ask("A", symbols="x 5\nyy 7\n", A={"form": "gtn", "text": GTN})["value"]
     assert named["symbols"] == {"5": "x", "7": "yy"}
     assert ask('COUNT["<yy>"]', symbols="x 5\nyy 7\n")["value"]["text"] == "1"
@@ -127,6 +133,9 @@ def test_a_mistake_has_its_place() -> None:
     assert (error["where"], error["input"], error["line"]) == ("input", "A", 3)
     error = ask("LSE[A]", A='"ab')["error"]
     assert (error["where"], error["input"], error["column"]) == ("input", "A", 1)
+    error = ask("LSE[A]", A="0 1 a 0.5\n0 1 b half\n1")["error"]
+    assert (error["where"], error["input"], error["line"], error["column"]) == ("input", "A", 2, 7)
+    assert error["excerpt"] == "  0 1 b half\n        ^^^^"
     error = ask('"a"', symbols="a b c\n")["error"]
     assert (error["where"], error["line"]) == ("symbols", 1)
 

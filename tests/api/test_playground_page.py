@@ -75,6 +75,7 @@ def test_every_example_and_every_tab_shows_something(page: Page) -> None:
     for tab, text in (("plan", "trellis region over X"), ("source", "def routine("), ("computation", "LSE")):
         choose(page, tab)
         says(page, "#panel", text)
+    page.wait_for("document.querySelector('#panel svg')")
     choose(page, "gradient")
     says(page, "#panel", "gradient with respect to X")
 

@@ -1,4 +1,5 @@
-"""The command ``arcgrad``: evaluate, explain and draw equations; look at, convert and search graphs; see docs/cli.md.
+"""The command ``arcgrad``: evaluate, explain and draw equations; look at, convert and search graphs; without arguments,
+the REPL. See docs/cli.md.
 
 The parser and ``main`` are here. What a command does is in a module beside, imported when it runs, so that
 ``arcgrad --help`` answers at once.
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)
     parser = make_parser()
-    arguments, rest = parser.parse_known_args(argv)
+    arguments, rest = parser.parse_known_args((sys.argv[1:] if argv is None else argv) or ["repl"])
     # argparse takes no positional arguments after an option that follows positional ones: `eval EQUATION --grad A=…`
     late = [word for word in rest if not word.startswith("-") and hasattr(arguments, "inputs")]
     if len(late) < len(rest):

@@ -13,19 +13,20 @@ import numpy as np
 
 from arcgrad.grammar.errors import ArcgradError, EquationError, FormatError
 from arcgrad.runtime.data.graph import Graph
+from arcgrad.terminal import number_text
 
 __all__ = ["encode_array", "encode_error", "encode_gradients", "encode_graph", "encode_number", "encode_value", "named"]
 
 
 def encode_number(number: Any) -> float | int | str:
-    """A score: a number, or "inf" or "-inf".
+    """A score: a number, or "inf" or "-inf"; a COUNT of more than 4,300 digits, which no reader takes, as a string.
 
     Example:
         >>> encode_number(-math.inf), encode_number(0.5), encode_number(3)
         ('-inf', 0.5, 3)
     """
     if isinstance(number, int):
-        return number
+        return number if number.bit_length() <= 14_000 else number_text(number)
     value = float(number)
     return value if math.isfinite(value) else "nan" if value != value else "inf" if value > 0 else "-inf"
 
@@ -91,7 +92,7 @@ def encode_value(value: Any, symbols: Any = None, most: int | None = None) -> di
     if isinstance(value, np.ndarray) and value.ndim:
         return {"type": "batch", "items": [encode_value(item) for item in value.tolist()]}
     number = value.item() if hasattr(value, "item") else value
-    return {"type": "score", "value": encode_number(number), "text": repr(number)}
+    return {"type": "score", "value": encode_number(number), "text": number_text(number)}
 
 
 def encode_gradients(

@@ -62,7 +62,10 @@ _ARC = {
 }
 
 _DEFS: dict[str, Any] = {
-    "number": {"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf", "nan"]}]},
+    "number": {
+        "anyOf": [{"type": "number"}, {"enum": ["inf", "-inf", "nan"]}, {"type": "string", "pattern": "^[0-9]+$"}],
+        "description": "JSON has no infinities; a COUNT of more than 4,300 digits is a string of them",
+    },
     "numbers": {"anyOf": [_ref("number"), _list(_ref("numbers"))]},
     "graph": _object(
         {

@@ -39,6 +39,8 @@ def work() -> None:
     from arcgrad.explore import explore
 
     explore({"equation": 'LSE["a"]', "want": ["gradient", "plan"]})  # whatever is imported late, is by now
+    if hasattr(os, "getppid"):
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         try:
@@ -49,6 +51,13 @@ def work() -> None:
             traceback.print_exc()
             answer = _failure("InternalError", f"arcgrad itself failed: {type(error).__name__}: {error}")
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def _end_with(server: int) -> None:
+    """End this process, whatever it is evaluating, when the server has ended without doing so."""
+    while os.getppid() == server:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _failure(kind: str, message: str, hint: str | None = None) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def test_errors_go_to_stderr_without_a_traceback(
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("argv", [[], ["eval"], ["evil", "LSE[A]"], ["eval", "LSE[A]", "--what"], ["cache", "x", "y"]])
+@pytest.mark.parametrize("argv", [["eval"], ["evil", "LSE[A]"], ["eval", "LSE[A]", "--what"], ["cache", "x", "y"]])
 def test_wrong_usage_exits_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(argv)

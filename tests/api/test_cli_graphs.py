@@ -200,6 +200,13 @@ def test_eval_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert read_json(capsys, "evaluation", "eval", "LSE[X]", "X=x.npy", "--grad")["gradient"]["X"]["of"] == "scores"
 
 
+def test_counts_have_all_their_digits(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("long.npy", np.zeros((5000, 10)))
+    assert run(capsys, "eval", "COUNT[X]", "X=long.npy")[:2] == (0, "1" + "0" * 5000 + "\n")
+    found = read_json(capsys, "evaluation", "eval", "COUNT[X]", "X=long.npy")
+    assert found["value"]["value"] == "1" + "0" * 5000
+
+
 def test_explain_and_cache_as_json(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,8 @@ def test_numbers_that_json_does_not_have() -> None:
     assert ask("MIN[∅]")["value"]["value"] == "inf"
     many = ask('COUNT[("a" + "b"){100}]', ["value"])["value"]
     assert (many["text"], many["value"]) == (str(2**100), 2**100)
+    huge = ask("COUNT[X]", ALL, X={"form": "scores", "text": "0 0 0 0 0 0 0 0 0 0\n" * 5000})
+    assert huge["value"] == {"type": "score", "value": "1" + "0" * 5000, "text": "1" + "0" * 5000}
     assert ask("A", A={"form": "gtn", "text": "0\n1\n0 1 5 5 -inf\n"})["value"]["arcs"] == [[0, 1, 5, 5, "-inf"]]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -179,6 +181,14 @@ def test_an_endless_evaluation_is_stopped_and_the_next_one_answered(playground: 
     assert "took longer than" in error["message"]
     assert time.monotonic() - began < 30
     assert evaluate(playground, {"equation": "1 + 1"})["value"]["text"] == "2"
+
+
+def test_a_worker_that_ends_is_replaced(playground: Playground) -> None:
+    os.kill(playground._server.worker._process._process.pid, signal.SIGKILL)
+    error = evaluate(playground, {"equation": "1"})["error"]
+    assert error["kind"] == "LimitError"
+    assert "more memory than there is" in error["message"]
+    assert evaluate(playground, {"equation": "1"})["value"]["text"] == "1"
 
 
 def test_too_many_at_once_are_turned_away(playground: Playground) -> None:

@@ -64,6 +64,8 @@ def _mixed(one: Colour, other: Colour, share: float) -> str:
 
 def number_text(value: float, digits: int = 3) -> str:
     """A number as labels show it: a few digits, a true minus sign, ∞."""
+    if isinstance(value, int) and value.bit_length() > 1000:  # a COUNT that no float holds
+        return f"about 1e{int((value.bit_length() - 1) * math.log10(2))}"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     text = f"{value:.{digits}g}"

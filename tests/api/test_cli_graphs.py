@@ -244,3 +244,4 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
     for name, value in (("TERM", "dumb"), ("NO_COLOR", "1")):
         monkeypatch.setenv(name, value)
         assert coloured(message, _Terminal()) == message
+        monkeypatch.delenv(name)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.chromium import Chromium, Page
 
+import arcgrad as ag
 from arcgrad.playground import Playground
 
 
@@ -60,6 +62,23 @@ def test_typing_mistyping_sharing_and_reloading(page: Page) -> None:
     assert page.evaluate("document.querySelector('#input-A').value") == '"ab" + "c"'
     assert page.evaluate("document.querySelector('[aria-selected=true]').id") == "tab-gradient"
     page.wait_for("document.querySelectorAll('#panel td.bar').length === 3")
+
+
+def test_a_graph_is_read_from_a_file(page: Page, tmp_path: Path) -> None:
+    page.type("#equation", "COUNT[G]")
+    page.wait_for("document.querySelector('#input-G')")
+    graph = ag.compile('"a" ("b" + "c" + "d")')()
+    for name in ("g.fst", "g.gtn"):
+        ag.save(tmp_path / name, graph)
+        page.choose_file("#inputs input[type=file]", tmp_path / name)
+        says(page, "#value", "= 3")
+        if name == "g.fst":
+            says(page, "#inputs", "the file g.fst (fst)")
+            page.evaluate("document.querySelector('#input-G button').click()")
+            says(page, "#inputs", "nothing is typed here yet")
+    assert page.evaluate("document.querySelector('#input-G').value") == graph.to_text("gtn")
+    page.evaluate("document.querySelector('#share').click()")
+    page.wait_for("document.querySelector('#note').innerText.match(/[Cc]op/)")
 
 
 def test_every_example_and_every_tab_shows_something(page: Page) -> None:

@@ -160,6 +160,7 @@ def test_bodies_are_of_a_stated_size_that_is_not_too_large(playground: Playgroun
         ("Content-Length: -1\r\n", b"411"),
         ("Content-Length: 1e3\r\n", b"411"),
         ("Transfer-Encoding: chunked\r\n", b"411"),
+        ("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", b"411"),
         ("", b"411"),
         ("Content-Length: 10\r\n", b"400"),  # and it ends before
     ]:

@@ -144,6 +144,12 @@ class Page:
         )
         self.call("Input.insertText", text=text)
 
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Choose a file, as in the dialog of a file's field."""
+        script = f"document.querySelector({json.dumps(selector)})"
+        found = self.call("Runtime.evaluate", expression=script)["result"]["objectId"]
+        self.call("DOM.setFileInputFiles", files=[str(path)], objectId=found)
+
     def press(self, key: str, code: int) -> None:
         """Press a key, by its name and its code of Windows."""
         for kind in ("keyDown", "keyUp"):

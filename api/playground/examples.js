@@ -43,7 +43,7 @@ export const EXAMPLES = [
     state: { e: "NBEST[A, 3]", i: { A: { t: "0 1 a 0.5\n0 1 b 0.3\n1 2 c 1\n1 2 d -1\n2" } } },
   },
   {
-    name: "Posteriors of arcs, and their entropy",
+    name: "The entropy of a graph, and its gradient",
     state: { e: "H[A]", i: { A: { t: "0 1 a\n1 3 b\n0 2 a 1\n2 3 c\n0 3 d -1\n3" } } },
   },
   { name: "A rewrite rule", state: { e: 'rmeps[out["banana" ∘ rewrite["a" : "o", "n", ε, "abno"]]]', i: {} } },

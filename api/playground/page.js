@@ -75,10 +75,16 @@ function note(text) {
 
 function changed() {
   fit();
-  const hash = encode(state());
-  if (hash.length <= MOST_IN_ADDRESS) history.replaceState(null, "", `#${hash}`);
+  remember();
   clearTimeout(timer);
   timer = setTimeout(ask, DELAY);
+}
+
+function remember() {
+  const hash = encode(state());
+  const fits = hash.length <= MOST_IN_ADDRESS;
+  if (fits) history.replaceState(null, "", `#${hash}`);
+  return fits;
 }
 
 async function ask() {
@@ -152,7 +158,8 @@ function choose(name) {
   tab = name;
   showTabs();
   find(`tab-${name}`).focus();
-  changed();
+  remember();
+  ask();
 }
 
 function step(event) {
@@ -173,9 +180,7 @@ function insert(text, back) {
 }
 
 async function share() {
-  const hash = encode(state());
-  if (hash.length > MOST_IN_ADDRESS) return note("The inputs are too long for a link.");
-  history.replaceState(null, "", `#${hash}`);
+  if (!remember()) return note("The inputs are too long for a link.");
   try {
     await navigator.clipboard.writeText(location.href);
     note("Copied. After a restart: arcgrad serve LINK");
@@ -192,7 +197,7 @@ function start() {
     const chosen = EXAMPLES[examples.value];
     if (chosen) {
       restore(structuredClone(chosen.state));
-      changed();
+      remember();
     }
   });
   equation.addEventListener("input", changed);

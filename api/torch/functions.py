@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from arcgrad.compiler.types import Type
 from arcgrad.equation import Equation, Mode, compile_equation
 from arcgrad.grammar.errors import InputError
-from arcgrad.torch.autograd import Call, evaluate
-from arcgrad.torch.slots import Slot, batch_of, slot_of
+from arcgrad.torch.autograd import evaluate
+from arcgrad.torch.calls import make_call
+from arcgrad.torch.library import evaluate_traced, key_of, plain_names
+from arcgrad.torch.transforms import evaluate_transformed, is_transformed
 
 if TYPE_CHECKING:
     from arcgrad.compiler.limits import Limits
@@ -39,8 +41,8 @@ class Function:
                 hint=f"reduce it, as in LSE[{equation.text.strip()}]; ag.compile has graphs as values",
             )
         self.equation = equation
-        self._types = equation._program.inputs
-        self._is_whole: bool = equation._evaluator._result[1]
+        self._kinds = {name: str(type_) for name, type_ in equation._program.inputs.items()}
+        self._key = key_of(equation)
 
     def __call__(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Tensor:
         """The equation's value, through which gradients flow to the tensors.
@@ -79,59 +81,24 @@ class Function:
             >>> value.item(), w.grad.tolist()
             (1.0, [0.0, 1.0])
         """
+        if is_compiling():
+            return evaluate_traced(self._key, self._kinds, self._resolved(inputs, named))
         given = self.equation._given(inputs, named)
-        slots: list[Slot] = []
-        constants: dict[str, Any] = {}
-        for name, value in given.items():
-            slot = slot_of(name, value, self._types[name])
-            if slot is None:
-                constants[name] = value
-                if batch_of(value) == 0 and self._types[name] is not Type.MAPPING:
-                    raise InputError(f"input {name} is an empty batch, but a batch has one item or more")
-            else:
-                slots.append(slot)
-        device = _device(slots)
-        dtypes = {tensor.dtype for slot in slots for tensor in slot.tensors}
-        dtype = torch.float64 if not dtypes or torch.float64 in dtypes else torch.float32
-        if any(self._requires_grad(slot) for slot in slots):
-            batch = self._batch(slots, constants)
-            if batch is not None:
-                shared = [slot.batch is None and self._requires_grad(slot) for slot in slots]
-                slots = [slot.for_items(batch) if s else slot for slot, s in zip(slots, shared, strict=True)]
-        return evaluate(Call(self.equation, tuple(slots), constants, dtype, device, self._is_whole))
+        if is_transformed():
+            return evaluate_transformed(self.equation, self._kinds, given)
+        return evaluate(make_call(self.equation, given))
 
-    def _requires_grad(self, slot: Slot) -> bool:
-        if not any(tensor.requires_grad for tensor in slot.tensors) or not torch.is_grad_enabled():
-            return False
-        if self._is_whole:
-            raise InputError(
-                f"input {slot.name} requires a gradient, but this equation counts, and a count has none",
-                hint=f"give {slot.name}.detach()",
-            )
-        return True
-
-    def _batch(self, slots: list[Slot], constants: dict[str, Any]) -> int | None:
-        sizes = [slot.batch for slot in slots]
-        sizes += [batch_of(v) for name, v in constants.items() if self._types[name] is not Type.MAPPING]
-        return next((size for size in sizes if size is not None), None)
+    def _resolved(self, inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str, Any]:
+        """Inputs by plain name, as `torch.compile` can trace it."""
+        given = {**named} if inputs is None else {**inputs, **named}
+        plain = plain_names(self.equation, tuple(given))
+        return {plain[k]: value for k, value in enumerate(given.values())}
 
     def __repr__(self) -> str:
         return f"<torch function of {repr(self.equation).removeprefix('<')}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Function, (self.equation,)
-
-
-def _device(slots: list[Slot]) -> torch.device:
-    """The one device of all tensors; the CPU where there are none."""
-    devices = {tensor.device: slot.name for slot in slots for tensor in slot.tensors}
-    if len(devices) > 1:
-        (one, name), (other, second) = list(devices.items())[:2]
-        raise InputError(
-            f"all tensors must be on the same device, but input {name} is on {one} and input {second} on {other}",
-            hint=f"move one of them, as with {second}.to({str(one)!r})",
-        )
-    return next(iter(devices), torch.device("cpu"))
 
 
 def compile(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from arcgrad.grammar.mistakes import kind_of
 from arcgrad.runtime.data.checks import check_weights
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
+from arcgrad.torch.handles import graphs_of, handle, is_handle
 from arcgrad.torch.tensors import check_tensor, describe, product
 
 __all__ = ["Slot", "batch_of", "slot_of"]
@@ -63,6 +65,10 @@ class Slot:
     def _factor(self, upstream: Tensor, gradient: Tensor) -> Tensor:
         return upstream.reshape(upstream.shape + (1,) * (gradient.ndim - upstream.ndim))
 
+    def operands(self, tensors: Sequence[Any]) -> tuple[str, list[Any]]:
+        """The slot with these tensors as `arcgrad.torch.operands` has it: its piece of the layout, and its operands."""
+        raise NotImplementedError
+
     def for_items(self, count: int) -> Slot:
         """The slot with tensors that have an item for each of the batch, all the same."""
         return replace(self, tensors=tuple(t.expand(count, *t.shape) for t in self.tensors), batch=count)
@@ -77,10 +83,20 @@ class _DenseSlot(Slot):
     def give(self, arrays: Sequence[Array]) -> Any:
         if self.lengths is None:
             return arrays[0]
-        return Dense.wrap(arrays[0], self.lengths, f"input {self.name}")
+        lengths = self.lengths.detach().cpu().numpy() if isinstance(self.lengths, Tensor) else self.lengths
+        return Dense.wrap(arrays[0], lengths, f"input {self.name}")
+
+    def operands(self, tensors: Sequence[Any]) -> tuple[str, list[Any]]:
+        if self.lengths is None:
+            return "d", list(tensors)
+        return "dl", [*tensors, torch.as_tensor(self.lengths)]
 
     def for_items(self, count: int) -> Slot:
-        lengths = None if self.lengths is None else np.full(count, self.lengths)
+        lengths = self.lengths
+        if isinstance(lengths, Tensor):
+            lengths = lengths.expand(count)
+        elif lengths is not None:
+            lengths = np.full(count, lengths)
         return replace(super().for_items(count), lengths=lengths)  # type: ignore[call-arg]
 
 
@@ -91,31 +107,39 @@ class _ScoreSlot(Slot):
     def give(self, arrays: Sequence[Array]) -> Any:
         return arrays[0]
 
+    def operands(self, tensors: Sequence[Any]) -> tuple[str, list[Any]]:
+        return "s", list(tensors)
+
 
 @dataclass(frozen=True)
 class _WeightSlot(Slot):
     """A graph whose weights are a tensor (n,), or (B, n) for a batch of graphs that differ in them alone.
 
-    ``is_expanded``: all rows are one.
+    ``graphs`` is that graph, or one for each item; ``is_expanded``: all rows are one.
     """
 
-    graph: Graph
+    graphs: tuple[Graph, ...]
     is_expanded: bool = False
 
     def give(self, arrays: Sequence[Array]) -> Any:
         (weights,) = arrays
         check_weights(weights, f"the weights of input {self.name}")
         if weights.ndim == 1:
-            return _weighted(self.graph, weights)
-        if self.is_expanded:
-            return [_weighted(self.graph, weights[0])] * len(weights)
-        return [_weighted(self.graph, row) for row in weights]
+            return _weighted(self.graphs[0], weights)
+        if self.is_expanded and len(self.graphs) == 1:
+            return [_weighted(self.graphs[0], weights[0])] * len(weights)
+        graphs = self.graphs if len(self.graphs) == len(weights) else self.graphs * len(weights)
+        return [_weighted(graph, row) for graph, row in zip(graphs, weights, strict=True)]
 
     def take(self, gradient: Any) -> Sequence[Any]:
         return [np.stack(gradient) if isinstance(gradient, list) else gradient]
 
     def put(self, vectors: Sequence[Array]) -> Any:
         return vectors[0] if vectors[0].ndim == 1 else list(vectors[0])
+
+    def operands(self, tensors: Sequence[Any]) -> tuple[str, list[Any]]:
+        graphs = handle(self.graphs[0] if len(self.graphs) == 1 else self.graphs)
+        return "he" if self.is_expanded else "hw", [graphs, *tensors]
 
     def for_items(self, count: int) -> Slot:
         return replace(super().for_items(count), is_expanded=True)  # type: ignore[call-arg]
@@ -148,6 +172,19 @@ class _ListSlot(Slot):
         for place, vector in zip(self.places, vectors, strict=True):
             parts[place] = vector
         return parts
+
+    def operands(self, tensors: Sequence[Any]) -> tuple[str, list[Any]]:
+        given = iter(tensors)
+        pieces: list[str] = []
+        found: list[Any] = []
+        for place, graph in enumerate(self.graphs):
+            if graph is not None:
+                found.append(handle(graph))
+            is_tensor = place in self.places
+            if is_tensor:
+                found.append(next(given))
+            pieces.append("d" if graph is None else "h" + "w" * is_tensor)
+        return f"[{','.join(pieces)}]", found
 
     def scale(
         self, gradients: Sequence[Tensor | None], upstream: Tensor, tensors: Sequence[Tensor]
@@ -188,6 +225,8 @@ def slot_of(name: str, value: Any, type_: Type) -> Slot | None:
         first, second = value
         if isinstance(first, Graph) and isinstance(second, Tensor):
             return _weights(name, first, second)
+        if is_handle(first) and isinstance(second, Tensor):
+            return _weights(name, graphs_of(first, f"input {name}"), second)
         if isinstance(first, Tensor) and (second is None or not _is_item(second)):
             return _dense(name, first, second)
     return _list(name, value)
@@ -206,8 +245,6 @@ def _dense(name: str, scores: Tensor, lengths: Any) -> Slot:
             f"columns, but it has {describe(scores)}",
             hint=f"(graph, weights) gives a graph's weights; `0 + {name}` in the equation would make it a score",
         )
-    if isinstance(lengths, Tensor):
-        lengths = lengths.detach().cpu().numpy()
     return _DenseSlot(name, (scores,), _size(name, scores) if scores.ndim == 3 else None, lengths)
 
 
@@ -220,16 +257,28 @@ def _score(name: str, value: Tensor) -> Slot:
     return _ScoreSlot(name, (value,), _size(name, value) if value.ndim else None)
 
 
-def _weights(name: str, graph: Graph, weights: Tensor) -> Slot:
+def _weights(name: str, given: Graph | list[Graph], weights: Tensor) -> Slot:
     check_tensor(weights, f"the weights of input {name}")
-    n = len(graph.weight)
+    graphs = (given,) if isinstance(given, Graph) else tuple(given)
+    sizes = [len(graph.weight) for graph in graphs]
+    if len(set(sizes)) > 1:
+        raise InputError(
+            f"the weights of input {name} are one tensor, but its graphs have {', '.join(map(str, sizes))} of them",
+            hint=f"give a list of (graph, weights) for {name}",
+        )
+    n = sizes[0]
+    if isinstance(given, list):
+        if weights.ndim == 1:
+            weights = weights.expand(len(given), *weights.shape)
+        elif weights.ndim == 2 and len(weights) != len(given):
+            raise InputError(f"the weights of input {name} have {describe(weights)}, but there are {len(given)} graphs")
     if weights.ndim not in (1, 2) or weights.shape[-1] != n:
-        what = "arc" if graph.tie is None else "parameter"
+        what = "arc" if graphs[0].tie is None else "parameter"
         raise InputError(
             f"the weights of input {name} have {describe(weights)}, but must have shape ({n},), one for each {what} of "
             f"the graph, or (B, {n}) for a batch"
         )
-    return _WeightSlot(name, (weights,), _size(name, weights) if weights.ndim == 2 else None, graph)
+    return _WeightSlot(name, (weights,), _size(name, weights) if weights.ndim == 2 else None, graphs)
 
 
 def _list(name: str, values: Sequence[Any]) -> Slot | None:

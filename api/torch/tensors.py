@@ -13,7 +13,7 @@ from torch import Tensor
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.buffers import empty_array
 
-__all__ = ["check_tensor", "describe", "lend", "product", "room", "take_back"]
+__all__ = ["as_lent", "check_kind", "check_tensor", "describe", "lend", "product", "room", "take_back"]
 
 # From which on the layout and the memory of a gradient matter more than looking at them costs.
 _MANY_NUMBERS = 1 << 14
@@ -26,11 +26,11 @@ def describe(tensor: Tensor) -> str:
     return f"shape {tuple(tensor.shape)}, dtype {tensor.dtype}"
 
 
-def check_tensor(tensor: Tensor, what: str) -> Tensor:
-    """The tensor, where it holds real numbers in memory.
+def check_kind(tensor: Tensor, what: str) -> None:
+    """Check that a tensor holds real numbers, whether or not these are known yet.
 
     Raises:
-        InputError: it has another dtype, is sparse, has no data, or its shape is not known yet.
+        InputError: it has another dtype, or is sparse.
     """
     if tensor.dtype not in _DTYPES:
         hint = None
@@ -41,6 +41,15 @@ def check_tensor(tensor: Tensor, what: str) -> Tensor:
         raise InputError(f"{what} has {describe(tensor)}, but must be float64, float32, bfloat16 or float16", hint=hint)
     if tensor.layout is not torch.strided:
         raise InputError(f"{what} has layout {tensor.layout}, but must be dense", hint="use tensor.to_dense()")
+
+
+def check_tensor(tensor: Tensor, what: str) -> Tensor:
+    """The tensor, where it holds real numbers in memory.
+
+    Raises:
+        InputError: it has another dtype, is sparse, has no data, or its shape is not known yet.
+    """
+    check_kind(tensor, what)
     if any(type(size) is not int for size in tensor.shape):
         raise InputError(
             f"{what} has the symbolic shape {tuple(tensor.shape)}, but an equation needs the numbers",
@@ -49,6 +58,11 @@ def check_tensor(tensor: Tensor, what: str) -> Tensor:
     if tensor.device.type == "meta":
         raise InputError(f"{what} lies on the device 'meta', so that it has a shape, but no data")
     return tensor
+
+
+def as_lent(tensor: Tensor) -> torch.dtype:
+    """The dtype in which a tensor is lent, and in which gradients for ones come."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
 def lend(tensor: Tensor) -> NDArray[Any]:
@@ -88,7 +102,6 @@ def product(gradient: Tensor, factor: Tensor, like: Tensor) -> Tensor:
 def take_back(gradient: Any, like: Tensor) -> Tensor:
     """A gradient as a tensor on the device of what was lent, as precise as it was lent."""
     array = np.ascontiguousarray(gradient)
-    dtype = torch.float64 if like.dtype is torch.float64 else torch.float32
     if not array.flags.writeable:
         array = array.copy()
-    return torch.from_numpy(array.reshape(tuple(like.shape))).to(device=like.device, dtype=dtype)
+    return torch.from_numpy(array.reshape(tuple(like.shape))).to(device=like.device, dtype=as_lent(like))

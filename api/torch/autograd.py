@@ -13,9 +13,10 @@ from torch import Tensor
 
 from arcgrad.torch.calls import Call
 from arcgrad.torch.encoded import Encoded
+from arcgrad.torch.plans import Plan
 from arcgrad.torch.transforms import Gradient
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "evaluate_planned"]
 
 
 def evaluate(call: Call) -> Tensor:
@@ -26,6 +27,13 @@ def evaluate(call: Call) -> Tensor:
         return call.value(tensors)
     call = call.with_items(needed)
     return _Value.apply(call, needed, *call.tensors)  # type: ignore[no-any-return,no-untyped-call]
+
+
+def evaluate_planned(plan: Plan, given: dict[str, Any], tensors: list[Tensor]) -> Tensor:
+    """The same of a call that is like an earlier one."""
+    if True in plan.needed and torch.is_grad_enabled():
+        return _PlannedValue.apply(plan, given, *plan.expanded(tensors))  # type: ignore[no-any-return,no-untyped-call]
+    return plan.value(given, tensors)
 
 
 class _Value(torch.autograd.Function):
@@ -48,6 +56,27 @@ class _Value(torch.autograd.Function):
         for (slot, part), (_, tensors) in zip(call.parts(ones), call.parts(saved[:count]), strict=True):
             found += slot.scale(part, upstream[0], tensors)
         return None, None, *found
+
+
+class _PlannedValue(torch.autograd.Function):
+    """`_Value` of a plan."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, given: dict[str, Any], *tensors: Tensor) -> Any:
+        value, kept = plan.value_and_gradients(given, tensors)
+        ctx.plan, ctx.given = plan, given
+        ctx.save_for_backward(*tensors, *kept)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        plan = ctx.plan
+        saved = ctx.saved_tensors
+        count = len(plan.needed)
+        kept = saved[count:]
+        if torch.is_grad_enabled():
+            kept = _differentiable(plan.call(ctx.given), plan.needed, saved)
+        return None, None, *plan.scale(kept, upstream[0], saved[:count])
 
 
 def _differentiable(call: Call, needed: tuple[bool, ...], saved: tuple[Tensor, ...]) -> Any:

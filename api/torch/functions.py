@@ -11,15 +11,19 @@ from torch.compiler import is_compiling
 from arcgrad.compiler.types import Type
 from arcgrad.equation import Equation, Mode, compile_equation
 from arcgrad.grammar.errors import InputError
-from arcgrad.torch.autograd import evaluate
+from arcgrad.torch.autograd import evaluate, evaluate_planned
 from arcgrad.torch.calls import make_call
 from arcgrad.torch.library import evaluate_traced, key_of, plain_names
+from arcgrad.torch.plans import Plan, make_plan, signature
 from arcgrad.torch.transforms import evaluate_transformed, is_transformed
 
 if TYPE_CHECKING:
     from arcgrad.compiler.limits import Limits
 
 __all__ = ["Function", "compile"]
+
+# Plans of calls that a function remembers: a few hundred bytes each.
+_MOST_PLANS = 256
 
 
 class Function:
@@ -42,7 +46,9 @@ class Function:
             )
         self.equation = equation
         self._kinds = {name: str(type_) for name, type_ in equation._program.inputs.items()}
+        self._names = equation.inputs
         self._key = key_of(equation)
+        self._plans: dict[tuple[Any, ...], Plan] = {}
 
     def __call__(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Tensor:
         """The equation's value, through which gradients flow to the tensors.
@@ -83,10 +89,23 @@ class Function:
         """
         if is_compiling():
             return evaluate_traced(self._key, self._kinds, self._resolved(inputs, named))
-        given = self.equation._given(inputs, named)
+        given = named if inputs is None and tuple(named) == self._names else self.equation._given(inputs, named)
         if is_transformed():
             return evaluate_transformed(self.equation, self._kinds, given)
-        return evaluate(make_call(self.equation, given))
+        signed = signature(given)
+        if signed is None:
+            return evaluate(make_call(self.equation, given))
+        key, tensors = signed
+        plan = self._plans.get(key)
+        if plan is None:
+            call = make_call(self.equation, given)
+            plan = make_plan(call)
+            if plan is None:
+                return evaluate(call)
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            self._plans[key] = plan
+        return evaluate_planned(plan, given, tensors)
 
     def _resolved(self, inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str, Any]:
         """Inputs by plain name, as `torch.compile` can trace it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,24 @@ class Slot:
         """The slot with these tensors as `arcgrad.torch.operands` has it: its piece of the layout, and its operands."""
         raise NotImplementedError
 
+    def enters(self, size: int | None) -> bool:
+        """Whether ``enter`` takes such inputs, expanded for that many items."""
+        return size is None
+
+    def enter(self, value: Any, array: Array, size: int | None) -> Any:
+        """What the equation takes, of an input like this slot's, and the numbers of its one tensor.
+
+        Args:
+            value: the input as given.
+            array: the numbers; of one item, where they are the same for all.
+            size: number of these items.
+        """
+        return array
+
+    def like(self) -> Slot:
+        """The slot without what ``enter`` has no use for, to be kept."""
+        return replace(self, tensors=())
+
     def for_items(self, count: int) -> Slot:
         """The slot with tensors that have an item for each of the batch, all the same."""
         return replace(self, tensors=tuple(t.expand(count, *t.shape) for t in self.tensors), batch=count)
@@ -90,6 +109,12 @@ class _DenseSlot(Slot):
         if self.lengths is None:
             return "d", list(tensors)
         return "dl", [*tensors, torch.as_tensor(self.lengths)]
+
+    def enter(self, value: Any, array: Array, size: int | None) -> Any:
+        return array if self.lengths is None else replace(self, lengths=value[1]).give([array])
+
+    def like(self) -> Slot:
+        return replace(self, tensors=(), lengths=None if self.lengths is None else 0)
 
     def for_items(self, count: int) -> Slot:
         lengths = self.lengths
@@ -123,7 +148,7 @@ class _WeightSlot(Slot):
 
     def give(self, arrays: Sequence[Array]) -> Any:
         (weights,) = arrays
-        check_weights(weights, f"the weights of input {self.name}")
+        check_weights(weights, self._described)
         if weights.ndim == 1:
             return _weighted(self.graphs[0], weights)
         if self.is_expanded and len(self.graphs) == 1:
@@ -140,6 +165,23 @@ class _WeightSlot(Slot):
     def operands(self, tensors: Sequence[Any]) -> tuple[str, list[Any]]:
         graphs = handle(self.graphs[0] if len(self.graphs) == 1 else self.graphs)
         return "he" if self.is_expanded else "hw", [graphs, *tensors]
+
+    def enters(self, size: int | None) -> bool:
+        return True
+
+    def enter(self, value: Any, array: Array, size: int | None) -> Any:
+        check_weights(array, self._described)
+        graph = value[0]
+        if size is not None:
+            return [_weighted(graph, array)] * size
+        return _weighted(graph, array) if array.ndim == 1 else [_weighted(graph, row) for row in array]
+
+    def like(self) -> Slot:
+        return replace(self, tensors=(), graphs=())
+
+    @cached_property
+    def _described(self) -> str:
+        return f"the weights of input {self.name}"
 
     def for_items(self, count: int) -> Slot:
         return replace(super().for_items(count), is_expanded=True)  # type: ignore[call-arg]

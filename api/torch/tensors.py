@@ -18,6 +18,7 @@ __all__ = ["as_lent", "check_kind", "check_tensor", "describe", "lend", "product
 # From which on the layout and the memory of a gradient matter more than looking at them costs.
 _MANY_NUMBERS = 1 << 14
 
+_LENT = (torch.float64, torch.float32)
 _DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -68,18 +69,24 @@ def as_lent(tensor: Tensor) -> torch.dtype:
 def lend(tensor: Tensor) -> NDArray[Any]:
     """The tensor's numbers, float64 or float32: the same memory where it is on the CPU and of such a dtype."""
     plain = tensor.detach()
-    if plain.dtype not in (torch.float64, torch.float32):
+    is_lent = type(plain) is Tensor and plain.is_cpu and plain.dtype in _LENT and plain.is_contiguous()
+    if not is_lent or plain.is_neg():
+        plain = _converted(plain)
+    array: NDArray[Any] = plain.numpy()
+    return array
+
+
+def _converted(plain: Tensor) -> Tensor:
+    """A tensor's numbers in memory that numpy can take."""
+    if plain.dtype not in _LENT:
         plain = plain.to(torch.float32)
     if type(plain) is not Tensor:
         raise InputError(
             f"an equation needs the numbers in a tensor, which a {type(plain).__name__} does not show",
-            hint="call it outside of what torch.compile, torch.export or torch.func.vmap traces",
+            hint="call it outside of what torch.export or make_fx traces",
         )
     plain = plain.cpu().resolve_neg()
-    if not plain.is_contiguous():
-        plain = room(plain.shape, plain.dtype).copy_(plain)
-    array: NDArray[Any] = plain.numpy()
-    return array
+    return plain if plain.is_contiguous() else room(plain.shape, plain.dtype).copy_(plain)
 
 
 def room(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -92,9 +99,9 @@ def product(gradient: Tensor, factor: Tensor, like: Tensor) -> Tensor:
 
     Autograd then copies it no more where that is a view of another tensor, as a transposed one is.
     """
-    is_plain = like.dtype in (torch.float64, torch.float32) and like.device.type == "cpu"
-    if not is_plain or torch.is_grad_enabled() or gradient.numel() < _MANY_NUMBERS:
-        return (gradient * factor).to(like.dtype)
+    if gradient.numel() < _MANY_NUMBERS or torch.is_grad_enabled() or like.dtype not in _LENT or not like.is_cpu:
+        found = gradient * factor
+        return found if found.dtype is like.dtype else found.to(like.dtype)
     strides = torch.empty_like(like, device="meta").stride()
     return torch.mul(gradient, factor, out=room([gradient.numel()], like.dtype).as_strided(gradient.shape, strides))
 

@@ -11,6 +11,7 @@ from benchmarks.cases.composition import lexicon_composition, random_composition
 from benchmarks.cases.crf import linear_chain
 from benchmarks.cases.ctc import LARGE, LONG, MEDIUM, MEDIUM_300, SMALL, composed_ctc, ctc
 from benchmarks.cases.cyclic import band, sparse_chain
+from benchmarks.cases.eager import torch_call
 from benchmarks.cases.label_models import backoff_bigram, backoff_trigram, dense_bigram, dense_trigram
 from benchmarks.cases.lattices import best_path, best_paths, lattice_score
 from benchmarks.cases.second import crf_product, lattice_product
@@ -68,4 +69,9 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
     "tiny-value": ("10 arcs, value", tiny_value),
     "tiny-gradient": ("10 arcs, value and gradient", tiny_gradient),
     "tiny-batch": ("batch of 8 tiny graphs, value and gradient", tiny_batch),
+    "torch-forward": (
+        "10 arcs, ag.torch's forward pass, with the gradient",
+        partial(torch_call, backward=False),
+    ),
+    "torch-gradient": ("the same and its backward pass", partial(torch_call, backward=True)),
 }

@@ -11,10 +11,10 @@ from benchmarks.case import Case, Contender, Outcome, Setting, Target
 from benchmarks.peers import openfst
 from benchmarks.reference import graph_score
 
-__all__ = ["tiny_batch", "tiny_gradient", "tiny_value"]
+__all__ = ["sausage", "tiny_batch", "tiny_gradient", "tiny_value"]
 
 
-def _sausage(random: np.random.Generator) -> ag.Graph:
+def sausage(random: np.random.Generator) -> ag.Graph:
     """Ten arcs: five places with two labels each."""
     place = np.repeat(np.arange(5), 2)
     return ag.Graph(place, place + 1, np.arange(10) % 2, weight=random.normal(size=10), accept=[5])
@@ -22,14 +22,14 @@ def _sausage(random: np.random.Generator) -> ag.Graph:
 
 def tiny_value(setting: Setting) -> Case:
     """``LSE[A]`` of ten arcs."""
-    graph = _sausage(np.random.default_rng(0))
+    graph = sausage(np.random.default_rng(0))
     equation = ag.compile("LSE[A]", mode="fused")
     return _case(setting, [graph], lambda step: (equation(A=graph), {}), lambda raw: Outcome.of(raw[0]), 20e-6)
 
 
 def tiny_gradient(setting: Setting) -> Case:
     """``LSE[A]`` of ten arcs, and its gradient."""
-    graph = _sausage(np.random.default_rng(0))
+    graph = sausage(np.random.default_rng(0))
     equation = ag.compile("LSE[A]", mode="fused")
 
     def outcome(raw: Any) -> Outcome:
@@ -41,7 +41,7 @@ def tiny_gradient(setting: Setting) -> Case:
 def tiny_batch(setting: Setting) -> Case:
     """The same for a list of eight."""
     random = np.random.default_rng(0)
-    graphs = [_sausage(random) for _ in range(8)]
+    graphs = [sausage(random) for _ in range(8)]
     equation = ag.compile("LSE[A]", mode="fused")
 
     def outcome(raw: Any) -> Outcome:

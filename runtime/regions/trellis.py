@@ -16,7 +16,7 @@ from arcgrad.compiler.graphs.orders import topological_order
 from arcgrad.compiler.graphs.selection import Selection
 from arcgrad.compiler.graphs.topology import EPSILON, IntArray, Topology
 from arcgrad.runtime.kernels.trellis import trellis_format as T
-from arcgrad.runtime.kernels.trellis.blocks import FEWEST, KEPT, START_ROWS, lay_out
+from arcgrad.runtime.kernels.trellis.blocks import lay_out, trellis_work
 from arcgrad.runtime.regions.inner_loop import Grouping, group_states, pack_arcs, pack_diagonals, pack_matrix
 from arcgrad.runtime.regions.part import Part
 from arcgrad.runtime.regions.region import Packing, Region
@@ -134,10 +134,8 @@ def trellis_region(ints: IntArray, semiring: str) -> Region:
     header = ints[: T.HEADER].tolist()
     n_states, n_arcs = header[T.N_STATES], header[T.N_ARCS]
     if semiring == "log":
-        # Rows that are kept, one more for each block; a share of those that blocks begin with.
-        stride = 8 * header[T.STRIDE]
-        floats = 8 * header[T.FRAMES] + KEPT + KEPT // FEWEST + (4 + 2 * START_ROWS) * stride + 16
-        fixed, frame = (floats, 16), (8 * header[T.WIDTH] + 2 + -(-START_ROWS * stride // FEWEST), 1)
+        floats, each = trellis_work(header[T.FRAMES], header[T.STRIDE], header[T.WIDTH])
+        fixed, frame = (floats, 16), (each, 1)
     elif semiring == "count":
         fixed, frame = (2 * n_states, 0), (0, 0)
     else:

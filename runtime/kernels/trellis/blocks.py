@@ -87,6 +87,7 @@ __all__ = [
     "frame_places",
     "lay_out",
     "row_places",
+    "trellis_work",
     "vector_places",
     "weight_places",
 ]
@@ -209,6 +210,14 @@ def lay_out(header):
     at += (SLOW + 1) * stride
     header[T.FRAMES] = at
     return at
+
+
+@helper
+def trellis_work(frames, stride, width):
+    """Floats of workspace whatever the frames, and more for each of them, by fields of a header of these names."""
+    # Rows that are kept, one more for each block; a share of those that blocks begin with.
+    fixed = 8 * frames + KEPT + KEPT // FEWEST + (4 + 2 * START_ROWS) * 8 * stride + 16
+    return fixed, 8 * width + 2 + (START_ROWS * 8 * stride + FEWEST - 1) // FEWEST
 
 
 @helper

@@ -55,7 +55,12 @@ ALIKE = 100.0
 """Bits between the columns of several frames up to which these get one shift."""
 
 __all__ = [
+    "add_columns",
+    "begin_forward",
+    "clear_sums",
+    "exponentiate_loaded",
     "log_forward",
+    "pick_columns",
     "trellis_log_backward",
     "trellis_log_backward_float32",
     "trellis_log_forward",
@@ -127,40 +132,61 @@ def prefetch(frames, row, n_slots):
 
 
 @helper
-def load_frames(region, frames, work, begin, end):
-    """Exponentiate the columns that occur, of frames from ``begin`` to ``end``."""
-    n_frames = len(frames)
+def pick_columns(region, frames, row, work, to):
+    """Write the columns of a frame that occur into the workspace."""
     n_slots = region[T.N_SLOTS]
     n_eights = n_slots // 8 * 8
-    width = columns_width(region)
     used = region[T.SLOT_COLUMNS]
+    for slot in range(0, n_eights, 8):
+        store(work, to + slot, picked(frames, row, region, used + slot))
+    for slot in range(n_eights, n_slots):
+        put(work, to + slot, frames[np.uint64(row), np.uint64(region[used + slot])])
+
+
+@helper
+def exponentiate_loaded(region, work, n_frames, begin, end, short):
+    """Exponentiate the columns of frames from ``begin`` to ``end``, which are in the workspace."""
     columns, shifts, ranges, _ = frame_places(region, n_frames)
-    to = columns + begin * width
-    prefetched = 0.0
-    for frame in range(begin, end):
-        prefetched += prefetch(frames, frame, n_slots)
-        for slot in range(0, n_eights, 8):
-            store(work, to + slot, picked(frames, frame, region, used + slot))
-        for slot in range(n_eights, n_slots):
-            put(work, to + slot, frames[np.uint64(frame), np.uint64(region[used + slot])])
-        to += width
-    _, _, _, score = vector_places(region)
-    work[score + PREFETCHED] = prefetched  # or it would not be done
+    width = columns_width(region)
     first = columns + begin * width
-    short = frames.itemsize == 4
     exponentiate_frames(work, first, end - begin, region[T.N_SLOTS], width, shifts + begin, ranges + begin, short)
 
 
-def _forward(region, leaves, frames, work, iwork, sign):
-    """Log of the sum over accepting paths of exp(weight of arcs and frames); −inf where there is none."""
+@helper
+def load_frames(region, frames, work, begin, end):
+    """Exponentiate the columns that occur, of frames from ``begin`` to ``end``."""
     n_frames = len(frames)
+    width = columns_width(region)
+    columns, _, _, _ = frame_places(region, n_frames)
+    to = columns + begin * width
+    prefetched = 0.0
+    for frame in range(begin, end):
+        prefetched += prefetch(frames, frame, region[T.N_SLOTS])
+        pick_columns(region, frames, frame, work, to)
+        to += width
+    _, _, _, score = vector_places(region)
+    work[score + PREFETCHED] = prefetched  # or it would not be done
+    exponentiate_loaded(region, work, n_frames, begin, end, frames.itemsize == 4)
+
+
+@helper
+def begin_forward(region, leaves, work, iwork):
+    """Gather the arcs' weights, and write the row before the first frame; whether there are states."""
     gather_weights(region, region[T.N_ARCS], leaves, work, 1.0)
     rests = eights(region, T.RESTS)
     for arc in range(region[T.N_ARCS]):
         work[rests + arc] = rounded_off(region, arc, leaves, work[arc])
     if region[T.N_STATES] == 0:
-        return -inf
+        return False
     begin_blocks(region, work, iwork)
+    return True
+
+
+def _forward(region, leaves, frames, work, iwork, sign):
+    """Log of the sum over accepting paths of exp(weight of arcs and frames); −inf where there is none."""
+    n_frames = len(frames)
+    if not begin_forward(region, leaves, work, iwork):
+        return -inf
     frame = 0
     loaded = np.int64(0)  # of that type from the first, or `load_frames` would be compiled for 0 as well
     while frame < n_frames:
@@ -178,16 +204,21 @@ def _forward(region, leaves, frames, work, iwork, sign):
 
 @helper
 def add_columns(region, work, from_, cotangent, frames_gradient, row):
-    """Add cotangent × the posterior of each column to a frame's gradient; what `prefetch` returns."""
+    """Add cotangent × the posterior of each column to a frame's gradient."""
     n_slots = region[T.N_SLOTS]
     n_eights = n_slots // 8 * 8
     used = region[T.SLOT_COLUMNS]
-    prefetched = prefetch(frames_gradient, row, n_slots)
     for slot in range(0, n_eights, 8):
         add_picked(frames_gradient, row, region, used + slot, load(work, from_ + slot) * cotangent)
     for slot in range(n_eights, n_slots):
         frames_gradient[np.uint64(row), np.uint64(region[used + slot])] += cotangent * number(work, from_ + slot)
-    return prefetched
+
+
+@helper
+def clear_sums(region, work):
+    """Clear the posteriors by factor, which blocks add to."""
+    _, _, factors, sums = weight_places(region)
+    clear(work, sums, sums - factors)
 
 
 @helper
@@ -210,10 +241,9 @@ def _backward(
     _, _, _, score = vector_places(region)
     if region[T.N_STATES] == 0 or work[score] == -inf:
         return
-    _, _, factors, sums = weight_places(region)
     columns, _, _, _ = frame_places(region, n_frames)
     width = columns_width(region)
-    clear(work, sums, sums - factors)
+    clear_sums(region, work)
     prefetched = 0.0
     end = n_frames
     for block in range(iwork[N_BLOCKS] - 1, -1, -1):
@@ -222,7 +252,8 @@ def _backward(
         block_back(region, work, iwork, n_frames, block, end, want_weights)
         begin = iwork[FIRST_FRAME + 2 * block]
         for frame in range(begin if want_frames else end, end):
-            prefetched += add_columns(region, work, columns + frame * width, cotangent, frames_gradient, frame)
+            prefetched += prefetch(frames_gradient, frame, region[T.N_SLOTS])
+            add_columns(region, work, columns + frame * width, cotangent, frames_gradient, frame)
         end = begin
     work[score + PREFETCHED] = prefetched
     if region[T.SILENT_DEPTH] > 0:

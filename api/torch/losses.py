@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.builders.alignments import alignments
-from arcgrad.torch.functions import compile
+from arcgrad.torch.alignment_losses import Loss, direct_loss, loss_by_equation
 from arcgrad.torch.tensors import check_tensor, describe
 
 __all__ = ["ctc_loss"]
 
-_CTC = "0 - LSE[log_probs ∘ targets]"
 _REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -37,6 +38,7 @@ def ctc_loss(
     zero_infinity: bool = False,
     *,
     true_gradient: bool = True,
+    normalize: bool = False,
 ) -> Tensor:
     """The loss of connectionist temporal classification: −log of the sum over a target's alignments of their weights.
 
@@ -44,6 +46,10 @@ def ctc_loss(
     the place of ``torch.nn.functional.ctc_loss``. It differs where that is silent or refuses needlessly: a label out of
     range or equal to the blank raises; NaN and +∞ in log_probs raise; where a target has no alignment, the gradient is
     zero, not NaN, with or without ``zero_infinity``; bfloat16 and float16 are taken; and it is differentiable twice.
+
+    float32 and float64 scores on the CPU are read as they lie in memory, whether as (T, N, C) or transposed, and the
+    gradient is written in their layout, by the forward pass; a reduction's part of it is known then. So where the
+    result is what ``backward`` is called on, nothing else passes over memory.
 
     Args:
         log_probs: (T, N, C), or (T, C) without a batch: log-probabilities in nats of C labels at T steps. The loss is
@@ -59,6 +65,8 @@ def ctc_loss(
         true_gradient: the gradient with respect to log_probs is the loss's own: minus the expected counts. False adds
             torch's term, exp(log_probs): the gradient with respect to the logits, handed out as that with respect to
             log_probs. Behind ``log_softmax`` both lead to the same gradient.
+        normalize: log_probs are logits, and ``log_softmax`` is part of the loss, ``LSE[X] - LSE[X ∘ Y]``: one pass
+            over memory does what takes three behind ``log_softmax``.
 
     Returns:
         () or, without reduction, (N,); float64 for float64 scores, else float32.
@@ -78,6 +86,10 @@ def ctc_loss(
         >>> round(torch.exp(-loss).item() * 4**3, 3)  # 112 122 012 102 120
         5.0
     """
+    loss = Loss(blank, reduction, zero_infinity, true_gradient, normalize)
+    found = direct_loss(log_probs, targets, input_lengths, target_lengths, loss)
+    if found is not None:
+        return found
     if not isinstance(reduction, str) or reduction not in _REDUCTIONS:
         raise InputError(f"reduction={shown(reduction)} is not a valid value: it is one of {', '.join(_REDUCTIONS)}")
     for name, value, kind in [
@@ -86,31 +98,24 @@ def ctc_loss(
         ("blank", blank, int),
         ("zero_infinity", zero_infinity, bool),
         ("true_gradient", true_gradient, bool),
+        ("normalize", normalize, bool),
     ]:
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise _KindError(f"{name} is {kind_of(value)}, but must be a {kind.__name__}")
+    if normalize and not true_gradient:
+        raise InputError(
+            "true_gradient=False asks for the gradient with respect to the logits behind log_softmax, but with "
+            "normalize=True there are none behind: give one of the two"
+        )
     _check_scores(log_probs)
-    is_batch = log_probs.ndim == 3
-    scores = log_probs.transpose(0, 1) if is_batch else log_probs.unsqueeze(0)
-    n_items, n_steps, n_labels = scores.shape
+    n_steps, n_labels = log_probs.shape[0], log_probs.shape[-1]
+    n_items = log_probs.shape[1] if log_probs.ndim == 3 else 1
     if not 0 <= blank < n_labels:
         raise _ShapeError(f"blank must be in label range: it is {blank}, but labels go from 0 to {n_labels - 1}")
     steps, counts = _lengths(input_lengths, target_lengths, n_items)
     _check_range(steps, "input_lengths", n_steps, f"the steps of log_probs, which has shape {tuple(log_probs.shape)}")
-    labels = _labels(targets, counts)
-    graphs = alignments(labels.numpy(), blank, lengths=counts.numpy(), n_labels=n_labels)
-    lengths = None if bool((steps == n_steps).all()) else steps
-    losses = compile(_CTC)({"log_probs": (scores, lengths), "targets": graphs})
-    if not true_gradient:
-        inside = torch.arange(n_steps) < steps[:, None]
-        losses = _LikeLogits.apply(losses, scores, inside.to(scores.device))  # type: ignore[no-untyped-call]
-    if zero_infinity:
-        losses = torch.where(losses == torch.inf, torch.zeros_like(losses), losses)
-    if reduction == "mean":
-        return (losses / counts.clamp_min(1).to(losses)).mean()
-    if reduction == "sum":
-        return losses.sum()
-    return losses if is_batch else losses.squeeze(0)
+    graphs = alignments(_labels(targets, counts), blank, lengths=counts, n_labels=n_labels)
+    return loss_by_equation(log_probs, graphs, steps, counts, loss)
 
 
 def _check_scores(log_probs: Tensor) -> None:
@@ -123,8 +128,8 @@ def _check_scores(log_probs: Tensor) -> None:
         raise _ShapeError(f"log_probs tensor must not be empty, but has {describe(log_probs)}")
 
 
-def _lengths(input_lengths: Any, target_lengths: Any, n_items: int) -> tuple[Tensor, Tensor]:
-    """Both lengths as (N,) int64 on the CPU; of one kind, as torch demands."""
+def _lengths(input_lengths: Any, target_lengths: Any, n_items: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Both lengths as (N,); of one kind, as torch demands."""
     given = [("input_lengths", input_lengths), ("target_lengths", target_lengths)]
     are_tensors = [isinstance(value, Tensor) for _, value in given]
     found = []
@@ -138,27 +143,33 @@ def _lengths(input_lengths: Any, target_lengths: Any, n_items: int) -> tuple[Ten
                 f"{name} is {shown(value)} ({type(value).__name__}), but both lengths must be tensors, or both "
                 f"sequences of integers"
             )
-        tensor = value.detach().cpu() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.int64)
-        if tensor.is_floating_point() or tensor.is_complex():
-            raise _ShapeError(f"{name} must be integral, but has {describe(tensor)}")
-        if tensor.numel() != n_items:
-            raise _ShapeError(f"{name} must be of size batch_size, {n_items}, but has {describe(tensor)}")
-        found.append(tensor.reshape(-1).to(torch.int64))
+        if isinstance(value, Tensor):
+            if value.is_floating_point() or value.is_complex():
+                raise _ShapeError(f"{name} must be integral, but has {describe(value)}")
+            size, what = value.numel(), describe(value)
+            array = value.detach().cpu().numpy().reshape(-1).astype(np.int64)
+        else:
+            size, what = len(value), f"{len(value)} of them"
+            if any(abs(each) >= 2**63 for each in value):
+                raise _KindError(f"{name} is {shown(value)}, but a length is a number of 64 bits")
+            array = np.array(value, dtype=np.int64)
+        if size != n_items:
+            raise _ShapeError(f"{name} must be of size batch_size, {n_items}, but has {what}")
+        found.append(array)
     return found[0], found[1]
 
 
-def _check_range(lengths: Tensor, name: str, most: int, what: str) -> None:
-    bad = (lengths < 0) | (lengths > most)
-    if bool(bad.any()):
-        item = int(bad.int().argmax())
+def _check_range(lengths: NDArray[np.int64], name: str, most: int, what: str) -> None:
+    if lengths.size and (lengths.min() < 0 or lengths.max() > most):
+        item = int(np.argmax((lengths < 0) | (lengths > most)))
         raise _ShapeError(f"{name}[{item}] is {int(lengths[item])}, but must be from 0 to {most}, {what}")
 
 
-def _labels(targets: Tensor, counts: Tensor) -> Tensor:
-    """Targets as (N, S), or one after the other, on the CPU."""
+def _labels(targets: Tensor, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Targets as (N, S), or one after the other."""
     if targets.is_complex():
         raise _ShapeError(f"targets has {describe(targets)}, but labels are integers")
-    labels = targets.detach().cpu().to(torch.int64)
+    labels: NDArray[np.int64] = targets.detach().cpu().to(torch.int64).numpy()
     if labels.ndim not in (1, 2):
         raise _ShapeError(f"targets has {describe(targets)}, but must have shape (N, S) or one dimension")
     what = f"the labels of targets, which has shape {tuple(targets.shape)}"
@@ -173,22 +184,3 @@ def _labels(targets: Tensor, counts: Tensor) -> Tensor:
                 f"target_lengths sum up to {int(counts.sum())}, but targets, of one dimension, has {len(labels)} labels"
             )
     return labels
-
-
-class _LikeLogits(torch.autograd.Function):
-    """Losses as they are; the gradient with respect to the scores has exp(scores) added, as torch's own loss has it."""
-
-    @staticmethod
-    def forward(losses: Tensor, scores: Tensor, inside: Tensor) -> Tensor:
-        return losses.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        losses, scores, inside = ctx.saved_tensors
-        counting = inside & (losses < torch.inf)[:, None]  # what has no alignment has no gradient either
-        added = torch.where(counting[:, :, None], scores.exp(), torch.zeros_like(scores))
-        return upstream, added * upstream.to(scores.dtype)[:, None, None], None

@@ -13,6 +13,30 @@ import arcgrad as ag
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
+from arcgrad.runtime.call.losses.aligned import kernels  # noqa: E402
+from arcgrad.torch import alignment_losses  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    """The direct way is taken from the first call on."""
+    for dtype in "fd":
+        for kernel in kernels(dtype):
+            kernel.load()
+
+
+@pytest.fixture
+def by_equation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The direct way is not taken: what it computes, the equation does."""
+    monkeypatch.setattr(alignment_losses.patience, "ends_for", lambda *_: False)
+
+
+@pytest.fixture
+def directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else than the direct way is taken."""
+    for module in (alignment_losses, ag.torch.losses):
+        monkeypatch.setattr(module, "loss_by_equation", None)
+
 
 def draw(seed: int) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """Logits, and the arguments after log_probs, in any layout."""
@@ -50,11 +74,14 @@ def draw(seed: int) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
 
 def agree(seed: int) -> None:
     logits, arguments, options = draw(seed)
-    true_gradient = seed % 3 != 0
+    true_gradient, normalize = seed % 3 != 0, seed % 3 == 1
     found = []
     for loss, more in ((ag.torch.ctc_loss, {"true_gradient": true_gradient}), (F.ctc_loss, {})):
         x = logits.clone().requires_grad_()
-        value = loss(x.log_softmax(-1), *arguments, **options, **more)
+        if normalize and loss is ag.torch.ctc_loss:
+            value = loss(x, *arguments, **options, normalize=True)
+        else:
+            value = loss(x.log_softmax(-1), *arguments, **options, **more)
         upstream = torch.arange(1.0, value.numel() + 1, dtype=torch.float64).reshape(value.shape)
         torch.where(value.isfinite(), value * upstream, torch.zeros_like(value)).sum().backward()
         found.append((value.detach(), x.grad))
@@ -67,8 +94,14 @@ def agree(seed: int) -> None:
     torch.testing.assert_close(gradient[known], expected_gradient[known], rtol=1e-9, atol=1e-9)
 
 
-@for_seeds(30)
+@for_seeds(60)
 def test_agrees_with_torch(seed: int) -> None:
+    agree(seed)
+
+
+@pytest.mark.usefixtures("by_equation")
+@for_seeds(20)
+def test_agrees_with_torch_as_an_equation(seed: int) -> None:
     agree(seed)
 
 
@@ -99,16 +132,153 @@ def test_torch_convention_is_torch_gradient() -> None:
     assert sums[4:, 1].tolist() == [0.0, 0.0]
 
 
-def test_derivatives() -> None:
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_derivatives(reduction: str) -> None:
     x = torch.randn(5, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    targets = torch.tensor([[1, 2], [2, 2]])
 
     def loss(scores: Any) -> Any:
-        return ag.torch.ctc_loss(scores, torch.tensor([[1, 2], [2, 2]]), (5, 4), (2, 2), reduction="none")
+        return ag.torch.ctc_loss(scores, targets, (5, 4), (2, 1), reduction=reduction)
 
     for _ in range(2):
         loss(x)
     assert torch.autograd.gradcheck(loss, (x,), nondet_tol=1e-12)
     assert torch.autograd.gradgradcheck(loss, (x,), nondet_tol=1e-12)
+
+
+def test_second_derivatives_where_log_softmax_is_part_of_the_loss() -> None:
+    x = torch.randn(5, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    arguments = torch.tensor([[1, 2], [2, 2]]), (5, 4), (2, 1)
+    found = []
+    for value in (ag.torch.ctc_loss(x, *arguments, normalize=True), ag.torch.ctc_loss(x.log_softmax(-1), *arguments)):
+        (gradient,) = torch.autograd.grad(value, x, create_graph=True)
+        found.append((gradient.detach(), *torch.autograd.grad((gradient * torch.arange(3.0)).sum(), x)))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+        assert one.count_nonzero() > 20
+
+
+def scores_laid_out(kind: str, dtype: Any) -> Any:
+    """A leaf of scores (T, N, C) = (9, 3, 20) that lies as it says, the numbers those of every other kind."""
+    x = torch.randn(9, 3, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(3)).log_softmax(-1).to(dtype)
+    if kind == "(N, T, C)":
+        x = x.transpose(0, 1).contiguous().transpose(0, 1)
+    elif kind == "(N, C, T)":  # as a convolution leaves them: columns are apart
+        x = x.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    elif kind == "columns of a matrix":
+        x = torch.cat([x.new_full((9, 3, 4), torch.nan), x, x.new_full((9, 3, 1), torch.nan)], 2)[:, :, 4:24]
+    elif kind == "every other step":
+        x = torch.stack([x, torch.full_like(x, torch.nan)], 1).reshape(18, 3, 20)[::2]
+    elif kind == "one column apart":
+        x = torch.stack([x, torch.full_like(x, torch.nan)], -1)[..., 0]
+    elif kind == "one for all items":
+        x = x[:, :1].expand(9, 3, 20)
+    elif kind == "one for all steps":
+        x = x[:1].expand(9, 3, 20)
+    return x.detach().requires_grad_()
+
+
+LAYOUTS = [
+    "(T, N, C)", "(N, T, C)", "(N, C, T)", "columns of a matrix", "every other step", "one column apart",
+    "one for all items", "one for all steps",
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("directly")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("true_gradient", [True, False])
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_layouts(kind: str, true_gradient: bool, dtype: Any) -> None:
+    """Values and gradients are torch's own, whatever the layout, and the gradient has that of a leaf."""
+    targets, lengths = (
+        torch.tensor([[1, 2, 2], [19, 3, 0], [5, 0, 0]]),
+        (torch.tensor([9, 7, 9]), torch.tensor([3, 2, 1])),
+    )
+    found = []
+    for loss, more in ((F.ctc_loss, {}), (ag.torch.ctc_loss, {"true_gradient": true_gradient})):
+        x = scores_laid_out(kind, dtype)
+        value = loss(x, targets, *lengths, reduction="none", **more)
+        (value * torch.tensor([1.0, -0.5, 3.0])).sum().backward()
+        found.append((value.detach(), x.grad, x))
+    (expected, expected_gradient, x), (value, gradient, _) = found
+    if true_gradient:  # torch's has exp(scores) besides
+        inside = torch.arange(9)[:, None] < lengths[0]
+        expected_gradient = (
+            expected_gradient
+            - x.detach().exp() * inside[:, :, None] * torch.tensor([1.0, -0.5, 3.0]).to(dtype)[None, :, None]
+        )
+    tolerance = 1e-9 if dtype == torch.float64 else 1e-5
+    torch.testing.assert_close(value, expected, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=tolerance, atol=tolerance)
+    if kind in ("(T, N, C)", "(N, T, C)", "(N, C, T)"):
+        assert gradient.stride() == x.stride()
+
+
+@pytest.mark.usefixtures("directly")
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_the_same_backward_pass_twice(reduction: str) -> None:
+    """The gradient that the forward pass left is handed out once; the second pass has the same bits."""
+    x = scores_laid_out("(T, N, C)", torch.float32)
+    targets, labels = torch.tensor([[1, 2, 2], [19, 3, 4], [5, 6, 7]]), torch.tensor([3, 2, 1])
+    value = ag.torch.ctc_loss(x, targets, torch.tensor([9, 7, 9]), labels, reduction=reduction)
+    upstream = torch.tensor(0.37).expand(value.shape)
+    targets.fill_(0)  # whose labels are kept
+    labels.fill_(0)
+    first, second = (torch.autograd.grad(value, x, upstream, retain_graph=True)[0] for _ in range(2))
+    assert first.data_ptr() != second.data_ptr()
+    assert torch.equal(first, second)
+    assert first.count_nonzero() > 50
+
+
+@pytest.mark.usefixtures("directly")
+def test_scores_that_change_before_the_backward_pass() -> None:
+    leaf = scores_laid_out("(T, N, C)", torch.float32)
+    x = leaf * 1.0
+    value = ag.torch.ctc_loss(x, torch.tensor([[1], [2], [3]]), (9, 9, 9), (1, 1, 1))
+    x.mul_(2.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        value.backward()
+
+
+@pytest.mark.usefixtures("directly")
+def test_needs_no_memory_of_its_own_for_the_gradient() -> None:
+    """What backward hands out is what the forward pass wrote: the leaf gets it without a copy."""
+    x = scores_laid_out("(N, T, C)", torch.float32)
+    value = ag.torch.ctc_loss(x, torch.tensor([[1], [2], [3]]), (9, 9, 9), (1, 1, 1))
+    kept = value.grad_fn.gradient
+    assert kept is not None
+    place = kept.data_ptr()
+    del kept
+    value.backward()
+    assert x.grad.data_ptr() == place
+    assert value.grad_fn.gradient is None
+
+
+def test_extremes_of_early_training() -> None:
+    """Blanks dominate so that alignments' weights are hundreds of orders of magnitude apart, or scores are masked."""
+    generator = torch.Generator().manual_seed(7)
+    logits = torch.randn(300, 4, 30, dtype=torch.float64, generator=generator)
+    logits[..., 0] += 40.0
+    masked = logits.clone()
+    masked[:, :, 20:] = -1e30
+    targets, lengths = torch.randint(1, 20, (4, 60), generator=generator), (torch.full((4,), 300), torch.full((4,), 60))
+    for given in (logits, masked):
+        for more in ({}, {"normalize": True}):
+            found = []
+            for loss, options in ((F.ctc_loss, {}), (ag.torch.ctc_loss, more)):
+                x = given.clone().requires_grad_()
+                value = loss(x if options else x.log_softmax(-1), targets, *lengths, reduction="sum", **options)
+                value.backward()
+                found.append((value.detach(), x.grad))
+            torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(found[1][1], found[0][1], rtol=1e-7, atol=1e-9)
+
+
+def test_large_scores_under_torch_convention() -> None:
+    """exp(scores) is infinite in float32: as torch has it, and with no NaN."""
+    x = torch.full((3, 2, 4), 100.0).requires_grad_()
+    ag.torch.ctc_loss(x, torch.tensor([[1], [2]]), (3, 3), (1, 1), reduction="sum", true_gradient=False).backward()
+    assert x.grad.isposinf().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -161,6 +331,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"blank": None}, "blank is"),
     ({"reduction": "x"}, "reduction='x'"),
     ({"zero_infinity": 1}, "zero_infinity"),
+    ({"target_lengths": (2, 10**30)}, "64 bits"),
+    ({"input_lengths": (True, 5)}, "input_lengths"),
 ]
 
 
@@ -188,6 +360,14 @@ SILENT: list[tuple[dict[str, Any], str]] = [
 def test_refuses_what_torch_takes(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ag.InputError, match=message):
         ag.torch.ctc_loss(**{**GOOD, **change})
+
+
+def test_refuses_options_of_its_own() -> None:
+    with pytest.raises(ag.InputError, match="true_gradient"):
+        ag.torch.ctc_loss(**GOOD, normalize=True, true_gradient=False)
+    for name in ("normalize", "true_gradient"):
+        with pytest.raises(TypeError, match=name):
+            ag.torch.ctc_loss(**GOOD, **{name: 1})
 
 
 def test_takes_what_torch_refuses() -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "CALLS",
     "add_at",
     "call",
+    "exchange",
     "load_double",
     "load_float",
     "load_int",
@@ -32,92 +33,93 @@ types: Any = _types
 intrinsic: Callable[[Callable[..., Any]], Callable[..., Any]] = _extending.intrinsic
 
 
-def _at(builder: Any, address: Any, type_: Any) -> Any:
-    return builder.inttoptr(address, type_.as_pointer())
+def _at(builder: Any, address: Any, type_: Any, k: Any = None) -> Any:
+    pointer = builder.inttoptr(address, type_.as_pointer())
+    return pointer if k is None else builder.gep(pointer, [k])
 
 
 @intrinsic
-def load_long(context: Any, address: Any) -> Any:
-    """The int64 at an address."""
+def load_long(context: Any, address: Any, k: Any) -> Any:
+    """Number k of the int64 at an address."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(_at(builder, args[0], ir.IntType(64)))
+        return builder.load(_at(builder, args[0], ir.IntType(64), args[1]))
 
-    return types.int64(types.int64), code
+    return types.int64(types.int64, types.int64), code
 
 
 @intrinsic
-def load_int(context: Any, address: Any) -> Any:
-    """The int32 at an address."""
+def load_int(context: Any, address: Any, k: Any) -> Any:
+    """Number k of the int32 at an address."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.sext(builder.load(_at(builder, args[0], ir.IntType(32))), ir.IntType(64))
+        return builder.sext(builder.load(_at(builder, args[0], ir.IntType(32), args[1])), ir.IntType(64))
 
-    return types.int64(types.int64), code
+    return types.int64(types.int64, types.int64), code
 
 
 @intrinsic
-def load_double(context: Any, address: Any) -> Any:
-    """The float64 at an address."""
+def load_double(context: Any, address: Any, k: Any) -> Any:
+    """Number k of the float64 at an address."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(_at(builder, args[0], ir.DoubleType()))
+        return builder.load(_at(builder, args[0], ir.DoubleType(), args[1]))
 
-    return types.float64(types.int64), code
+    return types.float64(types.int64, types.int64), code
 
 
 @intrinsic
-def load_float(context: Any, address: Any) -> Any:
-    """The float32 at an address, as a float64."""
+def load_float(context: Any, address: Any, k: Any) -> Any:
+    """Number k of the float32 at an address, as a float64."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.fpext(builder.load(_at(builder, args[0], ir.FloatType())), ir.DoubleType())
+        return builder.fpext(builder.load(_at(builder, args[0], ir.FloatType(), args[1])), ir.DoubleType())
 
-    return types.float64(types.int64), code
+    return types.float64(types.int64, types.int64), code
 
 
 @intrinsic
-def store_long(context: Any, address: Any, value: Any) -> Any:
-    """Write an int64."""
+def store_long(context: Any, address: Any, k: Any, value: Any) -> Any:
+    """Write number k of the int64 at an address."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(args[1], _at(builder, args[0], ir.IntType(64)))
+        builder.store(args[2], _at(builder, args[0], ir.IntType(64), args[1]))
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64), code
+    return types.void(types.int64, types.int64, types.int64), code
 
 
 @intrinsic
-def store_int(context: Any, address: Any, value: Any) -> Any:
-    """Write an int32."""
+def store_int(context: Any, address: Any, k: Any, value: Any) -> Any:
+    """Write number k of the int32 at an address."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(builder.trunc(args[1], ir.IntType(32)), _at(builder, args[0], ir.IntType(32)))
+        builder.store(builder.trunc(args[2], ir.IntType(32)), _at(builder, args[0], ir.IntType(32), args[1]))
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64), code
+    return types.void(types.int64, types.int64, types.int64), code
 
 
 @intrinsic
-def store_double(context: Any, address: Any, value: Any) -> Any:
-    """Write a float64."""
+def store_double(context: Any, address: Any, k: Any, value: Any) -> Any:
+    """Write number k of the float64 at an address."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(args[1], _at(builder, args[0], ir.DoubleType()))
+        builder.store(args[2], _at(builder, args[0], ir.DoubleType(), args[1]))
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.float64), code
+    return types.void(types.int64, types.int64, types.float64), code
 
 
 @intrinsic
-def store_float(context: Any, address: Any, value: Any) -> Any:
-    """Write a float64 as a float32."""
+def store_float(context: Any, address: Any, k: Any, value: Any) -> Any:
+    """Write a float64 as number k of the float32 at an address."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(builder.fptrunc(args[1], ir.FloatType()), _at(builder, args[0], ir.FloatType()))
+        builder.store(builder.fptrunc(args[2], ir.FloatType()), _at(builder, args[0], ir.FloatType(), args[1]))
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.float64), code
+    return types.void(types.int64, types.int64, types.float64), code
 
 
 @intrinsic
@@ -126,6 +128,16 @@ def add_at(context: Any, address: Any, value: Any) -> Any:
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.atomic_rmw("add", _at(builder, args[0], ir.IntType(64)), args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), code
+
+
+@intrinsic
+def exchange(context: Any, address: Any, value: Any) -> Any:
+    """Write an int64, and give what was there: no other thread gets that."""
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.atomic_rmw("xchg", _at(builder, args[0], ir.IntType(64)), args[1], "seq_cst")
 
     return types.int64(types.int64, types.int64), code
 

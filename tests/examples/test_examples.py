@@ -166,3 +166,17 @@ def test_all_numbers_are_said() -> None:
         stack += [(dst, digits + digit, words + word) for dst, digit, word in leaving[state]]
     assert len(found) == 1_000_000
     assert all(words[1:] == english(number) for number, words in found.items())
+
+
+def test_jax_aligner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("jax", "optax", "matplotlib"):
+        pytest.importorskip(name)
+    example = load("jax_aligner")
+    written = ag.compile("a⁺ b⁺ c⁺")(a=ag.linear([0]), b=ag.linear([1]), c=ag.linear([2]))
+    assert ag.equivalent(written, example.stretched(3))
+    file = tmp_path / "aligned.png"
+    found = example.main(["--quick", "--invent", "--picture", str(file)])
+    assert found["traced"] == 1
+    assert found["error"] < 2.0
+    assert file.stat().st_size > 10_000
+    assert "words begin" in capsys.readouterr().out

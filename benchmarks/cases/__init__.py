@@ -16,7 +16,7 @@ from benchmarks.cases.label_models import backoff_bigram, backoff_trigram, dense
 from benchmarks.cases.lattices import best_path, best_paths, lattice_score
 from benchmarks.cases.second import crf_product, lattice_product
 from benchmarks.cases.sets import set_of_walks, set_of_words
-from benchmarks.cases.tiny import tiny_batch, tiny_gradient, tiny_value
+from benchmarks.cases.tiny import jax_loop, tiny_batch, tiny_gradient, tiny_value
 from benchmarks.cases.transforms import determinization, epsilon_removal, minimization, pruning, pushing
 
 __all__ = ["CASES"]
@@ -68,6 +68,7 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
     "prune": ("what is within 5 nats of the best path, 1 M arcs", pruning),
     "tiny-value": ("10 arcs, value", tiny_value),
     "tiny-gradient": ("10 arcs, value and gradient", tiny_gradient),
+    "jax-loop": ("100 times 5 frames and 12 arcs in a loop of XLA's, beside the routine from Python", jax_loop),
     "tiny-batch": ("batch of 8 tiny graphs, value and gradient", tiny_batch),
     "torch-forward": (
         "10 arcs, ag.torch's forward pass, with the gradient",

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 import arcgrad as ag
-from benchmarks.case import Case, Contender, Outcome, Setting, Target
+from benchmarks.case import Case, Contender, Outcome, Setting, Skipped, Target
 from benchmarks.peers import openfst
-from benchmarks.reference import graph_score
+from benchmarks.reference import graph_score, trellis_score
 
-__all__ = ["sausage", "tiny_batch", "tiny_gradient", "tiny_value"]
+__all__ = ["jax_loop", "sausage", "tiny_batch", "tiny_gradient", "tiny_value"]
 
 
 def sausage(random: np.random.Generator) -> ag.Graph:
@@ -48,6 +48,67 @@ def tiny_batch(setting: Setting) -> Case:
         return Outcome.of(raw[0], {"A": np.stack(raw[1]["A"])})
 
     return _case(setting, graphs, lambda step: equation.value_and_grad(A=graphs), outcome, 60e-6)
+
+
+_LOOP = 100
+
+
+def jax_loop(setting: Setting) -> Case:
+    """A hundred times ``LSE[X ∘ A]`` and its gradient in a loop of XLA's, beside the routine called from Python.
+
+    What a call costs beside its arithmetic is the difference to the routine; that also has Python's part of a call.
+    """
+    try:
+        import jax
+    except ImportError:
+        raise Skipped("needs jax") from None
+    from arcgrad.runtime.call.execute import load
+
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    graph = ag.graphs.alignments([1, 2])
+    equation = ag.compile("LSE[X ∘ A]", mode="fused")
+    function = ag.jax.compile("LSE[X ∘ A]", mode="fused")
+    handle = ag.jax.graphs(graph)
+
+    @jax.jit
+    def loop(x: Any, handle: Any) -> Any:
+        def body(_: Any, carry: Any) -> Any:
+            value, gradient = jax.value_and_grad(lambda x: function(X=x + 0.0 * carry[0], A=handle))(x)
+            return value, gradient
+
+        return jax.lax.fori_loop(0, _LOOP, body, (0.0, x))
+
+    for _ in range(2):
+        jax.block_until_ready(loop(x, handle))  # what comes twice is known to the handler
+    evaluator = equation._evaluator
+    prepared = evaluator.engine.preparer.prepare(evaluator.bind({"X": x, "A": graph}))
+    routine, calls = load(prepared, "fused"), []
+    prepared.keep("fused", lambda *given: (calls.append(given), routine(*given)))
+    equation.value_and_grad(X=x, A=graph, wrt="X")
+    prepared.keep("fused", routine)
+
+    def alone(step: int) -> Any:
+        for _ in range(_LOOP):
+            routine(*calls[0])
+        return calls[0]
+
+    def truth() -> Outcome:
+        value, by_scores, _ = trellis_score(graph, x.astype(np.float64))
+        return Outcome.of(value, {"X": by_scores})
+
+    return Case(
+        arcgrad=Contender(
+            lambda step: jax.block_until_ready(loop(x, handle)),
+            lambda raw: Outcome.of(raw[0], {"X": raw[1]}),
+            (1e-6, 1e-5),
+        ),
+        peers={"routine": Contender(alone, lambda raw: Outcome.of(raw[9][0, 0]))},
+        truth=truth,
+        work=float(_LOOP * len(x) * graph.n_arcs),
+        multiply_adds=30.0 * _LOOP * len(x) * graph.n_arcs,
+        bytes=0.0,  # all of it is in the caches
+        target=Target("seconds", _LOOP * 10e-6),
+    )
 
 
 def _case(setting: Setting, graphs: list[ag.Graph], call: Any, outcome: Any, most: float) -> Case:

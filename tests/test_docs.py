@@ -21,6 +21,7 @@ from arcgrad.runtime.jit.patience import Patience
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+NEEDS = {"pytorch": "torch", "jax": "jax"}
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 NEEDS = {"pytorch": ("torch",), "jax": ("jax",), "scaling-out": ("torch",)}
@@ -42,12 +43,18 @@ def blocks(page: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem != "api"], ids=lambda page: page.name)
 def test_python_blocks_run(page: Path) -> None:
+<<<<<<< HEAD
     """In order, in one namespace a page; a block with a prompt as a session, any other as plain code.
 
     Those of api.md are docstrings', and run in test_docstrings.
     """
     for library in NEEDS.get(page.stem, ()):
         pytest.importorskip(library)
+=======
+    """In order, in one namespace a page; a block with a prompt as a session, any other as plain code."""
+    if page.stem in NEEDS:
+        pytest.importorskip(NEEDS[page.stem])
+>>>>>>> 515ebc4 (docs: say how equations are used in JAX)
     namespace: dict[str, Any] = {"__name__": "__main__"}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False)
     report: list[str] = []

@@ -23,8 +23,8 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_examples_run(name: str) -> None:
-    if name.startswith("arcgrad.torch"):
-        pytest.importorskip("torch")
+    if name.startswith(("arcgrad.torch", "arcgrad.jax")):
+        pytest.importorskip(name.split(".")[1])
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     report: list[str] = []

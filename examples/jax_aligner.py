@@ -93,7 +93,7 @@ def invented(random: np.random.Generator, each: int) -> tuple[Sayings, Sayings]:
     spectra = {sound: random.normal(size=BANDS) for sound in SOUNDS}
 
     def spoken(word: str) -> np.ndarray:
-        parts = [np.tile(spectra[sound], (random.integers(4, 13), 1)) for sound in WORDS[word].split()]
+        parts = [np.tile(spectra[sound], (int(random.integers(4, 13)), 1)) for sound in WORDS[word].split()]
         clean = np.concatenate(parts)
         return (clean + 0.7 * random.normal(size=clean.shape)).astype(np.float32)
 
@@ -135,7 +135,8 @@ def spectrum(samples: np.ndarray) -> np.ndarray:
     edges = 512 / RATE * 700 * (np.logspace(0, np.log10(1 + RATE / 2 / 700), BANDS + 2) - 1)
     bins = np.arange(energy.shape[1])[:, None]
     rising, falling = (bins - edges[:-2]) / np.diff(edges)[:-1], (edges[2:] - bins) / np.diff(edges)[1:]
-    return np.log(energy @ np.clip(np.minimum(rising, falling), 0, None) + 1e-5).astype(np.float32)
+    bands: np.ndarray = energy @ np.clip(np.minimum(rising, falling), 0, None)
+    return np.log(bands + 1e-5).astype(np.float32)
 
 
 # -- the network -------------------------------------------------------------------------------------------------------

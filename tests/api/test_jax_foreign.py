@@ -186,3 +186,27 @@ def test_without_the_handler_callbacks_do_the_same(monkeypatch: pytest.MonkeyPat
     found, found_gradients = step(x, 1.0)
     assert found == expected
     np.testing.assert_array_equal(found_gradients[0], gradients["X"])
+
+
+def test_batches_of_batches() -> None:
+    """What vmap adds are more items, which share what they did before."""
+    function = ag.jax.compile(LOSS, mode="fused")
+    x, s = random(2, 3, 5, 4), random(2)
+    graphs = [TIED, ag.linear([1]), ag.linear([])]
+    run = jax.jit(jax.vmap(jax.grad(lambda s, x: function(X=x, A=graphs, s=s).sum()), in_axes=(0, 0)))
+    for _ in range(2):
+        run(s, x)
+    before = foreign.target().counts
+    found = run(s, x)
+    assert foreign.target().counts == (before[0] + 1, before[1])
+    for k in range(2):
+        _, expected = ag.compile(LOSS, mode="fused").value_and_grad(X=x[k], A=graphs, s=s[k], wrt="s")
+        np.testing.assert_allclose(found[k], expected["s"], rtol=1e-14)
+
+
+def test_programs_of_another_process_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, x, _ = learned()
+    foreign.target().clear()
+    monkeypatch.setattr(foreign._foreign, "tasks", {})
+    with pytest.raises((jax.errors.JaxRuntimeError, ValueError), match="compiled by another process"):
+        jax.block_until_ready(step(x, 1.0))

@@ -1,7 +1,7 @@
 """What XLA calls: a task on a batch of items, by records that Python prepared; never Python, if all goes well.
 
 Stage: run. For each item it finds the record of its key, fills in weights, and calls the routine; where one is missing,
-the work is worth threads, or anything is unusual (a score that is none, a failed item), Python does the whole call
+a batch is worth threads, or anything is unusual (a score that is none, a failed item), Python does the whole call
 again, which takes the interpreter's lock. XLA's structs are read by their offsets (xla/ffi/api/c_api.h). No lock is
 taken: Python publishes a record by one store of its address, and frees it when no call is active.
 """
@@ -356,7 +356,7 @@ def _evaluate(frame, state):
         store_long(records, item, record)
         work += load_long(record, L.WORK)
         needed = max(needed, _room_for(record))
-    if well and work <= load_long(state, L.MOST_WORK):
+    if well and (n_items <= 1 or work <= load_long(state, L.MOST_WORK)):
         room = _take_room(state, needed)
         well = room != 0
         for item in range(n_items):

@@ -116,6 +116,7 @@ class Target:
     def add(self, record: Record) -> None:
         """Let the handler find a record."""
         with self._lock:
+            self._free()
             if record.key in self._records:
                 return
             if record.nbytes > _MOST_BYTES // 4:
@@ -125,7 +126,6 @@ class Target:
             self._records[record.key] = record
             self._bytes += record.nbytes
             self._publish(self._table, record)
-            self._free()
 
     def _publish(self, table: NDArray[np.int64], record: Record) -> None:
         place = L.place_of(list(record.key), _PLACES - 1)
@@ -155,16 +155,19 @@ class Target:
         self._state[L.TABLE] = table.ctypes.data
 
     def _free(self) -> None:
-        """Drop what was taken out, if no call is active, which could still read it."""
+        """Drop what was taken out the last times, if no call is active, which could still read it.
+
+        Called before anything else is taken out: by now every thread sees the new table.
+        """
         if self._old and self._state[L.ACTIVE] == 0:
             self._old.clear()
 
     def clear(self) -> None:
         """Forget all records."""
         with self._lock:
+            self._free()
             if self._records:
                 gone = list(self._records.values())
                 self._records.clear()
                 self._bytes = 0
                 self._retire(self._new_table(), gone)
-            self._free()

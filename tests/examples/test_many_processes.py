@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 
 import numpy as np
 import pytest
@@ -79,18 +78,9 @@ def test_a_dask_cluster_loses_a_worker_and_no_result(importable: None, monkeypat
     assert np.isfinite(alone).all()
     assert len(set(alone.tolist())) == len(alone)
     assert len(found) == 8
-    killed = found[3].worker
-    assert not is_alive(killed)
-    assert any(result.worker != killed for result in found[4:])
+    killed = found[3].worker  # what it had not handed over by then is computed again
+    assert all(result.worker != killed for result in found[4:])
     assert all(result.compiled == 0 and result.loaded > 0 for result in found)
-
-
-def is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except OSError:
-        return False
-    return True
 
 
 def test_dask_shards_cost_about_the_same() -> None:

@@ -52,9 +52,14 @@ def test_python_blocks_run(page: Path) -> None:
         pytest.importorskip(library)
 =======
     """In order, in one namespace a page; a block with a prompt as a session, any other as plain code."""
+<<<<<<< HEAD
     if page.stem in NEEDS:
         pytest.importorskip(NEEDS[page.stem])
 >>>>>>> 515ebc4 (docs: say how equations are used in JAX)
+=======
+    if "import torch\n" in page.read_text(encoding="utf-8"):
+        pytest.importorskip("torch")
+>>>>>>> 4988740 (docs: say what to cut, what workers need and what it costs on many machines)
     namespace: dict[str, Any] = {"__name__": "__main__"}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False)
     report: list[str] = []

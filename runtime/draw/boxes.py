@@ -61,6 +61,8 @@ def graph_boxes(graph: Painted, ascii: bool, width: int) -> str | None:
     starts, accepts = set(topology.start.tolist()), set(topology.accept.tolist())
     names = [_state(state, state in starts, state in accepts) for state in range(topology.n_states)]
     picture = _Picture(layers, names, loops, labels, ascii)
+    if not picture.is_readable:
+        picture = _Picture(layers, names, loops, labels, ascii, apart=True)
     return picture.text() if picture.is_readable and picture.width <= width and picture.n_rows <= _MOST_ROWS else None
 
 
@@ -96,7 +98,13 @@ class _Picture:
     """Cells of a picture: lines by the directions in which they go on, and texts over them."""
 
     def __init__(
-        self, layers: Layers, names: Sequence[str], loops: Sequence[Sequence[str]], labels: Sequence[str], ascii: bool
+        self,
+        layers: Layers,
+        names: Sequence[str],
+        loops: Sequence[Sequence[str]],
+        labels: Sequence[str],
+        ascii: bool,
+        apart: bool = False,
     ) -> None:
         self.layers = layers
         self.ascii = ascii
@@ -104,6 +112,8 @@ class _Picture:
         self.texts: dict[tuple[int, int], str] = {}
         self.is_readable = True
         self.rows = self._rows([len(each) for each in loops])
+        if apart:  # states in rows of their own and labels in others, so that no two lines can meet in one
+            self.rows = [2 * row + layers.column_of[place] % 2 for place, row in enumerate(self.rows)]
         spans = self._spans(names, loops, labels)
         self.width = spans[-1][1] if self.is_readable else 0
         self.n_rows = 0

@@ -23,7 +23,8 @@ def largest(values: Sequence[float]) -> float:
 
 
 def _share(value: float, most: float) -> float:
-    return max(-1.0, min(1.0, value / most))
+    # Rounded, so that the last bits of a sum do not change a colour.
+    return round(max(-1.0, min(1.0, value / most)), 5)
 
 
 def arc_colour(value: float, most: float) -> str:

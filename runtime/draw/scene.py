@@ -138,16 +138,21 @@ def moved(shape: Shape, dx: float, dy: float) -> Shape:
 # Advances of DejaVu Sans in thousandths of the size: the widest of the fonts that browsers take for sans-serif, so that
 # texts of others are narrower than what is kept free for them.
 _ADVANCES = {
-    "ijl'|": 290,
-    " ": 320,
-    "I.,:;/\\[]()!`": 390,
-    'frt"-': 420,
-    "ε·⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉": 560,
-    "s?zcxyvkJ_^*": 600,
-    "abdeghnopqu0123456789": 640,
-    "LFETSYZXPBR$#": 690,
-    "ACVKDGHNUOQ&": 790,
-    "wM+=<>~−mW%@": 980,
+    "'ijl": 280,
+    " ,.·IJ": 320,
+    "/:;\\|f": 360,
+    "-()[]t⟨⟩": 400,
+    "!r₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹": 420,
+    '"*_`': 500,
+    "?szLcεFk": 580,
+    "vxyγλPTYaeoτ": 620,
+    "$0123456789ESbdghnpqu{}∘βΣρ": 640,
+    "KαABCRVXZ": 700,
+    "UHN∩": 760,
+    "DGOQ&": 800,
+    "w#+<=>^~−∞→×": 840,
+    "M∅": 880,
+    "m%@W…": 1000,
 }
 _ADVANCE = {character: advance / 1000 for characters, advance in _ADVANCES.items() for character in characters}
 

@@ -22,7 +22,7 @@ def to_svg(scene: Scene) -> str:
     w, h = _number(scene.width), _number(scene.height)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" '
-        f'class="arcgrad" font-family="{FONT}">'
+        f'class="arcgrad" font-family="{FONT}" font-size="12" text-anchor="middle" fill="none" stroke-width="1.2">'
     ]
     if scene.title:
         lines.append(f"<title>{escape(scene.title)}</title>")
@@ -56,8 +56,10 @@ def escape(text: str) -> str:
 
 
 def _is_held(code: int) -> bool:
-    """Whether XML 1.0 has the character: no control characters, halves of surrogate pairs or non-characters."""
-    return code in (0x9, 0xA) or (code >= 0x20 and not 0xD800 <= code <= 0xDFFF and code not in (0xFFFE, 0xFFFF))
+    """Whether XML 1.0 has the character and it turns no text around: no controls, halves of pairs or non-characters."""
+    is_turning = 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
+    is_half = 0xD800 <= code <= 0xDFFF
+    return code in (0x9, 0xA) or (code >= 0x20 and not is_turning and not is_half and code not in (0xFFFE, 0xFFFF))
 
 
 def _number(value: float) -> str:
@@ -79,9 +81,13 @@ def _classes(shape: Circle | Rectangle | Path | Text) -> str:
 
 
 def _line_of(shape: Circle | Rectangle | Path) -> str:
-    painted = _paint(shape.fill, "fill")
+    """Attributes that differ from those of the whole document: no filling, no stroke, lines of 1.2 pixels."""
+    painted = ""
+    if shape.fill != "none":
+        painted += f" {_paint(shape.fill, 'fill')}"
     if shape.stroke != "none":
-        painted += f' {_paint(shape.stroke, "stroke")} stroke-width="{_number(shape.width)}"'
+        painted += f" {_paint(shape.stroke, 'stroke')}"
+        painted += f' stroke-width="{width}"' if (width := _number(shape.width)) != "1.2" else ""
     return painted + (' stroke-dasharray="4 3"' if shape.dash else "") + _classes(shape)
 
 
@@ -114,20 +120,21 @@ def _written(shape: Shape, seconds: float) -> Iterator[str]:
             yield from _written(part, seconds)
         yield "</g>"
     elif isinstance(shape, Circle):
-        yield f'<circle cx="{n(shape.x)}" cy="{n(shape.y)}" r="{n(shape.radius)}" {_line_of(shape)}/>'
+        yield f'<circle cx="{n(shape.x)}" cy="{n(shape.y)}" r="{n(shape.radius)}"{_line_of(shape)}/>'
     elif isinstance(shape, Rectangle):
         corner = f' rx="{n(shape.corner)}"' if shape.corner else ""
         place = f'x="{n(shape.x)}" y="{n(shape.y)}" width="{n(shape.w)}" height="{n(shape.h)}"{corner}'
-        yield f"<rect {place} {_line_of(shape)}/>"
+        yield f"<rect {place}{_line_of(shape)}/>"
     elif isinstance(shape, Path):
         first, *others = (f"{n(x)} {n(y)}" for x, y in shape.points)
         drawn = f"M{first}L{' '.join(others)}Z" if shape.is_polygon else f"M{first}C{' '.join(others)}"
-        yield f'<path d="{drawn}" {_line_of(shape)}/>'
+        yield f'<path d="{drawn}"{_line_of(shape)}/>'
     else:
-        anchor = "" if shape.anchor == "start" else f' text-anchor="{shape.anchor}"'
+        anchor = "" if shape.anchor == "middle" else f' text-anchor="{shape.anchor}"'
+        size = "" if shape.size == 12 else f' font-size="{n(shape.size)}"'
         weight = ' font-weight="bold"' if shape.bold else ""
         slant = ' font-style="italic"' if shape.italic else ""
         yield (
-            f'<text x="{n(shape.x)}" y="{n(shape.y)}" font-size="{n(shape.size)}"{anchor}{weight}{slant} '
+            f'<text x="{n(shape.x)}" y="{n(shape.y)}"{size}{anchor}{weight}{slant} '
             f"{_paint(shape.fill, 'fill')}{_classes(shape)}>{escape(shape.text)}</text>"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,6 +73,22 @@ class Explanation:
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """The report with headings, and as text, for notebooks."""
+        parts = [
+            ("inputs", [f"`{name}`: {type_}" for name, type_ in self.inputs]),
+            ("rewriting", [f"{stage}: `{line}`" for stage, line in self.passes]),
+            ("plan", [f"`{line.strip()}`" for line in self.regions]),
+            ("ambiguous", [f"`{line}`" for line in self.warnings]),
+            ("on these inputs", list(self.costs)),
+            ("tier of the next call", [] if self.tier is None else [self.tier]),
+        ]
+        lines = [f"**`{self.equation}`**"]
+        for heading, entries in parts:
+            if entries:
+                lines += ["", f"**{heading}**", "", *(f"- {entry}" for entry in entries)]
+        return {"text/markdown": "\n".join(lines), "text/plain": str(self)}
 
 
 def explain(evaluator: Evaluator, bound: Bound | None) -> Explanation:

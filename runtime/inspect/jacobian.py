@@ -5,8 +5,10 @@ Row i and column j say how often the weight of arc j of the input enters that of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,12 @@ from arcgrad.runtime.data.inputs import Bound, BoundDense, BoundGraph, BoundInpu
 from arcgrad.runtime.reference.interpreter import Interpretation
 from arcgrad.runtime.transforms.composition import Chosen
 
+if TYPE_CHECKING:
+    from arcgrad.runtime.draw.drawing import Drawing
+
 __all__ = ["Jacobian", "jacobians"]
+
+_MOST_DRAWN = 1_000_000  # entries
 
 
 class Jacobian:
@@ -103,6 +110,40 @@ class Jacobian:
         here = self.rows == at
         weights[self.columns[here]] = self.values[here]
         return Graph.from_topology(self._input, weights)
+
+    def draw(self, file: str | os.PathLike[str] | None = None, *, title: str | None = None) -> Drawing:
+        """Draw the matrix as a heat map: to the right the arcs of the input, downwards those of the result.
+
+        Args:
+            file: where to write the picture: .svg or .png (extra ``plot``); None: nowhere.
+            title: a line above the picture.
+
+        Raises:
+            InputError: a file of another suffix, or a matrix of more than a million entries.
+            UnsupportedError: a PNG without cairosvg.
+            OSError: the file cannot be written.
+
+        Example:
+            >>> import arcgrad as ag
+            >>> ag.compile("A A").jacobian(wrt="A", A=ag.linear([1])).draw()
+            <Drawing ...: A heat map of 3 arcs of the result over 1 arcs of the input>
+        """
+        from arcgrad.runtime.draw.drawing import checked_file, saved
+        from arcgrad.runtime.draw.heatmap import draw_heatmap
+
+        if file is not None:
+            checked_file(file)
+        if self.shape[0] * self.shape[1] > _MOST_DRAWN:
+            raise InputError(f"a Jacobian of shape {self.shape} is too large to draw", hint="draw a row or a column")
+        axes = ("arcs of the input", "arcs of the result")
+        return saved(draw_heatmap(self.toarray().T, "values", None, title, axes), file)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """The picture, where it is not too large, and the text, for notebooks."""
+        bundle = {"text/plain": repr(self)}
+        if self.shape[0] * self.shape[1] <= _MOST_DRAWN:
+            bundle["image/svg+xml"] = self.draw().svg
+        return bundle
 
     def _check(self, index: int, axis: int, name: str) -> int:
         size = self.shape[axis]

@@ -46,13 +46,15 @@ def all_paths(graph: ag.Graph, scores: Any) -> Iterator[tuple[float, list[tuple[
 
 def acyclic_silent(graph: ag.Graph) -> bool:
     silent = graph.ilabel < 0
-    return ag.Graph(graph.src[silent], graph.dst[silent], graph.ilabel[silent], n_states=graph.n_states).is_acyclic
+    ends = graph.src[silent], graph.dst[silent], graph.ilabel[silent]
+    return ag.Graph(*ends, start=[], n_states=graph.n_states).is_acyclic
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(50))
 def test_posteriors_are_those_of_all_paths(seed: int) -> None:
     rng = random.Random(seed)
-    graph = convert(draw_graph(rng, Style(cycles=0.4, n_states=4, n_labels=2, infinite=0.05), True))
+    style = Style(cycles=0.4, n_states=5, n_labels=2, infinite=0.05, epsilon=rng.choice([0.2, 0.6]))
+    graph = convert(draw_graph(rng, style, True))
     if not acyclic_silent(graph):
         with pytest.raises(ag.UnsupportedError, match="cycle of ε arcs"):
             trellis("LSE[X ∘ G]", X=np.zeros((3, 2)), G=graph)
@@ -81,6 +83,25 @@ def test_labels_are_the_gradient(text: str) -> None:
     name = "LSE[X ∘ Y]" if "Z" not in text else text
     _, grad = ag.compile(name).value_and_grad(given, wrt="X")
     np.testing.assert_allclose(trellis(text, **given).columns(), grad["X"], atol=1e-12)
+
+
+def test_chains_of_silent_arcs() -> None:
+    """In both directions, numbered with and against their order."""
+    for order in ([0, 1, 2, 3, 4], [4, 2, 3, 1, 0]):
+        at = [order.index(k) for k in range(5)]
+        arcs = [(0, 1, -1), (1, 2, -1), (0, 2, -1), (2, 3, 0), (3, 4, -1), (0, 4, 1), (4, 2, -1)]
+        src, dst, label = ([at[a] for a, _, _ in arcs], [at[b] for _, b, _ in arcs], [c for _, _, c in arcs])
+        graph = ag.Graph(src, dst, label, weight=np.linspace(-1, 0, 7), start=[at[0]], accept=[at[4]])
+        scores = np.array([[0.5, -0.5], [0.0, 0.25]])
+        total = sum(math.exp(weight) for weight, _, _ in all_paths(graph, scores))
+        states = sum(
+            math.exp(weight) / total * (np.array(visits) == [t, s]).all(1).sum() * np.eye(15)[5 * t + s]
+            for weight, visits, _ in all_paths(graph, scores)
+            for t in range(3)
+            for s in range(5)
+        )
+        found = trellis("LSE[X ∘ G]", X=scores, G=graph)
+        np.testing.assert_allclose(found.states().ravel(), states, atol=1e-12)
 
 
 def test_filtered_posteriors_know_the_frames_so_far_alone() -> None:

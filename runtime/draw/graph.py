@@ -145,6 +145,8 @@ def graph_scene(graph: Painted, layout: str = "layers") -> Scene:
     starts, accepts = set(topology.start.tolist()), set(topology.accept.tolist())
     for state, (x, y) in enumerate(plan.states):
         shapes.append(_state(state, x, y, plan.radius, state in starts, state in accepts))
+    for state, (x, y) in plan.again:
+        shapes.append(_state_again(state, x, y, plan.radius))
     scene = Scene(plan.width, plan.height, shapes)
     if topology.n_states == 0:
         scene.width, scene.height = 150.0, 44.0
@@ -166,6 +168,12 @@ def _state(state: int, x: float, y: float, radius: float, is_start: bool, is_acc
     return Group((*circles, number), f"state {state}{': ' if kinds else ''}{', '.join(kinds)}", "state")
 
 
+def _state_again(state: int, x: float, y: float, radius: float) -> Group:
+    """A state at the beginning of a band, which stands at the end of the one above, too."""
+    circle = Circle(x, y, radius, "faint", dash=True)
+    return Group((circle, Text(x, y + SIZE * 0.36, str(state), SIZE, fill="faint")), f"state {state} again")
+
+
 def _arc(graph: Painted, bundle: Bundle, route: Route, texts: Sequence[str]) -> Group:
     colour, width = "ink", 1.2
     if graph.colours is not None:
@@ -176,7 +184,8 @@ def _arc(graph: Painted, bundle: Bundle, route: Route, texts: Sequence[str]) -> 
             width = arc_width(value, most)
     if graph.widths is not None:
         width = arc_width(max(abs(graph.widths[arc]) for arc in bundle.arcs), largest(graph.widths))
-    shapes: list[Shape] = list(arrow(route.points, colour, width))
+    shapes: list[Shape] = [Path(piece, colour, width=width) for piece in route.before]
+    shapes += arrow(route.points, colour, width)
     left, top, right, _ = route.label
     for number, (line, owner) in enumerate(zip(bundle.lines, bundle.owners, strict=True)):
         fill = "ink"

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from arcgrad.runtime.draw.layout.bands import MARGIN, STUB, Bands, make_bands
 from arcgrad.runtime.draw.layout.layers import Layers, make_layers
 from arcgrad.runtime.draw.layout.places import Box, heights, spread
 from arcgrad.runtime.draw.scene import Point
@@ -22,7 +23,7 @@ Rect = tuple[float, float, float, float]
 
 GAP = 9.0  # between places of one column
 ARROW = 9.0  # length of an arrow's head
-MARGIN = 14.0
+WIDEST = 1100.0  # a band of a long graph
 _NARROWEST, _WIDEST = 24.0, 90.0  # a gap between columns
 _STEEPEST = 50.0  # degrees: where an arc meets a state's circle, from level
 _APART = 17.0  # degrees: between two arcs at one side of a state
@@ -37,10 +38,12 @@ class Route:
     Attributes:
         points: the first point, then three for each cubic curve, in the edge's direction; the last one is at the tip.
         label: the rectangle kept free for its label; empty where it has none.
+        before: of an edge that goes through several bands, the pieces before the last one.
     """
 
     points: tuple[Point, ...]
     label: Rect
+    before: tuple[tuple[Point, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,17 @@ class Outline:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything is, in pixels; the left upper corner is (0, 0)."""
+    """Where everything is, in pixels; the left upper corner is (0, 0).
+
+    ``again`` are states that stand at the beginning of a band once more, with their numbers.
+    """
 
     width: float
     height: float
     radius: float
     states: tuple[Point, ...]
     routes: tuple[Route, ...]
+    again: tuple[tuple[int, Point], ...] = ()
 
 
 def lay_out(
@@ -84,6 +91,7 @@ def lay_out(
     first: Sequence[int] = (),
     radius: float = 15.0,
     outlines: Sequence[Outline] | None = None,
+    widest: float = WIDEST,
 ) -> Layout:
     """Lay out a graph from the left to the right.
 
@@ -94,6 +102,7 @@ def lay_out(
         first: states to begin with.
         radius: of a state's circle.
         outlines: shapes of the nodes, where they are not all circles of that radius; no self-loops then.
+        widest: graphs that are much wider are cut into bands, where all nodes are circles.
 
     Returns:
         Routes in the order of the edges.
@@ -112,22 +121,48 @@ def lay_out(
         boxes[place] = Box(h + 4.0 if h else 3.0, 4.0, w / 2 + 4.0 if w else 0.0)
     y = heights(layers, boxes, GAP)
     middles, halves = _columns(layers, boxes, y)
-    top = min((y[p] - boxes[p].up for p in range(len(boxes))), default=0.0)
-    bottom = max((y[p] + boxes[p].down for p in range(len(boxes))), default=0.0)
-    y = [height - top + MARGIN for height in y]
-    centres = tuple((middles[layers.column_of[s]], y[s]) for s in range(n_states))
+    bands = make_bands(layers, boxes, y, middles, halves, widest if outlines is None else math.inf)
+    plan = _Plan(layers, y, middles, halves, shapes, bands)
     routes: list[Route | None] = [None] * len(edges)
-    angles = _angles(layers, centres, y, middles, halves)
+    angles = _angles(plan)
     for number, k in enumerate(straight):
-        route = _route(layers, number, centres, y, middles, halves, shapes, angles)
-        routes[k] = Route(route, _label_rect(middles, y, layers, number, label_sizes[k]))
+        *before, points = _pieces(plan, number, angles)
+        routes[k] = Route(points, _label_rect(plan, number, label_sizes[k]), tuple(before))
+    centres = tuple(plan.centre(state, bands.entering(layers.column_of[state])) for state in range(n_states))
     for state in range(n_states):
-        for k, (points, label) in zip(
-            loops[state], _loops(centres[state], radius, [label_sizes[k] for k in loops[state]]), strict=True
-        ):
+        sizes = [label_sizes[k] for k in loops[state]]
+        for k, (points, label) in zip(loops[state], _loops(centres[state], radius, sizes), strict=True):
             routes[k] = Route(points, label)
-    width = middles[-1] + halves[-1] + MARGIN if middles else 2 * MARGIN
-    return Layout(width, bottom - top + 2 * MARGIN, radius, centres, tuple(r for r in routes if r is not None))
+    again = tuple(
+        (state, plan.centre(state, bands.leaving(column)))
+        for column in bands.cuts
+        for state in layers.columns[column]
+        if state < n_states
+    )
+    return Layout(bands.width, bands.height, radius, centres, tuple(r for r in routes if r is not None), again)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Columns and heights, before they go into bands."""
+
+    layers: Layers
+    y: Sequence[float]
+    middles: Sequence[float]
+    halves: Sequence[float]
+    shapes: Sequence[Outline]
+    bands: Bands
+
+    def centre(self, place: int, band: int) -> Point:
+        """The middle of a place, in a band."""
+        dx, dy = self.bands.offsets[band]
+        return self.middles[self.layers.column_of[place]] + dx, self.y[place] + dy
+
+    def ends(self, place: int, band: int) -> tuple[Point, Point]:
+        """Where an edge that passes a place enters its column and leaves it."""
+        x, height = self.centre(place, band)
+        half = self.halves[self.layers.column_of[place]]
+        return (x - half, height), (x + half, height)
 
 
 def _state_box(outline: Outline, loop_labels: Sequence[tuple[float, float]]) -> Box:
@@ -165,15 +200,15 @@ def _columns(layers: Layers, boxes: Sequence[Box], y: Sequence[float]) -> tuple[
 Angles = dict[tuple[int, int, bool], float]
 
 
-def _angles(
-    layers: Layers, centres: Sequence[Point], y: Sequence[float], middles: Sequence[float], halves: Sequence[float]
-) -> Angles:
+def _angles(plan: _Plan) -> Angles:
     """Where each edge meets its states' circles: degrees below level, by edge, state and whether on the right side."""
     sides: dict[tuple[int, bool], list[tuple[float, int]]] = {}
-    for number, chain in enumerate(layers.chains):
+    column_of = plan.layers.column_of
+    for number, chain in enumerate(plan.layers.chains):
         for state, beside, right in ((chain[0], chain[1], True), (chain[-1], chain[-2], False)):
-            far = abs(middles[layers.column_of[beside]] - centres[state][0]) - halves[layers.column_of[beside]]
-            angle = math.degrees(math.atan2(y[beside] - centres[state][1], max(far, 1.0)))
+            column = column_of[beside]
+            far = abs(plan.middles[column] - plan.middles[column_of[state]]) - plan.halves[column]
+            angle = math.degrees(math.atan2(plan.y[beside] - plan.y[state], max(far, 1.0)))
             sides.setdefault((state, right), []).append((angle, number))
     found: Angles = {}
     for (state, right), wanted in sides.items():
@@ -192,42 +227,40 @@ def _angles(
     return found
 
 
-def _route(
-    layers: Layers,
-    number: int,
-    centres: Sequence[Point],
-    y: Sequence[float],
-    middles: Sequence[float],
-    halves: Sequence[float],
-    shapes: Sequence[Outline],
-    angles: Angles,
-) -> tuple[Point, ...]:
-    chain = layers.chains[number]
+def _pieces(plan: _Plan, number: int, angles: Angles) -> list[tuple[Point, ...]]:
+    """The way of an edge, in its direction: one piece in each band."""
+    chain, bands, column_of = plan.layers.chains[number], plan.bands, plan.layers.column_of
     left, right = chain[0], chain[-1]
-    angle = angles[number, left, True]
-    points = [shapes[left].meet(centres[left], angle, True)]
-    tilt = shapes[left].slope(angle)
-    column = layers.column_of[left]
-    edge = middles[column] + halves[column]
-    if halves[column] > shapes[left].half_width + 4:  # level to the column's end, below labels of self-loops
-        points += _line(points[-1], (edge, points[-1][1]))
+    band = bands.leaving(column_of[left])
+    angle, shape = angles[number, left, True], plan.shapes[left]
+    points = [shape.meet(plan.centre(left, band), angle, True)]
+    tilt = shape.slope(angle)
+    if plan.halves[column_of[left]] > shape.half_width + 4:  # level to the column's end, below labels of self-loops
+        points += _line(points[-1], (plan.ends(left, band)[1][0], points[-1][1]))
         tilt = 0.0
+    pieces: list[list[Point]] = []
     for place in chain[1:-1]:
-        column = layers.column_of[place]
-        if not halves[column]:  # nothing stands there: one bend instead of two
+        if not plan.halves[column_of[place]]:  # nothing stands there: one bend instead of two
             continue
-        points += _bend(points[-1], tilt, (middles[column] - halves[column], y[place]), 0.0)
+        begin, end = plan.ends(place, band)
+        points += _bend(points[-1], tilt, begin, 0.0)
         tilt = 0.0
-        points += _line(points[-1], (middles[column] + halves[column], y[place]))
-    angle = angles[number, right, False]
-    end = shapes[right].meet(centres[right], angle, False)
-    column = layers.column_of[right]
-    if halves[column] > shapes[right].half_width + 4:
-        points += _bend(points[-1], tilt, (middles[column] - halves[column], end[1]), 0.0)
+        if bands.leaving(column_of[place]) > band:  # on to the next band
+            points += _line(begin, (end[0] + STUB, end[1]))
+            pieces.append(points)
+            band += 1
+            begin, end = plan.ends(place, band)
+            points = [(begin[0] - STUB, begin[1])]
+        points += _line(points[-1], end)
+    angle, shape = angles[number, right, False], plan.shapes[right]
+    end = shape.meet(plan.centre(right, band), angle, False)
+    if plan.halves[column_of[right]] > shape.half_width + 4:
+        points += _bend(points[-1], tilt, (plan.ends(right, band)[0][0], end[1]), 0.0)
         points += _line(points[-1], end)
     else:
-        points += _bend(points[-1], tilt, end, -shapes[right].slope(angle))
-    return tuple(points[::-1] if layers.is_back[number] else points)
+        points += _bend(points[-1], tilt, end, -shape.slope(angle))
+    pieces.append(points)
+    return [tuple(piece[::-1]) for piece in pieces[::-1]] if plan.layers.is_back[number] else list(map(tuple, pieces))
 
 
 def _line(begin: Point, end: Point) -> list[Point]:
@@ -242,11 +275,9 @@ def _bend(begin: Point, leaving: float, end: Point, arriving: float) -> list[Poi
     return [(x0 + reach, y0 + leaving * reach), (x1 - reach, y1 - arriving * reach), end]
 
 
-def _label_rect(
-    middles: Sequence[float], y: Sequence[float], layers: Layers, number: int, size: tuple[float, float]
-) -> Rect:
-    place = layers.label_at[number]
-    x, line = middles[layers.column_of[place]], y[place]
+def _label_rect(plan: _Plan, number: int, size: tuple[float, float]) -> Rect:
+    place = plan.layers.label_at[number]
+    x, line = plan.centre(place, plan.bands.entering(plan.layers.column_of[place]))
     w, h = size
     return (x - w / 2, line - 3.0 - h, x + w / 2, line - 3.0) if h else (x, line, x, line)
 

@@ -52,7 +52,7 @@ def faults_of(layout: Layout, edges: Edges, room: float = 1.0) -> list[str]:
     """What a layout does that it must not do."""
     r = layout.radius
     faults = []
-    circles = [(x - r, y - r, x + r, y + r) for x, y in layout.states]
+    circles = [(x - r, y - r, x + r, y + r) for x, y in (*layout.states, *(point for _, point in layout.again))]
     for (i, one), (j, other) in itertools.combinations(enumerate(layout.routes), 2):
         if overlap(one.label, other.label):
             faults.append(f"labels {i} and {j} overlap")
@@ -61,11 +61,14 @@ def faults_of(layout: Layout, edges: Edges, room: float = 1.0) -> list[str]:
             faults.append(f"states {i} and {j} overlap")
     for k, route in enumerate(layout.routes):
         faults += [f"label {k} is on state {s}" for s, circle in enumerate(circles) if overlap(route.label, circle)]
-        way = sampled(route.points)
+        way = [point for piece in (*route.before, route.points) for point in sampled(piece)]
         for s, (x, y) in enumerate(layout.states):
             nearest = min(math.hypot(px - x, py - y) for px, py in way)
             if nearest < (r if s in edges[k] else r + room):
                 faults.append(f"arc {k} passes through state {s}")
+        for s, (x, y) in layout.again:
+            if min(math.hypot(px - x, py - y) for px, py in way) < (r if s in edges[k] else r + room):
+                faults.append(f"arc {k} passes through state {s}, which is there again")
         for j, other_route in enumerate(layout.routes):
             left, top, right, bottom = other_route.label
             if any(left < px < right and top < py < bottom for px, py in way):
@@ -84,14 +87,36 @@ def test_nothing_overlaps(seed: int) -> None:
     assert faults_of(lay_out(n, edges, sizes, [0]), edges) == []
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_arcs_begin_and_end_at_their_states(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(40))
+def test_nothing_overlaps_in_bands(seed: int) -> None:
     n, edges, sizes = random_edges(random.Random(seed))
-    layout = lay_out(n, edges, sizes, [0])
+    layout = lay_out(n, edges, sizes, [0], widest=250.0)
+    assert faults_of(layout, edges) == []
+    assert bool(layout.again) == any(route.before for route in layout.routes) or layout.again
+
+
+@pytest.mark.parametrize("widest", [1100.0, 250.0])
+@pytest.mark.parametrize("seed", range(20))
+def test_arcs_begin_and_end_at_their_states(seed: int, widest: float) -> None:
+    n, edges, sizes = random_edges(random.Random(seed))
+    layout = lay_out(n, edges, sizes, [0], widest=widest)
     for (src, dst), route in zip(edges, layout.routes, strict=True):
-        for state, (x, y) in ((src, route.points[0]), (dst, route.points[-1])):
-            away = math.hypot(x - layout.states[state][0], y - layout.states[state][1])
+        pieces = (*route.before, route.points)
+        for state, (x, y) in ((src, pieces[0][0]), (dst, pieces[-1][-1])):
+            places = [layout.states[state], *(point for s, point in layout.again if s == state)]
+            away = min(math.hypot(x - at[0], y - at[1]) for at in places)
             assert layout.radius < away < layout.radius + 3
+
+
+def test_long_graphs_are_cut_into_bands() -> None:
+    edges = [*((k, k + 1) for k in range(40)), *((k, k + 2) for k in range(0, 38, 3)), (40, 0)]
+    layout = lay_out(41, edges, [(20.0, 14.5)] * len(edges), [0])
+    assert layout.width < 1200
+    assert len(layout.again) >= 3
+    through = layout.routes[-1]  # leads back from the last band to the first
+    assert len(through.before) == len(layout.again)
+    for one, other in itertools.pairwise((*through.before, through.points)):
+        assert one[-1][0] < 60 < 900 < other[0][0]  # leaves at the left, and comes in at the right
 
 
 def test_faults_are_seen() -> None:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from arcgrad.compiler.graphs.topology import Topology
 from arcgrad.grammar.errors import UnsupportedError
-from arcgrad.runtime.draw.layout.routes import MARGIN, Layout, Route
+from arcgrad.runtime.draw.layout.bands import MARGIN
+from arcgrad.runtime.draw.layout.routes import Layout, Route
 from arcgrad.runtime.draw.scene import Point
 
 __all__ = ["graph_dot", "lay_out_by_dot", "quoted"]

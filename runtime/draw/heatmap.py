@@ -135,7 +135,8 @@ def heatmap_scene(
         shapes.append(Text(left + w * (frame // columns) + w / 2, bottom + 13.0, str(frame), 9.0, fill="faint"))
     for caption, begin, end in captions:
         shapes.append(Group((Text(left, 18.0, caption, 11.0, "start", bold=True),), appears=begin, vanishes=end))
-    scene = Scene(left + w * wide + 16.0, bottom + 20.0, shapes, seconds=seconds)
+    width = max([left + w * wide, *(left + text_width(caption, 11.0, bold=True) for caption, _, _ in captions)]) + 16.0
+    scene = Scene(width, bottom + 20.0, shapes, seconds=seconds)
     _add_scale(scene, most, signed, axes)
     add_title(scene, title)
     scene.title = title or "Heat map"

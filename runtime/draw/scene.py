@@ -157,9 +157,12 @@ _ADVANCES = {
 _ADVANCE = {character: advance / 1000 for characters, advance in _ADVANCES.items() for character in characters}
 
 
-def text_width(text: str, size: float = 12.0) -> float:
+_BOLD = 1.23  # what bold characters take more at most: "l" does, "n" takes 1.11
+
+
+def text_width(text: str, size: float = 12.0, bold: bool = False) -> float:
     """Pixels that a line of text takes at most."""
-    return size * sum(_advance(character) for character in text)
+    return size * sum(_advance(character) for character in text) * (_BOLD if bold else 1.0)
 
 
 def _advance(character: str) -> float:
@@ -228,11 +231,11 @@ def add_title(scene: Scene, title: str | None) -> None:
     """Put a title above what the scene has."""
     if not title:
         return
-    lines = fitted(title, max(scene.width - 24.0, 200.0), 13.0)[:4]
+    lines = fitted(title, max(scene.width - 24.0, 200.0) / _BOLD, 13.0)[:4]
     down = 18.0 * len(lines) + 4.0
     scene.shapes = scene.moved(0.0, down)
     scene.height += down
-    widen(scene, max(text_width(line, 13.0) for line in lines) * 1.06 + 24.0)
+    widen(scene, max(text_width(line, 13.0, bold=True) for line in lines) + 24.0)
     for number, line in enumerate(lines):
         scene.shapes.append(Text(scene.width / 2, 20.0 + 18.0 * number, line, 13.0, bold=True))
 

@@ -40,7 +40,7 @@ def with_values(step: Step, node: Any, names: Namer) -> Step:
         lines.append(number_text(node.value, 6))
         if node.gradient is not None:
             lines.append(f"gradient {number_text(node.gradient, 6)}")
-    width = max([text_width(heading, 12.0) * 1.06, *(text_width(line, 12.0) for line in lines)]) + 20.0
+    width = max([text_width(heading, 12.0, bold=True), *(text_width(line, 12.0) for line in lines)]) + 20.0
     width = max(width, inner.width if inner else 0.0)
     shapes: list[Shape] = [Text(width / 2, 18.0, heading, 12.0, bold=True)]
     height = 26.0

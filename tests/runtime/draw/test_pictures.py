@@ -8,7 +8,8 @@ import random
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from support.pictures import NAMES, PICTURES
 from support.random_graphs import Style, draw_graph
 
 import arcgrad as ag
-from arcgrad.runtime.draw.scene import Circle, Group, Scene, Shape, Text, text_width, visible
+from arcgrad.runtime.draw.scene import Circle, Group, Scene, Shape, Text, at_time, text_width, visible
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -51,14 +52,13 @@ def test_picture_is_well_formed_and_described(name: str) -> None:
     }  # fmt: skip
 
 
-def texts_of(shapes: list[Shape]) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
-    """Every text that is seen in the end, with its box."""
+def texts_of(shapes: Sequence[Shape]) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
+    """Every text with its box."""
     for shape in shapes:
         if isinstance(shape, Group):
-            if shape.vanishes >= 1:
-                yield from texts_of(list(shape.shapes))
+            yield from texts_of(shape.shapes)
         elif isinstance(shape, Text):
-            wide = text_width(shape.text, shape.size)
+            wide = text_width(shape.text, shape.size, shape.bold)
             left = shape.x - {"start": 0.0, "middle": wide / 2, "end": wide}[shape.anchor]
             yield shape.text, (left, shape.y - 0.75 * shape.size, left + wide, shape.y + 0.2 * shape.size)
 
@@ -78,7 +78,9 @@ def faults_of(scene: Scene) -> list[str]:
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_texts_overlap(name: str) -> None:
-    assert faults_of(PICTURES[name]()._scene) == []
+    scene = PICTURES[name]()._scene
+    for time in (0.0, 0.3, 0.6, 0.99) if scene.seconds else (0.0,):
+        assert faults_of(replace(scene, shapes=at_time(scene.shapes, time))) == []
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -211,10 +213,11 @@ def test_dot_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_width_of_text_is_never_too_small() -> None:
     """Against the advances of DejaVu Sans, the widest of the fonts that browsers take."""
     fonts = pytest.importorskip("matplotlib.font_manager")
-    path = fonts.findfont("DejaVu Sans")
-    font = fonts.get_font(path)
-    font.set_size(100, 72)
-    for character in map(chr, [*range(33, 127), *map(ord, "ε−·∘∞…→₀₁₂₃⁰¹²³αβγéüß␣∅")]):
-        advance = font.load_char(ord(character)).linearHoriAdvance / 65536
-        assert text_width(character, 100) >= advance * 0.999, character
+    for bold in (False, True):
+        path = fonts.findfont(fonts.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal"))
+        font = fonts.get_font(path)
+        font.set_size(100, 72)
+        for character in map(chr, [*range(33, 127), *map(ord, "ε−·∘∞…→₀₁₂₃⁰¹²³αβγéüß␣∅")]):
+            advance = font.load_char(ord(character)).linearHoriAdvance / 65536
+            assert text_width(character, 100, bold) >= advance * 0.999, (character, bold)
     assert text_width("e\u0301") == text_width("e")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UndefinedError,
         UnsupportedError,
     )
+    from arcgrad.repl import run_repl as repl
     from arcgrad.runtime.data.ambiguity import ambiguity
     from arcgrad.runtime.data.archives.files import iter_all, load_all, save_all
     from arcgrad.runtime.data.dense import Dense, dense
@@ -77,6 +78,7 @@ __all__ = [
     "load",
     "load_all",
     "load_symbols",
+    "repl",
     "save",
     "save_all",
     "warmup",
@@ -111,6 +113,7 @@ _HOMES = {
     "load": "arcgrad.runtime.data.files",
     "load_all": "arcgrad.runtime.data.archives.files",
     "load_symbols": "arcgrad.runtime.data.files",
+    "repl": "arcgrad.repl:",
     "save": "arcgrad.runtime.data.files",
     "save_all": "arcgrad.runtime.data.archives.files",
     "warmup": "arcgrad.warming",

@@ -71,10 +71,12 @@ def test_what_was_loaded_or_defined_can_be_deleted(session: Session) -> None:
     assert session.answer(":delete B, f") is None
     assert session.answer(":names") == "A: Graph(3 states, 3 arcs, acceptor, start 0, accept 2)"
     session.answer(":delete A")
-    assert session.answer(":names") == "nothing is loaded or defined"
+    assert session.answer(":names") == (
+        'nothing is loaded or defined; A = graph"0 1 a 0.5; 1" defines a graph, :load A FILE loads one'
+    )
     session.answer('A = "a"')
     for entry, message in [
-        (":delete", ":delete takes names"),
+        (":delete", ":del takes names"),
         (":delete B", "B is neither loaded nor defined"),
         (":delete A B", "B is neither loaded nor defined"),
         (":delete a", "did you mean A?"),
@@ -109,7 +111,10 @@ def test_other_inputs(session: Session) -> None:
     session.answer(":load X x.npy")
     assert session.answer("COUNT[X]") == "9"
     session.answer(":load m 5:1,6:1,7:2")
-    assert str(session.answer("relabel[A, m]")).splitlines()[2:] == ["0 1 1 1 0.5", "0 1 1 1 0.25", "1 2 2 2 0.0"]
+    assert str(session.answer("relabel[A, m]")).splitlines()[1:] == [
+        "─▶(0)─┬─ 1/0.5 ──┬─▶(1)── 2 ──▶((2))",
+        "      └─ 1/0.25 ─┘",
+    ]
 
 
 def test_commands_on_the_latest_equation(session: Session) -> None:
@@ -173,8 +178,8 @@ def test_error_in_a_definition_points_into_it(session: Session) -> None:
 
 
 def test_errors_are_printed_and_the_conversation_goes_on() -> None:
-    assert talk("LSE[", "1 + 1") == (
-        "arcgrad> error: `[` is never closed\nat line 1, column 4:\n  LSE[\n     ^\narcgrad> 2.0\narcgrad> \n"
+    assert talk("LSE[A", "", "1 + 1") == (
+        "arcgrad>       .. error: `[` is never closed\n  LSE[A\n     ^\narcgrad> 2.0\narcgrad> \n"
     )
 
 
@@ -187,7 +192,7 @@ def test_interrupts_end_the_entry_not_the_session(monkeypatch: pytest.MonkeyPatc
             return line
 
     def evaluate(session: Session, entry: str) -> str:
-        if entry == "long\n":
+        if entry == "long":
             raise KeyboardInterrupt
         return "done"
 
@@ -200,20 +205,4 @@ def test_interrupts_end_the_entry_not_the_session(monkeypatch: pytest.MonkeyPatc
 def test_command_reads_piped_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("2 + 3\n"))
     assert main(["repl"]) == 0
-    assert capsys.readouterr().out.splitlines()[1] == "arcgrad> 5.0"
-
-
-def test_line_editing_with_prompt_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt_toolkit = pytest.importorskip("prompt_toolkit")
-    application = prompt_toolkit.application
-    pipes = pytest.importorskip("prompt_toolkit.input")
-    outputs = pytest.importorskip("prompt_toolkit.output")
-    monkeypatch.setattr(sys, "stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
-    output = io.StringIO()
-    with (
-        pipes.create_pipe_input() as pipe,
-        application.create_app_session(input=pipe, output=outputs.DummyOutput()),
-    ):
-        pipe.send_text("2 + 4\x7f3\r\x04")  # a correction, then Ctrl-D
-        run_repl(stdout=output)
-    assert output.getvalue().splitlines()[1:] == ["5.0", ""]
+    assert capsys.readouterr().out == "5.0\n"

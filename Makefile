@@ -13,7 +13,6 @@
 #   make docs     write the pages and pictures that are made from the source, and build the website into build/site,
 #                  strict: no broken link, no warning; make pages: the former alone
 #   make pictures draw the pictures that the tests compare with once more; build/pictures has them as PNG, to look at
-#   make docs     write the pages that are made from the source (docs/operators.md)
 #   make format   let ruff fix formatting and imports
 #   make clean    remove what these made, .venv included
 
@@ -22,8 +21,7 @@ VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick oldest plain check fuzz hunt soak bench docs pages format clean
-.PHONY: demo test quick oldest plain check fuzz hunt soak bench pictures docs format clean
+.PHONY: demo test quick oldest plain check fuzz hunt soak bench docs pages pictures format clean
 
 demo: $(VENV)/test-installed
 	$(BIN)/python examples/handwriting_ctc.py
@@ -68,11 +66,10 @@ pages: $(VENV)/test-installed
 
 docs: pages
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
 pictures: $(VENV)/test-installed
 	$(BIN)/python -m pytest -q tests/runtime/draw --update-golden
 	cd tests && $(abspath $(BIN))/python -m support.pictures ../build/pictures
-docs: $(VENV)/test-installed
-	$(BIN)/python docs/make_operators.py
 
 # mypy cannot see through the mapping of an editable install, so it reads a real one, from another folder;
 # the examples in docstrings run there too, which shows that the wheel is whole.

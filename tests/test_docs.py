@@ -21,7 +21,6 @@ from arcgrad.runtime.jit.patience import Patience
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-NEEDS = {"pytorch": "torch", "jax": "jax"}
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 NEEDS = {"pytorch": ("torch",), "jax": ("jax",), "scaling-out": ("torch",)}
@@ -43,23 +42,12 @@ def blocks(page: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem != "api"], ids=lambda page: page.name)
 def test_python_blocks_run(page: Path) -> None:
-<<<<<<< HEAD
     """In order, in one namespace a page; a block with a prompt as a session, any other as plain code.
 
     Those of api.md are docstrings', and run in test_docstrings.
     """
     for library in NEEDS.get(page.stem, ()):
         pytest.importorskip(library)
-=======
-    """In order, in one namespace a page; a block with a prompt as a session, any other as plain code."""
-<<<<<<< HEAD
-    if page.stem in NEEDS:
-        pytest.importorskip(NEEDS[page.stem])
->>>>>>> 515ebc4 (docs: say how equations are used in JAX)
-=======
-    if "import torch\n" in page.read_text(encoding="utf-8"):
-        pytest.importorskip("torch")
->>>>>>> 4988740 (docs: say what to cut, what workers need and what it costs on many machines)
     namespace: dict[str, Any] = {"__name__": "__main__"}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False)
     report: list[str] = []

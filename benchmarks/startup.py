@@ -58,12 +58,45 @@ def _first_calls(*sizes: int, count: int = 60) -> dict[str, float]:
     return {"longest call": max(seconds), "mean": sum(seconds) / count, "last": seconds[-1]}
 
 
+def _repl(pause: float) -> dict[str, float]:
+    """The REPL on a pseudo-terminal: until its prompt, and from the first entry, after a pause, to its answer."""
+    import pty
+
+    own, other = pty.openpty()
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "arcgrad"], stdin=other, stdout=other, stderr=other)
+    os.close(other)
+    shown = ""
+
+    def wait_for(text: str) -> float:
+        nonlocal shown
+        while text not in shown:
+            read = os.read(own, 65536).decode()
+            if "\x1b[6n" in read:  # the editor asks where the cursor is
+                os.write(own, b"\x1b[1;1R")
+            shown += read
+        shown = ""
+        return time.perf_counter()
+
+    prompt = wait_for("arcgrad>")
+    time.sleep(pause)
+    typed = time.perf_counter()
+    os.write(own, b'LSE["ab" + "cd"]\r')
+    answer = wait_for("0.6931")
+    process.kill()
+    process.wait()
+    os.close(own)
+    return {"prompt": prompt - began, "first answer": answer - typed}
+
+
 # Name → what runs in a process of its own, and whether it finds code on disk.
 MEASURES: dict[str, tuple[Callable[[], dict[str, float]], bool]] = {
     "warm-up": (_warm_up, False),
     "a second process": (_answer, True),
     "first calls, B=2 T=50 C=20": (lambda: _first_calls(2, 50, 20, 5), False),
     "first calls, B=8 T=200 C=40": (lambda: _first_calls(8, 200, 40, 20), False),
+    "the REPL, typing at once": (lambda: _repl(0.0), True),
+    "the REPL, typing after 2 s": (lambda: _repl(2.0), True),
 }
 
 

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from arcgrad.grammar.errors import EquationError, InputError, UnsupportedError
+from arcgrad.grammar.errors import EquationError, InputError
 from arcgrad.grammar.mistakes import described, nearest, quoted
+from arcgrad.repl.printing import label_text
 
 if TYPE_CHECKING:
     from arcgrad.repl.session import Session
@@ -43,16 +44,16 @@ def gradient(session: Session, rest: str) -> str:
     equation, inputs = session.equation(entry, apart)
     _check_names(names, equation.inputs)
     _, found = equation.value_and_grad(inputs, wrt=names or None)
-    shower = session.shower(entry)
+    symbols = session.symbols_of(entry)
     if not found:
         return "the equation has no inputs, nor graphs typed under a name of their own"
-    return session.printer.gradient(inputs, found, shower)
+    return session.printer.gradient(inputs, found, symbols)
 
 
 def trace(session: Session, rest: str) -> str:
     """``:trace``."""
     equation, inputs = session.equation(rest)
-    return session.printer.trace(equation.trace(inputs), session.shower(rest))
+    return session.printer.trace(equation.trace(inputs), session.symbols_of(rest))
 
 
 def jacobian(session: Session, rest: str) -> str:
@@ -78,7 +79,7 @@ def jacobian(session: Session, rest: str) -> str:
             f"a {which[0]} is chosen by a number, not by {quoted(which[1])}", hint=f":jacobian wrt {name} row 0"
         )
     chosen = found.row(int(which[1])) if which[0] == "row" else found.column(int(which[1]))
-    return session.printer.graph(chosen, session.shower(entry), title=f"{which[0]} {which[1]}: ")
+    return session.printer.graph(chosen, session.symbols_of(entry), title=f"{which[0]} {which[1]}: ")
 
 
 def plan(session: Session, rest: str) -> str:
@@ -152,12 +153,12 @@ def _seconds(value: float) -> str:
 def paths(session: Session, rest: str) -> str:
     """``:paths``: the best paths of a graph."""
     graph, n, entry = _graph_and_number(session, rest, "paths")
-    shower = session.shower(entry)
+    symbols = session.symbols_of(entry)
     found = graph.paths(n)
     lines = []
     for path in found:
         states = [int(graph.src[path.arcs[0]]), *(int(graph.dst[k]) for k in path.arcs)] if path.arcs else []
-        labels = [_shown(i, shower) if i == o else f"{_shown(i, shower)}:{_shown(o, shower)}"
+        labels = [label_text(i, symbols) if i == o else f"{label_text(i, symbols)}:{label_text(o, symbols)}"
                   for i, o in zip(path.ilabels, path.olabels, strict=True)]  # fmt: skip
         way = "".join(f" ─{label}▶ {state}" for label, state in zip(labels, states[1:], strict=True))
         lines.append(f"{path.weight:12.6g}  {states[0] if states else 'no arcs'}{way}")
@@ -167,10 +168,10 @@ def paths(session: Session, rest: str) -> str:
 def strings(session: Session, rest: str) -> str:
     """``:strings``: the best strings of a graph."""
     graph, n, entry = _graph_and_number(session, rest, "strings")
-    shower = session.shower(entry)
+    symbols = session.symbols_of(entry)
 
     def text(labels: Any) -> str:
-        words = [_shown(label, shower) for label in labels]
+        words = [label_text(label, symbols) for label in labels]
         if not words:
             return "ε"
         return ("" if all(len(word) == 1 for word in words) else " ").join(words)
@@ -185,12 +186,6 @@ def strings(session: Session, rest: str) -> str:
 def _listed(session: Session, lines: list[str], nothing: str) -> str:
     width = session.printer.width
     return "\n".join(line if len(line) <= width else line[: width - 1] + "…" for line in lines) or nothing
-
-
-def _shown(label: int, shower: Callable[[int], str] | None) -> str:
-    if label < 0:
-        return "ε"
-    return str(label) if shower is None else shower(label)
 
 
 def _graph_and_number(session: Session, rest: str, command: str) -> tuple[Any, int, str]:
@@ -221,32 +216,18 @@ def draw(session: Session, rest: str) -> str:
         rest = rest[: rest.rindex(words[-1])].strip()
     equation, inputs = session.equation(rest)
     value = equation(inputs)
-    shower = session.shower(rest)
-    if isinstance(value, Graph):
+    symbols = session.symbols_of(rest)
+    if not isinstance(value, Graph):
+        trace = equation.trace(inputs)
         if file is None:
-            return _text_of(value, shower, session) or session.printer.graph(value, shower)
-        _drawing_of(value)(file, symbols=shower)
+            return session.printer.trace(trace, symbols)
+        trace.draw(file, symbols=symbols)
     elif file is None:
-        return session.printer.trace(equation.trace(inputs), shower)
+        picture = value.draw(symbols=symbols).text(session.printer.ascii, session.printer.width)
+        return picture or session.printer.graph(value, symbols)
     else:
-        _drawing_of(equation)(file)
+        value.draw(file, symbols=symbols)
     return f"a picture in {file}"
-
-
-def _text_of(value: Any, shower: Any, session: Session) -> str | None:
-    """The picture that the terminal can show, where there is one."""
-    if session.printer.pictures and hasattr(value, "draw"):
-        text = getattr(value.draw(symbols=shower), "text", None)
-        if isinstance(text, str) and max(map(len, text.splitlines()), default=0) <= session.printer.width:
-            return text
-    return None
-
-
-def _drawing_of(thing: Any) -> Callable[..., Any]:
-    method: Callable[..., Any] | None = getattr(thing, "draw", None)
-    if method is None:
-        raise UnsupportedError("pictures in files are not implemented yet", hint=":draw A, without a file")
-    return method
 
 
 def _with_respect_to(session: Session, rest: str) -> tuple[str, list[str] | None]:

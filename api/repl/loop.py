@@ -7,10 +7,11 @@ import importlib
 import os
 import re
 import shutil
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from arcgrad.grammar.errors import ArcgradError
 from arcgrad.repl.completion import is_open
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from arcgrad.equation import Mode
 
 __all__ = ["PROMPT", "run_repl"]
+
+_T = TypeVar("_T")
 
 # What answers need, in parts that are imported one after the other while somebody types.
 _NEEDED = (
@@ -60,7 +63,7 @@ def run_repl(stdin: TextIO | None = None, stdout: TextIO | None = None, /, **inp
         return
     encoding = getattr(output, "encoding", None) or "utf-8"
     width = max(40, shutil.get_terminal_size((80, 24)).columns) if is_terminal else 80
-    session = Session(Printer(min(width, 120)))
+    session = Session(Printer(min(width, 120), ascii=not _has_boxes(encoding)))
     session.inputs.update(inputs)
 
     def say(text: str) -> None:
@@ -75,50 +78,108 @@ def run_repl(stdin: TextIO | None = None, stdout: TextIO | None = None, /, **inp
     if loading is not None:
         session.mode = loading.mode(session)
         loading.start()
-    paint = _painter(output) if is_terminal else lambda text: text
-    try:
-        while True:
-            try:
-                for part in _parts(_entry(read)):
-                    if not _answered(session, part, say, output, paint):
-                        break
-            except KeyboardInterrupt:  # within an entry, or while an answer is printed
-                say("")
-            except EOFError:
-                if is_terminal or stdin is not None:  # behind a prompt
+    turn = _Turn(session, say, output, _painter(output) if is_terminal else str)
+    with _interrupts(is_terminal) as interrupts:
+        try:
+            while not turn.is_over:
+                try:
+                    entry = interrupts.allowed_in(lambda: _entry(read))
+                except KeyboardInterrupt:
                     say("")
-                return
-            except _Leave:
-                return
-    finally:
-        if loading is not None:
-            loading.stop()
+                    continue
+                except EOFError:
+                    if is_terminal or stdin is not None:  # behind a prompt
+                        say("")
+                    return
+                for part in _parts(entry):
+                    if not turn.answers(part, interrupts):
+                        break
+        finally:
+            if loading is not None:
+                loading.stop()
 
 
-class _Leave(Exception):  # noqa: N818  (no error)
-    """The session ends."""
+class _Interrupts:
+    """Ctrl-C ends an entry or an evaluation; between these, where an exception would end the session, it is let go."""
+
+    def __init__(self) -> None:
+        self._allowed = False
+
+    def heard(self, *_: object) -> None:
+        """The handler of SIGINT."""
+        if self._allowed:
+            raise KeyboardInterrupt
+
+    def allowed_in(self, work: Callable[[], _T]) -> _T:
+        """Do something that may be interrupted.
+
+        Raises:
+            KeyboardInterrupt: it was.
+        """
+        try:
+            self._allowed = True
+            try:
+                return work()
+            finally:
+                self._allowed = False
+        except KeyboardInterrupt:
+            self._allowed = False
+            raise
 
 
-def _answered(
-    session: Session, entry: str, say: Callable[[str], None], output: TextIO, paint: Callable[[str], str]
-) -> bool:
-    """Print the answer to one entry; whether it has one that is no error."""
+@contextlib.contextmanager
+def _interrupts(is_terminal: bool) -> Iterator[_Interrupts]:
+    """Hears Ctrl-C instead of Python, where this is the main thread of a program on a terminal."""
+    interrupts = _Interrupts()
+    before = signal.getsignal(signal.SIGINT)
+    if not is_terminal or threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield interrupts
+        return
+    signal.signal(signal.SIGINT, interrupts.heard)
     try:
-        with warnings_to(output):
-            answer = session.answer(entry)
-    except EOFError:
-        raise _Leave from None
-    except KeyboardInterrupt:
-        say("interrupted")
-    except (ArcgradError, OSError) as error:
-        say(paint(session.printer.error(error)))
-    except (RecursionError, MemoryError) as error:
-        say(f"error: {type(error).__name__}: this entry takes more than Python has")
-    else:
-        if answer is not None:
-            say(answer)
-        return True
-    return False
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Turn:
+    """Evaluates entries and prints answers."""
+
+    def __init__(
+        self, session: Session, say: Callable[[str], None], output: TextIO, paint: Callable[[str], str]
+    ) -> None:
+        self.is_over = False
+        self._session, self._say, self._output, self._paint = session, say, output, paint
+
+    def answers(self, entry: str, interrupts: _Interrupts) -> bool:
+        """Print the answer to one entry; whether it has one that is no error."""
+        printer = self._session.printer
+        try:
+            with warnings_to(self._output):
+                answer = interrupts.allowed_in(lambda: self._session.answer(entry))
+        except EOFError:
+            self.is_over = True
+        except KeyboardInterrupt:
+            self._say("interrupted")
+        except (ArcgradError, OSError) as error:
+            self._say(self._paint(printer.error(error)))
+        except (RecursionError, MemoryError) as error:
+            self._say(f"error: {type(error).__name__}: this entry takes more than Python has")
+        except Exception as error:  # a mistake of ours need not end the session
+            self._say(printer.wrapped(f"error: {type(error).__name__}, which should not happen: {error}"))
+        else:
+            if answer is not None:
+                self._say(answer)
+            return True
+        return False
+
+
+def _has_boxes(encoding: str) -> bool:
+    try:
+        "─╭▶ε".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _entry(read: Callable[[str], str]) -> str:

@@ -6,24 +6,24 @@ import codecs
 import dataclasses
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from arcgrad.grammar.errors import ArcgradError
+from arcgrad.grammar.errors import ArcgradError, InputError
 from arcgrad.grammar.mistakes import counted
-from arcgrad.repl.pictures import drawn
 
 if TYPE_CHECKING:
     from arcgrad.runtime.data.graph import Graph
     from arcgrad.runtime.inspect.jacobian import Jacobian
     from arcgrad.runtime.reference.interpreter import Trace
 
-__all__ = ["Printer", "Shower", "in_encoding", "table"]
+__all__ = ["Printer", "Symbols", "in_encoding", "label_text", "table"]
 
-Shower = Callable[[int], str] | None
-"""How a label is shown; None: as its number."""
+Symbols = Any
+"""How labels are shown: a SymbolTable; ``chr``, as characters; None, as numbers."""
 
 _MOST_ROWS = 20
+_MOST_STATES = 16
 _MOST_ITEMS = 5
 _MOST_COLUMNS = 12
 
@@ -35,19 +35,21 @@ class Printer:
     Attributes:
         width: columns of the terminal.
         pictures: whether small graphs are drawn, rather than listed.
+        ascii: whether they are in ASCII.
     """
 
     width: int = 80
     pictures: bool = True
+    ascii: bool = False
 
-    def value(self, value: Any, shower: Shower = None) -> str:
+    def value(self, value: Any, symbols: Symbols = None) -> str:
         """A result: a score as Python writes it, a graph drawn or listed, a batch item by item."""
         from arcgrad.runtime.data.graph import Graph
 
         if isinstance(value, Graph):
-            return self.graph(value, shower)
+            return self.graph(value, symbols)
         if isinstance(value, list):
-            return self._items([self.value(item, shower) for item in value[:_MOST_ITEMS]], len(value))
+            return self._items([self.value(item, symbols) for item in value[:_MOST_ITEMS]], len(value))
         if hasattr(value, "tolist"):
             if not value.ndim:
                 return repr(value.item())
@@ -71,22 +73,31 @@ class Printer:
             lines.append(f"… and {n - len(shown):,} more items")
         return "\n".join(lines) or "a batch of no items"
 
-    def graph(self, graph: Graph, shower: Shower = None, gradient: Any = None, title: str = "Graph: ") -> str:
+    def graph(self, graph: Graph, symbols: Symbols = None, gradient: Any = None, title: str = "Graph: ") -> str:
         """A graph: what it is, and its arcs, with a gradient perhaps."""
         facts = [counted(graph.n_states, "state"), counted(graph.n_arcs, "arc")]
         facts.append("acceptor" if graph.is_acceptor else "transducer")
         head = title + ", ".join(facts)
         picture = None
-        if self.pictures and gradient is None:
-            picture = drawn(graph, lambda k: arc_label(graph, k, shower), self.width)
+        if gradient is None:
+            picture = self.picture(graph, symbols)
         if picture is not None:
             return f"{head}\n{picture}"
         for name, states in (("start", graph.start), ("accept", graph.accept)):
             listed = " ".join(map(str, states[:8].tolist())) + (" …" if len(states) > 8 else "")
             head += f", {name} {listed or 'none'}"
-        return "\n".join([*textwrap.wrap(head, self.width), *self.arcs(graph, shower, gradient)])
+        return "\n".join([*textwrap.wrap(head, self.width), *self.arcs(graph, symbols, gradient)])
 
-    def arcs(self, graph: Graph, shower: Shower = None, gradient: Any = None, most: int = _MOST_ROWS) -> list[str]:
+    def picture(self, graph: Graph, symbols: Symbols = None) -> str | None:
+        """A small graph in box characters; None of one that is large."""
+        if not self.pictures or not graph.n_states or graph.n_states > _MOST_STATES or graph.n_arcs > _MOST_ROWS:
+            return None
+        try:
+            return graph.draw(symbols=symbols).text(ascii=self.ascii, width=self.width)
+        except InputError:  # a label that the table does not have
+            return None
+
+    def arcs(self, graph: Graph, symbols: Symbols = None, gradient: Any = None, most: int = _MOST_ROWS) -> list[str]:
         """A table of arcs, at most so many, and how many there are beyond."""
         header = ["arc", "from", "to", "label", "weight"]
         # Gradients of tied weights are those of the parameters.
@@ -98,33 +109,33 @@ class Printer:
         rows = [header]
         weights = graph.arc_weight[:n].tolist()
         for k in range(n):
-            row = [str(k), str(graph.src[k]), str(graph.dst[k]), arc_label(graph, k, shower), f"{weights[k]:.6g}"]
+            row = [str(k), str(graph.src[k]), str(graph.dst[k]), arc_label(graph, k, symbols), f"{weights[k]:.6g}"]
             rows.append(row if values is None else [*row, f"{values[k]:.6g}"])
         lines = table(rows, self.width) if n else []
         if n < graph.n_arcs:
             lines.append(f"  … and {graph.n_arcs - n:,} more arcs (:save FILE writes all)")
         return lines
 
-    def gradient(self, inputs: Mapping[str, Any], gradient: Mapping[str, Any], shower: Shower = None) -> str:
+    def gradient(self, inputs: Mapping[str, Any], gradient: Mapping[str, Any], symbols: Symbols = None) -> str:
         """Gradients, one input after the other: a line for each arc of a graph, the array of anything else."""
         return "\n".join(
-            self.gradient_of(inputs.get(name), values, shower, f"gradient with respect to {name}")
+            self.gradient_of(inputs.get(name), values, symbols, f"gradient with respect to {name}")
             for name, values in gradient.items()
         )
 
-    def gradient_of(self, given: Any, values: Any, shower: Shower, title: str) -> str:
+    def gradient_of(self, given: Any, values: Any, symbols: Symbols, title: str) -> str:
         """One of them."""
         from arcgrad.runtime.data.graph import Graph
 
         if isinstance(given, list):
             pairs = list(zip(given, values, strict=True))
             shown = [
-                self.gradient_of(g, v, shower, f"{title}, item {i}") for i, (g, v) in enumerate(pairs[:_MOST_ITEMS])
+                self.gradient_of(g, v, symbols, f"{title}, item {i}") for i, (g, v) in enumerate(pairs[:_MOST_ITEMS])
             ]
             more = [f"… and {len(pairs) - len(shown):,} more items"] if len(pairs) > len(shown) else []
             return "\n".join([*shown, *more])
         if isinstance(given, Graph):
-            return "\n".join([f"{title}:", *(self.arcs(given, shower, values) or ["  no arcs"])])
+            return "\n".join([f"{title}:", *(self.arcs(given, symbols, values) or ["  no arcs"])])
         if not hasattr(values, "ndim") or not values.ndim:
             return f"{title}: {float(values)!r}"
         return "\n".join([f"{title}, of shape {values.shape}:", *self.array(values)])
@@ -138,7 +149,7 @@ class Printer:
         )
         return [f"  {line}" for line in text.splitlines()]
 
-    def trace(self, trace: Trace, shower: Shower = None) -> str:
+    def trace(self, trace: Trace, symbols: Symbols = None) -> str:
         """Every intermediate result, with its gradient: small graphs arc by arc."""
         from arcgrad.runtime.data.graph import Graph
 
@@ -148,7 +159,7 @@ class Printer:
                 continue  # a number, which is its own name
             head = node.name if node.expression == node.name else f"{node.name} = {node.expression}"
             if isinstance(node.value, Graph):
-                lines.append(self.graph(node.value, shower, _or_zeros(node), title=f"{head}: "))
+                lines.append(self.graph(node.value, symbols, _or_zeros(node), title=f"{head}: "))
             else:
                 number = "" if node.gradient is None else f", gradient {float(node.gradient):.6g}"
                 lines.append(f"{head}: {self.score(node.value)}{number}")
@@ -204,16 +215,24 @@ def _or_zeros(node: Any) -> Any:
     return np.zeros(node.value.n_arcs) if node.gradient is None else node.gradient
 
 
-def arc_label(graph: Graph, k: int, shower: Shower) -> str:
+def label_text(label: int, symbols: Symbols) -> str:
+    """A label's symbol, or its number where it has none that can be seen."""
+    if label < 0:
+        return "ε"
+    if symbols is None:
+        return str(label)
+    if symbols is not chr:
+        return symbols._name(label) or f"<{label}>"
+    character = chr(label) if label < 0x110000 else ""
+    return character if character.isprintable() and character.strip() else f"<{label}>"
+
+
+def arc_label(graph: Graph, k: int, symbols: Symbols) -> str:
     """``a`` or ``a:x``."""
-
-    def shown(label: int) -> str:
-        if label < 0:
-            return "ε"
-        return str(label) if shower is None else shower(label)
-
     inputs, outputs = int(graph.ilabel[k]), int(graph.olabel[k])
-    text = shown(inputs) if inputs == outputs else f"{shown(inputs)}:{shown(outputs)}"
+    text = label_text(inputs, symbols)
+    if inputs != outputs:
+        text += f":{label_text(outputs, symbols)}"
     return text if len(text) <= 24 else text[:23] + "…"
 
 

@@ -64,7 +64,7 @@ class Session:
         >>> session.answer('A = graph"0 1 a 0.5; 1"')
         >>> print(session.answer("A"))
         Graph: 2 states, 1 arc, acceptor
-        ─▶(0)── a/0.5 ──▶((1))
+        >(0)──a/0.5─▶─((1))
     """
 
     def __init__(self, printer: Printer | None = None) -> None:
@@ -110,7 +110,7 @@ class Session:
         equation, inputs = self.equation(entry)
         self.value = equation(inputs)
         self.latest = entry
-        return self.printer.value(self.value, self.shower(entry))
+        return self.printer.value(self.value, self.symbols_of(entry))
 
     def parse(self, entry: str) -> Program:
         """An equation, or definitions without one.
@@ -183,18 +183,14 @@ class Session:
         text = "\n".join([*(self.definitions[name].text for name in needed), entry])
         return compile_equation(text, self.symbols, mode=self.mode())
 
-    def shower(self, entry: str = "") -> Callable[[int], str] | None:
+    def symbols_of(self, entry: str = "") -> Any:
         """How labels of an equation's graphs are shown: by the table, as characters if it has literals, else None."""
         if self.symbols is not None:
-            table = self.symbols
-            return lambda label: (table._name(label) or str(label)) if label >= 0 else "ε"
+            return self.symbols
         entry = entry or self.latest or ""
         program = self.parse(entry)
-        if _has_literal(program) or any(
-            self.definitions[name].literal for name in _needed(names_in(program), self.definitions)
-        ):
-            return _character
-        return None
+        needed = _needed(names_in(program), self.definitions)
+        return chr if _has_literal(program) or any(self.definitions[name].literal for name in needed) else None
 
     def define(self, program: Program) -> str | None:
         """Remember statements, once they are known to make sense together with those before; what they replace."""
@@ -247,13 +243,6 @@ class Session:
         except ArcgradError:
             self.symbols, self._leaves = before, {}
             raise
-
-
-def _character(label: int) -> str:
-    if label < 0:
-        return "ε"
-    character = chr(label) if label < 0x110000 else ""
-    return character if character.isprintable() and character.strip() else f"<{label}>"
 
 
 def _refuse_file(entry: str) -> None:

@@ -148,7 +148,9 @@ class Terminal:
             assert time.monotonic() < until, f"{text!r} is not shown:\n{shown}"
             if not self._read(0.2) and self.process.poll() is not None and not self._read(0.1):
                 shown = self.screen.text
-                assert text in shown, f"{text!r} is not shown, and the program ended:\n{shown}"
+                assert text in shown, (
+                    f"{text!r} is not shown, and the program ended with {self.process.returncode}:\n{shown}"
+                )
 
     def wait_until_it_computes(self, seconds: float = 25.0) -> None:
         """Until the terminal is no longer in a line editor's raw mode, in which Ctrl-C is a key like others."""

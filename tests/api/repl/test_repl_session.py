@@ -112,8 +112,8 @@ def test_other_inputs(session: Session) -> None:
     assert session.answer("COUNT[X]") == "9"
     session.answer(":load m 5:1,6:1,7:2")
     assert str(session.answer("relabel[A, m]")).splitlines()[1:] == [
-        "─▶(0)─┬─ 1/0.5 ──┬─▶(1)── 2 ──▶((2))",
-        "      └─ 1/0.25 ─┘",
+        ">(0)┬──1/0.5─▶┬(1)──2─▶─((2))",
+        "    ╰─1/0.25─▶╯",
     ]
 
 

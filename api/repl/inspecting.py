@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arcgrad.grammar.errors import EquationError, InputError
 from arcgrad.grammar.mistakes import described, nearest, quoted
-from arcgrad.repl.printing import label_text
+from arcgrad.repl.printing import label_text, spelled
 
 if TYPE_CHECKING:
     from arcgrad.repl.session import Session
@@ -85,13 +85,14 @@ def jacobian(session: Session, rest: str) -> str:
 def plan(session: Session, rest: str) -> str:
     """``:plan``."""
     equation, inputs = session.equation(rest)
-    return session.printer.wrapped("\n".join(equation.explain(inputs).regions))
+    text = "\n".join(equation.explain(inputs).regions)
+    return session.printer.wrapped(spelled(text, session.symbols_of(rest)))
 
 
 def explain(session: Session, rest: str) -> str:
     """``:explain``."""
     equation, inputs = session.equation(rest)
-    return session.printer.wrapped(str(equation.explain(inputs)))
+    return session.printer.wrapped(spelled(str(equation.explain(inputs)), session.symbols_of(rest)))
 
 
 def source(session: Session, rest: str) -> str:

@@ -157,7 +157,8 @@ class Printer:
         for node in trace.nodes:
             if not node.inputs and not node.name.isidentifier():
                 continue  # a number, which is its own name
-            head = node.name if node.expression == node.name else f"{node.name} = {node.expression}"
+            expression = spelled(node.expression, symbols)
+            head = node.name if expression == node.name else f"{node.name} = {expression}"
             if isinstance(node.value, Graph):
                 lines.append(self.graph(node.value, symbols, _or_zeros(node), title=f"{head}: "))
             else:
@@ -225,6 +226,24 @@ def label_text(label: int, symbols: Symbols) -> str:
         return symbols._name(label) or f"<{label}>"
     character = chr(label) if label < 0x110000 else ""
     return character if character.isprintable() and character.strip() else f"<{label}>"
+
+
+def spelled(text: str, symbols: Symbols) -> str:
+    """Text of an expression in which linear graphs of labels that have symbols are strings again.
+
+    Example:
+        >>> from arcgrad.repl.printing import spelled
+        >>> spelled("LSE[linear[97, 98] ∘ A]", chr)
+        'LSE["ab" ∘ A]'
+    """
+
+    def string(found: re.Match[str]) -> str:
+        words = [label_text(int(label), symbols) for label in found[1].split(",")]
+        if any(word.startswith("<") and word.endswith(">") for word in words):
+            return found[0]
+        return '"' + "".join(re.sub(r'(["\\<>])', r"\\\1", w) if len(w) == 1 else f"<{w}>" for w in words) + '"'
+
+    return text if symbols is None else re.sub(r"\blinear\[(\d+(?:, \d+)*)\]", string, text)
 
 
 def arc_label(graph: Graph, k: int, symbols: Symbols) -> str:

@@ -14,7 +14,10 @@ from arcgrad.repl.commands import ALIASES, COMMANDS
 if TYPE_CHECKING:
     from arcgrad.repl.session import Session
 
-__all__ = ["Completion", "completions", "is_open"]
+__all__ = ["CONTINUED", "PROMPT", "Completion", "completions", "is_open", "without_prompts"]
+
+PROMPT = "arcgrad> "
+CONTINUED = "      .. "
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,11 @@ def _topics(text: str) -> Iterator[Completion]:
             yield Completion(len(text) - len(word), topic)
 
 
+def without_prompts(text: str) -> str:
+    """Text of an entry without prompts that were copied along."""
+    return re.sub(rf"^(?:{re.escape(PROMPT)}|{re.escape(CONTINUED)})", "", text, flags=re.MULTILINE)
+
+
 def is_open(entry: str) -> bool:
     """Whether an entry goes on in the next line: a bracket is open, or the quotes of a graph as typed.
 
@@ -161,6 +169,7 @@ def is_open(entry: str) -> bool:
     """
     from arcgrad.lexer import tokens
 
+    entry = without_prompts(entry)
     if entry.lstrip().startswith(":"):
         return False
     depth = 0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from arcgrad.grammar.errors import ArcgradError
-from arcgrad.repl.completion import is_open
+from arcgrad.repl.completion import is_open, without_prompts
 from arcgrad.repl.printing import Printer, in_encoding
 from arcgrad.repl.prompt import CONTINUED, PROMPT, make_reader
 from arcgrad.repl.session import Session
@@ -62,8 +62,7 @@ def run_repl(stdin: TextIO | None = None, stdout: TextIO | None = None, /, **inp
         print("arcgrad: the standard input is closed", file=sys.stderr)
         return
     encoding = getattr(output, "encoding", None) or "utf-8"
-    width = max(40, shutil.get_terminal_size((80, 24)).columns) if is_terminal else 80
-    session = Session(Printer(min(width, 120), ascii=not _has_boxes(encoding)))
+    session = Session(Printer(ascii=not _has_boxes(encoding)))
     session.inputs.update(inputs)
 
     def say(text: str) -> None:
@@ -78,7 +77,7 @@ def run_repl(stdin: TextIO | None = None, stdout: TextIO | None = None, /, **inp
     if loading is not None:
         session.mode = loading.mode(session)
         loading.start()
-    turn = _Turn(session, say, output, _painter(output) if is_terminal else str)
+    turn = _Turn(session, say, output, is_terminal)
     with _interrupts(is_terminal) as interrupts:
         try:
             while not turn.is_over:
@@ -145,15 +144,16 @@ def _interrupts(is_terminal: bool) -> Iterator[_Interrupts]:
 class _Turn:
     """Evaluates entries and prints answers."""
 
-    def __init__(
-        self, session: Session, say: Callable[[str], None], output: TextIO, paint: Callable[[str], str]
-    ) -> None:
+    def __init__(self, session: Session, say: Callable[[str], None], output: TextIO, is_terminal: bool) -> None:
         self.is_over = False
-        self._session, self._say, self._output, self._paint = session, say, output, paint
+        self._session, self._say, self._output, self._is_terminal = session, say, output, is_terminal
+        self._paint: Callable[[str], str] = _painter(output) if is_terminal else str
 
     def answers(self, entry: str, interrupts: _Interrupts) -> bool:
         """Print the answer to one entry; whether it has one that is no error."""
         printer = self._session.printer
+        if self._is_terminal:
+            printer.width = min(120, max(40, shutil.get_terminal_size((80, 24)).columns))
         try:
             with warnings_to(self._output):
                 answer = interrupts.allowed_in(lambda: self._session.answer(entry))
@@ -199,8 +199,8 @@ def _entry(read: Callable[[str], str]) -> str:
 def _parts(text: str) -> Iterator[str]:
     """The entries of a text of several lines, as pasted; prompts that were copied along are left out."""
     lines: list[str] = []
-    for line in text.splitlines() or [""]:
-        lines.append(line.removeprefix(PROMPT))
+    for line in without_prompts(text).splitlines() or [""]:
+        lines.append(line)
         if not is_open("\n".join(lines)):
             yield "\n".join(lines)
             lines = []

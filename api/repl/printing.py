@@ -75,6 +75,8 @@ class Printer:
 
     def graph(self, graph: Graph, symbols: Symbols = None, gradient: Any = None, title: str = "Graph: ") -> str:
         """A graph: what it is, and its arcs, with a gradient perhaps."""
+        if not graph.n_states:
+            return f"{title}∅, without states"
         facts = [counted(graph.n_states, "state"), counted(graph.n_arcs, "arc")]
         facts.append("acceptor" if graph.is_acceptor else "transducer")
         head = title + ", ".join(facts)
@@ -155,7 +157,7 @@ class Printer:
 
         lines = []
         for node in trace.nodes:
-            if not node.inputs and not node.name.isidentifier():
+            if not node.inputs and not node.name.isidentifier() and node is not trace.nodes[-1]:
                 continue  # a number, which is its own name
             expression = spelled(node.expression, symbols)
             head = node.name if expression == node.name else f"{node.name} = {expression}"
@@ -202,12 +204,15 @@ class Printer:
 
     def wrapped(self, text: str) -> str:
         """Text in lines of the width; what is long without blanks stays whole, and lines that fit as they are."""
-        return "\n".join(
-            "\n".join(textwrap.wrap(line, self.width, break_long_words=False, break_on_hyphens=False) or [""])
-            if len(line) > self.width
-            else line
-            for line in text.splitlines()
-        )
+        lines: list[str] = []
+        for line in text.splitlines():
+            indent = " " * (len(line) - len(line.lstrip()))
+            fits = len(line) <= self.width
+            lines += [line] if fits else textwrap.wrap(
+                line.strip(), self.width, initial_indent=indent, subsequent_indent=indent,
+                break_long_words=False, break_on_hyphens=False,
+            )  # fmt: skip
+        return "\n".join(lines)
 
 
 def _or_zeros(node: Any) -> Any:

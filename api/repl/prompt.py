@@ -11,15 +11,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from arcgrad.repl.completion import completions, is_open
+from arcgrad.repl.completion import CONTINUED, PROMPT, completions, is_open
 
 if TYPE_CHECKING:
     from arcgrad.repl.session import Session
 
 __all__ = ["CONTINUED", "PROMPT", "history_file", "make_reader"]
-
-PROMPT = "arcgrad> "
-CONTINUED = "      .. "
 
 _COLOURS = {
     "comment": "italic ansibrightblack",

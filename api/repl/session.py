@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -85,14 +86,44 @@ class Session:
             OSError: a file cannot be read.
             EOFError: the entry ends the session.
         """
+        entry = _without_question(entry.strip())
         try:
-            return self._answer(entry.strip())
+            try:
+                return self._answer(entry)
+            except InputError:
+                self._check_types(entry)
+                raise
         except ArcgradError as error:
+            error.hint = self._meant(entry) or error.hint
             # Definitions stand on lines before the entry, which nobody typed: point into the one line that matters.
             if error.place is not None and "\n" in error.place.text:
                 place = error.place
                 error.place = Place(place.line_text, Span(place.column - 1, place.end_column - 1))
             raise
+
+    def _check_types(self, entry: str) -> None:
+        """Raise the EquationError, with its place, of an entry that uses a graph as typed as a score."""
+        definitions = self.definitions
+        if not entry.startswith(":") and "=" not in entry:
+            self.definitions = {name: dataclasses.replace(d, leaf=False) for name, d in definitions.items()}
+            try:
+                self.compile(entry)
+            except InputError:
+                pass
+            finally:
+                self.definitions = definitions
+
+    def _meant(self, entry: str) -> str | None:
+        """What was probably meant by an entry that is wrong."""
+        from arcgrad.repl.commands import ALIASES, COMMANDS
+
+        word, _, rest = entry.partition(" ")
+        known = word in COMMANDS or (len(word) > 1 and word in ALIASES)
+        if known and word not in self.definitions and word not in self.inputs and not rest.startswith("="):
+            return f"commands start with a colon: :{entry}"
+        if re.search(r"\bgraph\s*[\s(\[{']\s*[\d\"']", entry):
+            return 'a graph is typed as graph"0 1 a 0.5; 1", its quotes directly behind the word'
+        return None
 
     def _answer(self, entry: str) -> str | None:
         if not entry or entry.startswith("#"):
@@ -147,6 +178,7 @@ class Session:
             alike, near = look_alike(missing[0], known), nearest(missing[0], known)
             told = "" if near is None else f"did you mean {near}? "
             told = told if alike is None else f"it is not {described(alike, missing[0], alike)}; "
+            told = told or _sign_for(missing[0])
             raise InputError(
                 f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no value",
                 hint=f"{told}:load {missing[0]} FILE reads one; {missing[0]} = EXPRESSION defines one",
@@ -243,6 +275,23 @@ class Session:
         except ArcgradError:
             self.symbols, self._leaves = before, {}
             raise
+
+
+def _without_question(entry: str) -> str:
+    """``help LSE``, ``help(LSE)``, ``?LSE`` and ``LSE?``, as other prompts have it, are ``:help LSE``."""
+    found = re.fullmatch(r"(?:help\s*\(?|\?+)\s*([^\s()]+)\s*\)?", entry) or re.fullmatch(r"([A-Z]{2,})\?+", entry)
+    return entry if found is None else f":help {found[1]}"
+
+
+def _sign_for(word: str) -> str:
+    """A hint for who spells an operator out, as in ``A compose B``."""
+    from arcgrad.compiler.operators import operators
+
+    entry = operators().get("compose" if word in ("o", "circ") else word)
+    if word == "graph":
+        return 'a graph is typed as graph"0 1 a 0.5; 1", without a blank; '
+    spelled = "" if entry is None else entry.sign or (f"{entry.names[0]}[…]" if entry.names else "")
+    return f"{entry.name} is written {spelled}; " if entry is not None and spelled else ""
 
 
 def _refuse_file(entry: str) -> None:

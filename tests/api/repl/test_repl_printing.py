@@ -24,7 +24,7 @@ def session() -> Session:
 
 def test_small_graphs_are_drawn_and_larger_ones_listed(session: Session) -> None:
     assert session.answer("A") == "Graph: 3 states, 3 arcs, acceptor\n>(0)┬─a/0.5─▶┬(1)──b─▶─((2))\n    ╰──b/−1─▶╯"
-    assert session.answer("∅") == "Graph: 0 states, 0 arcs, acceptor, start none, accept none"
+    assert session.answer("∅") == "Graph: ∅, without states"
     listed = str(session.answer("A{7}")).splitlines()
     assert listed[0] == "Graph: 21 states, 27 arcs, acceptor, start 0, accept 20"
     assert listed[2] == "    0     0   1      a     0.5"

@@ -206,3 +206,60 @@ def test_command_reads_piped_input(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     monkeypatch.setattr(sys, "stdin", io.StringIO("2 + 3\n"))
     assert main(["repl"]) == 0
     assert capsys.readouterr().out == "5.0\n"
+
+
+def test_graphs_as_typed_are_inputs_and_other_definitions_are_expanded(session: Session) -> None:
+    session.answer('T = graph"0 1 a 0.5; 1"; U = "ab"; V = linear[97]; W = T U')
+    session.answer("LSE[W V A]")
+    gradient = str(session.answer(":grad"))
+    heads = [line for line in gradient.splitlines() if line.startswith("gradient")]
+    assert [head.split()[-1] for head in heads] == ["T:", "U:", "V:", "A:"]
+    session.answer('T = graph"0 1 a 0.75; 1"')
+    assert session.answer("MAX[W]") == "0.75"  # what uses T follows
+    with pytest.raises(ag.EquationError) as caught:
+        session.answer("T + LSE[T]")
+    assert str(caught.value.place.excerpt()).splitlines()[1] == "  ^^^^^^^^^^"  # type: ignore[union-attr]
+    with pytest.raises(ag.EquationError, match="is not a state"):
+        session.answer('T = graph"a b c"')
+    assert session.answer("MAX[W]") == "0.75"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("load A x.txt", "commands start with a colon: :load A x.txt"),
+        ("del A", "commands start with a colon: :del A"),
+        ("grad", "commands start with a colon: :grad"),
+        ("G = graph(0 1 a; 1)", 'a graph is typed as graph"0 1 a 0.5; 1"'),
+        ("graph 0 1 a", 'a graph is typed as graph"0 1 a 0.5; 1"'),
+        ("A compose A", "compose is written ∘"),
+        ("A o A", "compose is written ∘"),
+        ("reverse A", "reverse is written rev[…]"),
+        ("alice", "alice = EXPRESSION defines one"),
+    ],
+)
+def test_hints_for_what_newcomers_type(session: Session, entry: str, message: str) -> None:
+    with pytest.raises(ag.ArcgradError) as caught:
+        session.answer(entry)
+    assert message in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("entry", ["help LSE", "help(LSE)", "?LSE", "LSE?", ":help LSE", ":? LSE[]"])
+def test_ways_to_ask_for_help(session: Session, entry: str) -> None:
+    assert str(session.answer(entry)).startswith("LSE[…]\n")
+
+
+def test_pasted_sessions_and_comments() -> None:
+    shown = talk('arcgrad> A = ("a" + # one', '      .. "b")', "arcgrad> COUNT[A]", "# nothing")
+    assert shown == "arcgrad>       .. arcgrad> 2\narcgrad> arcgrad> \n"
+
+
+def test_a_mistake_of_ours_does_not_end_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(session: Session, entry: str) -> str:
+        raise {"a": TypeError("odd"), "b": RecursionError(), "c": MemoryError()}[entry]
+
+    monkeypatch.setattr(Session, "answer", broken)
+    shown = talk("a", "b", "c").splitlines()
+    assert shown[0] == "arcgrad> error: TypeError, which should not happen: odd"
+    assert "RecursionError" in shown[1]
+    assert "MemoryError" in shown[2]

@@ -43,11 +43,16 @@ def ambiguous_literals(program: Program) -> list[str]:
 
 
 def _outermost_constants(reduction: Node) -> Iterator[Node]:
-    """Graphs that only literals enter, in which ways of matching count: not those of which a set is made."""
+    """Graphs that only literals enter, in which ways of matching count: not those of which a set is made.
+
+    What an operator makes of weights, as det does, is not known here, and nor is what becomes of its operand's paths.
+    """
     nodes = topological(reduction)
     constant: set[Node] = set()
     for node in nodes:
-        if node.type is Type.GRAPH and not node.is_input and all(operand in constant for operand in node.operands):
+        if node.type is not Type.GRAPH or node.is_input or node.definition.category is Category.TRANSFORM:
+            continue
+        if all(operand in constant for operand in node.operands):
             constant.add(node)
     stack, seen = [reduction], set()
     while stack:
@@ -60,7 +65,7 @@ def _outermost_constants(reduction: Node) -> Iterator[Node]:
                 yield node
         elif node.operator == "difference" and node.type is Type.GRAPH:
             stack.append(node.operands[0])
-        elif node.operator != "support":
+        elif node.operator != "support" and not (node.is_input or node.definition.category is Category.TRANSFORM):
             stack += [operand for operand in node.operands if operand.type is Type.GRAPH]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import arcgrad as ag
 
@@ -64,3 +65,10 @@ def test_graphs_of_literals_that_are_ambiguous_are_said() -> None:
         assert "ambiguous" not in str(ag.compile(text).explain())
     assert "ambiguous" not in str(ag.compile('LSE[X ∘ ("a" + "a"){100000}]').explain())  # too large to look at
     assert "ambiguous" in str(ag.compile('LSE[X ∘ ("a" + "a")]').explain(X=np.zeros((1, 98))))
+
+
+@pytest.mark.parametrize(
+    "text", ['LSE[det["a" + "a"]]', 'LSE[rmeps["a"] A]', 'COUNT[A + PATH["ab" + "c"]]', "LSE[push[ε]*]"]
+)
+def test_what_is_made_of_weights_is_no_literal(text: str) -> None:
+    assert ag.compile(text).explain().warnings == ()

@@ -197,9 +197,11 @@ class Interpretation:
 
     def _name_cycle(self, error: DivergenceError, node: Node) -> None:
         """Say in the error which arcs of the inputs the cycle in that node's graph takes."""
+        if not error.cycle:  # it is one of a graph that was made on the way
+            return
         topology = self.values[node].topology
         assert topology is not None
-        error.say_where(cycle_words(node, topology, error.cycle or (), self._origin, self.bound))
+        error.say_where(cycle_words(node, topology, error.cycle, self._origin, self.bound))
 
     def _origin(self, node: Node, arc: int) -> str:
         return arc_words(arc_parts(node, arc, lambda inner: self.values[inner].selections), self.bound)

@@ -118,3 +118,10 @@ def test_what_is_beyond_floats_is_absent_and_warns_of_nothing() -> None:
     batch = [np.full((1, 1), -1e200), np.full((1, 1), -1e200)]
     _, gradient = differentiate("LSE[A] × LSE[X] × LSE[X]", A=a.with_weight([1e-200] * 4), X=batch)
     assert gradient["A"].tolist() == [0.0] * 4
+
+
+def test_a_cycle_of_a_graph_made_on_the_way_is_named_by_its_own_numbers() -> None:
+    B = ag.compile('graph"0 1 a 1e300; 0 1 a -1e300; 1"')()
+    loop = ag.Graph([0], [0], [97], weight=[-1.0], accept=[0])
+    with pytest.raises(ag.DivergenceError, match="through state 1 along arc 1"):
+        ag.compile("minimize[A B]", mode="interpret")(A=loop, B=B)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,19 @@ def test_warnings_are_told() -> None:
     answer = ask("LSE[A]", A={"form": "openfst", "text": text})
     assert answer["ok"]
     assert isinstance(answer["warnings"], list)
+
+
+def test_whatever_becomes_of_an_equation_as_it_is_typed_there_is_an_answer() -> None:
+    draw = random.Random(0)
+    graphs = ["0 1 a 0.5; 1 2 b; 2", '"cat" + "dog"⟨-1⟩', "0 0 a -1; 0", "0", "0 1 ε; 1 0 ε:b -2; 1", "", "0.5"]
+    equations = ["LSE[(A + B) ∘ X*]", 'rmeps[out["aa" ∘ rewrite["a" : "o", "n", ε, "abno"]]]', "H[A] - w LSE[B]"]
+    equations += ["KL[A, A]", "SAMPLE[A, 3, 1]", "det[A B]", 'PATH[A ∘ re"a*"]', "f[P] = P P\nCOUNT[f[A]{2}]"]
+    answered = 0
+    for _ in range(80):
+        equation = draw.choice(equations)
+        for _ in range(draw.randrange(3)):
+            at = draw.randrange(len(equation) + 1)
+            equation = equation[:at] + draw.choice(["", *'()[]{}*∘AB"1,⟨⟩;= -/^ε']) + equation[at + draw.randrange(2) :]
+        found = ask(equation, ALL, **{name: draw.choice(graphs) for name in ("A", "B", "X", "w")})
+        answered += found["ok"]
+    assert 8 < answered < 70

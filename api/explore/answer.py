@@ -38,7 +38,7 @@ def explore(request: Mapping[str, Any]) -> dict[str, Any]:
         request: ``{"equation": …, "inputs": {name: …}, "symbols": …, "want": […]}``, of which only the equation must be
             there. An input is a text, or ``{"text": …, "form": …}``, or ``{"base64": …, "form": …}``; `SCHEMA` says
             what the forms are. ``want`` lists what to compute of value, gradient, trace, pictures, computation (its
-            picture), plan and source; without it, value.
+            picture), plan, source and python (a script that does the same); without it, value.
 
     Returns:
         ``{"ok", "arcgrad", "equation", "error", "warnings"}``, and what was wanted, as far as it could be computed:
@@ -158,6 +158,8 @@ class _Answering:
             if "plan" in self.request.want:
                 self._plan(equation, None)
             raise
+        if "python" in self.request.want:
+            self._script(equation)
         if self.request.want & _EVALUATED:
             try:
                 self._evaluate(equation, inputs)
@@ -283,6 +285,21 @@ class _Answering:
                 self.answer["source"] = equation.source(inputs)
             except ArcgradError as error:
                 self.answer["warnings"].append(f"no source: {error.message}")
+
+    def _script(self, equation: Equation) -> None:
+        from arcgrad.compiler.types import Type
+        from arcgrad.explore.script import Written, script
+        from arcgrad.grammar import normalise_name
+
+        types = equation._program.inputs
+        given = {normalise_name(spelling): value for spelling, value in self.request.inputs.items()}
+        written = {
+            name: Written("" if given[name].is_binary else given[name].data, given[name].form, type_ is Type.GRAPH)
+            for name, type_ in types.items()
+        }
+        symbols = None if self.table is None else self.request.symbols
+        differentiable = any(type_ is not Type.MAPPING for type_ in types.values())
+        self.answer["python"] = script(self.request.equation, symbols, written, has_gradient=differentiable)
 
     def _plan(self, equation: Equation, inputs: dict[str, Any] | None) -> None:
         try:

@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMS",
     "MAPPING",
+    "form_of",
     "is_expression",
     "read_bytes",
     "read_expression",
     "read_mapping",
+    "read_number",
     "read_scores",
     "read_text",
+    "tables_of",
 ]
 
 MAPPING = re.compile(r"\s*-?\d+\s*:\s*-?\d+\s*(,\s*-?\d+\s*:\s*-?\d+\s*)*")
 _EXPRESSION = re.compile(r'[\s(]*((re|graph)?"|[ε∅])')
 _TYPED = re.compile(r"\s*(\d|start\b)")
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+|inf|∞)([eE][+-]?\d+)?\s*")
+_NUMBER = re.compile(r"\s*[+\-−]?(\d+\.?\d*|\.\d+|inf|∞)([eE][+-]?\d+)?\s*")
 
 TEXTS = ("gtn", "openfst", "k2", "arpa", "json")
 BINARIES = ("fst", "npz", "npy")
@@ -112,6 +115,43 @@ def read_scores(text: str, file: str = "<text>") -> Any:
     return dense(np.array(rows, dtype=np.float64).reshape(len(rows), -1) if rows else np.zeros((0, 0)))
 
 
+def form_of(text: str, form: str, *, is_graph: bool = False) -> str:
+    """The form that a text is taken to have: "auto" goes by its looks, and by whether a graph is expected.
+
+    Example:
+        >>> form_of("0.5", "auto"), form_of("0 1 a; 1", "auto"), form_of("0", "auto", is_graph=True)
+        ('score', 'graph', 'graph')
+    """
+    if form != "auto":
+        return form
+    if not is_graph and _NUMBER.fullmatch(text):
+        return "score"
+    if not is_graph and MAPPING.fullmatch(text):
+        return "mapping"
+    if text.lstrip().startswith("{"):
+        return "json"
+    return "graph" if _TYPED.match(text) else "expression"
+
+
+def tables_of(text: str, form: str) -> tuple[str, ...]:
+    """The options by which a form takes tables of symbols; OpenFst's text, only where it has symbols and no labels."""
+    if form == "openfst" and re.search(r"^\s*\d+\s+\d+\s+[^\d\s]", text, re.MULTILINE):
+        return "isymbols", "osymbols"
+    return ("symbols",) if form == "arpa" else ()
+
+
+def read_number(text: str) -> float:
+    """A score as typed.
+
+    Raises:
+        InputError: it is no number.
+    """
+    try:
+        return float(text.strip().replace("−", "-").replace("∞", "inf"))
+    except ValueError:
+        raise InputError(f"{text.strip()[:40]!r} is not a number") from None
+
+
 def read_text(
     text: str, form: str, symbols: SymbolTable | None, limits: Limits | None, *, is_graph: bool = False
 ) -> Any:
@@ -122,20 +162,9 @@ def read_text(
     """
     from arcgrad.runtime.data.graph import Graph
 
-    if form == "auto":
-        if not is_graph and _NUMBER.fullmatch(text):
-            form = "score"
-        elif not is_graph and MAPPING.fullmatch(text):
-            form = "mapping"
-        elif text.lstrip().startswith("{"):
-            form = "json"
-        else:
-            form = "graph" if _TYPED.match(text) else "expression"
+    form = form_of(text, form, is_graph=is_graph)
     if form == "score":
-        try:
-            return float(text.strip().replace("−", "-").replace("∞", "inf"))
-        except ValueError:
-            raise InputError(f"{text.strip()[:40]!r} is not a number") from None
+        return read_number(text)
     if form == "mapping":
         if not MAPPING.fullmatch(text):
             raise InputError(f"{text.strip()[:40]!r} is not a mapping of labels", hint="write 1:2,3:4")
@@ -146,9 +175,7 @@ def read_text(
         return read_expression(text, symbols, limits)
     if form == "graph":
         return _read_typed(text, symbols, limits)
-    options: dict[str, Any] = {"symbols": symbols} if form == "arpa" and symbols is not None else {}
-    if form == "openfst" and symbols is not None and re.search(r"^\s*\d+\s+\d+\s+[^\d\s]", text, re.MULTILINE):
-        options = {"isymbols": symbols, "osymbols": symbols}
+    options: dict[str, Any] = {} if symbols is None else dict.fromkeys(tables_of(text, form), symbols)
     return Graph.from_text(text, form, **options)
 
 

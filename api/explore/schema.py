@@ -8,7 +8,7 @@ from arcgrad.explore.inputs import FORMS
 
 __all__ = ["SCHEMA", "WANTED", "schema_of"]
 
-WANTED = ("value", "gradient", "trace", "pictures", "computation", "plan", "source")
+WANTED = ("value", "gradient", "trace", "pictures", "computation", "plan", "source", "python")
 """What may be asked for. Of one evaluation come value, gradient and trace."""
 
 
@@ -211,6 +211,7 @@ _DEFS: dict[str, Any] = {
             "computation": _or_null(_STRING),
             "plan": _STRING,
             "source": _STRING,
+            "python": {"type": "string", "description": "a script that computes the same"},
         },
     ),
 }

@@ -8,6 +8,7 @@ export const TABS = [
   ["computation", "Computation", ["computation", "trace"]],
   ["plan", "Plan", ["plan"]],
   ["source", "Source", ["source"]],
+  ["python", "Python", ["python"]],
 ];
 const MOST_ROWS = 200;
 
@@ -27,7 +28,7 @@ export function showValue(root, answer) {
 }
 
 export function showPanel(root, tab, answer) {
-  const parts = { picture, gradient, computation, plan: texts("plan"), source: texts("source") }[tab](answer).filter(Boolean);
+  const parts = { picture, gradient, computation, plan: texts("plan"), source: texts("source"), python: texts("python") }[tab](answer).filter(Boolean);
   root.replaceChildren(...(parts.length ? parts : [element("p", { class: "quiet" }, nothing(tab, answer))]));
 }
 

@@ -15,6 +15,7 @@ from support.schemas import validate
 
 import arcgrad as ag
 from arcgrad.explore import SCHEMA, explore
+from arcgrad.explore.encode import encode_value
 from arcgrad.explore.inputs import read_scores
 from arcgrad.explore.schema import WANTED
 
@@ -123,6 +124,43 @@ def test_scores_as_typed() -> None:
         read_scores("1 2\n3 x")
     with pytest.raises(ag.FormatError, match=r"<text>:2: this frame has 1 columns, but those before have 2"):
         read_scores("1 2\n3")
+
+
+@pytest.mark.parametrize(
+    ("equation", "symbols", "inputs"),
+    [
+        ("LSE[A] + 2 w", None, {"A": "0 1 a 0.5; 1", "w": "−0.5"}),
+        ("A ∘ B # all", None, {"A": "0 1 a 0.5\n1 2 b:x\n2", "B": 'graph"0 1 x; 1"*'}),
+        ('LSE[X ∘ ("a"* + "<b>"*)]', "a 0\n<b> 1", {"X": {"form": "scores", "text": "0 1\n-inf 2"}}),
+        ("relabel[A, m]", None, {"A": {"form": "gtn", "text": GTN}, "m": "5:9,7:8"}),
+        ("COUNT[for + A_1]", None, {"for": '"a"', "A₁": "0"}),
+        ('re"a\\\\|b"', None, {}),
+        ("LSE[A]", "x 5\nyy 7", {"A": {"form": "openfst", "text": "0 1 x\n1 2 yy 0.5\n2\n"}}),
+        ("MAX[A]", None, {"A": {"form": "json", "text": A.to_text("json")}}),
+    ],
+)
+def test_the_script_computes_the_same(equation: str, symbols: str | None, inputs: dict[str, Any]) -> None:
+    answer = ask(equation, ["value", "gradient", "python"], symbols, **inputs)
+    assert answer["ok"]
+    names: dict[str, Any] = {"print": lambda value: None}
+    exec(
+        compile(answer["python"].replace("ag.compile(", 'ag.compile(mode="interpret", text='), "script", "exec"), names
+    )
+    found = encode_value(names["value"])
+    shown = {key: value for key, value in answer["value"].items() if key != "symbols"}
+    assert found == shown
+    assert answer["gradient"].keys() == names.get("gradient", {}).keys()
+
+
+def test_the_script_reads_what_was_a_file(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((2, 8)))
+    files = {"npy": stream.getvalue()}
+    ag.save(tmp_path / "FILE.fst", A)
+    files["fst"] = (tmp_path / "FILE.fst").read_bytes()
+    inputs = {form: {"form": form, "base64": base64.b64encode(data).decode()} for form, data in files.items()}
+    code = ask("MAX[fst ∘ npy]", ["python"], **inputs)["python"]
+    assert 'fst = ag.load("FILE.fst")\nnpy = np.load("FILE.npy")\n' in code
 
 
 def test_a_mistake_has_its_place() -> None:

@@ -91,7 +91,12 @@ def test_every_example_and_every_tab_shows_something(page: Page) -> None:
             says(page, "#equation-error", "diverges")  # that is what it is there for
         assert page.evaluate("document.querySelectorAll('[role=alert]:not([hidden])').length") == (number == count - 1)
     example(page, 2)
-    for tab, text in (("plan", "trellis region over X"), ("source", "def routine("), ("computation", "LSE")):
+    for tab, text in (
+        ("plan", "trellis region over X"),
+        ("source", "def routine("),
+        ("python", "ag.dense([[0.2"),
+        ("computation", "LSE"),
+    ):
         choose(page, tab)
         says(page, "#panel", text)
     page.wait_for("document.querySelector('#panel svg')")
@@ -103,6 +108,8 @@ def test_by_keyboard_alone(page: Page) -> None:
     example(page, 0)
     page.evaluate("document.querySelector('[aria-selected=true]').focus()")
     page.press("End", 35)
+    says(page, "#panel", "import arcgrad as ag")
+    page.press("ArrowLeft", 37)
     says(page, "#panel", "def routine(")
     page.press("Home", 36)
     page.wait_for("document.querySelector('#panel svg')")

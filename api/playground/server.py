@@ -19,6 +19,7 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any
@@ -263,10 +264,27 @@ def serve(port: int = 0, *, open_browser: bool = True, link: str = "") -> int:
     with Playground(port) as playground:
         address = playground.address + (f"#{state}" if state else "")
         print(f"arcgrad: the playground is at\n  {address}\nCtrl-C ends it", flush=True)
-        if open_browser:
-            import webbrowser
-
-            webbrowser.open(address)
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.ExitStack() as until_then:
+            until_then.enter_context(contextlib.suppress(KeyboardInterrupt))
+            if open_browser:
+                until_then.enter_context(_opened(address))
             playground.wait()
     return 0
+
+
+@contextlib.contextmanager
+def _opened(address: str) -> Iterator[None]:
+    """Have a browser show an address, by a file that only this user reads: all users see what commands are given."""
+    import tempfile
+    import webbrowser
+    from pathlib import Path
+
+    descriptor, name = tempfile.mkstemp(prefix="arcgrad-playground-", suffix=".html")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f'<!doctype html><title>arcgrad</title><meta http-equiv="refresh" content="0; url={address}">')
+    try:
+        webbrowser.open(Path(name).as_uri())
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(name)

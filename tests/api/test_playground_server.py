@@ -8,9 +8,11 @@ import os
 import re
 import signal
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -239,6 +241,7 @@ def test_connections_are_limited(playground: Playground) -> None:
     assert ask(playground)[0] == 200
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there is no /proc")
 def test_the_worker_has_not_imported_numba(playground: Playground) -> None:
     process = playground._server.worker._process._process
     with open(f"/proc/{process.pid}/maps", encoding="utf-8") as maps:
@@ -246,6 +249,27 @@ def test_the_worker_has_not_imported_numba(playground: Playground) -> None:
     assert "numpy" in mapped
     assert "llvmlite" not in mapped
     assert "numba" not in mapped
+
+
+def test_serve_opens_the_page_and_tells_no_command_the_token(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+
+    def wait(playground: Playground) -> None:
+        assert ask(playground)[0] == 200
+        file = Path(opened[0].removeprefix("file://"))
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert f"url={playground.address}#abc" in file.read_text(encoding="utf-8")
+        assert playground.address not in opened[0]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(Playground, "wait", wait)
+    assert main(["serve", "http://127.0.0.1:1/of-another-run/#abc"]) == 0
+    assert not Path(opened[0].removeprefix("file://")).exists()
+    printed = capsys.readouterr().out
+    assert re.search(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/#abc\n", printed)
 
 
 def test_what_is_printed_and_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

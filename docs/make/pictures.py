@@ -105,6 +105,15 @@ def tutorial_alignments() -> Drawing:
     return ag.graphs.alignments([1, 3], blank=0).draw(symbols=LETTERS, title='alignments of "ac"')
 
 
+@picture
+def tutorial_trellis() -> Drawing:
+    scores = np.log([[0.6, 0.3, 0.05, 0.05], [0.2, 0.7, 0.05, 0.05], [0.5, 0.4, 0.05, 0.05], [0.1, 0.1, 0.1, 0.7]])
+    ctc = ag.compile("LSE[X] - LSE[X ∘ Y]")
+    title = 'LSE[X ∘ Y]: how likely each label is in each frame, given "ac"'
+    Y = ag.graphs.alignments([1, 3], blank=0)
+    return ctc.draw_trellis(X=scores, Y=Y, of="labels", symbols=LETTERS, title=title)
+
+
 # The textbook's chapter 5
 
 A = ag.linear("ab", [0.0, 0.0])
@@ -199,3 +208,34 @@ def textbook_trace() -> Drawing:
 @picture
 def compiler_dag() -> Drawing:
     return ag.compile("(1 / 2) LSE[X] - LSE[rev[rev[X ∘ T ∘ Y]]]").draw(data="X")
+
+
+# Pictures of graphs, equations and trellises
+
+TARGET = ag.graphs.alignments([1, 2, 2, 3], blank=0)
+FRAMES = 3.0 * np.random.default_rng(0).normal(size=(14, 4))
+
+
+@picture
+def drawing_transducer() -> Drawing:
+    return ag.graphs.ctc_topology(3).draw(symbols=LETTERS, title="ag.graphs.ctc_topology(3)")
+
+
+@picture
+def drawing_cycle() -> Drawing:
+    return ag.compile('"a" ("b" + "c" "a")*')().draw(symbols=chr, title='"a" ("b" + "c" "a")*')
+
+
+@picture
+def drawing_summary() -> Drawing:
+    return ag.compile("X ∘ Y")(X=np.zeros((60, 4)), Y=TARGET).draw(title="X ∘ Y, 60 frames")
+
+
+@picture
+def drawing_states() -> Drawing:
+    return ag.compile("LSE[X ∘ Y]").draw_trellis(X=FRAMES, Y=TARGET, title="states, over frames")
+
+
+@picture
+def drawing_passes() -> Drawing:
+    return ag.compile("LSE[X ∘ Y]").draw_trellis(X=FRAMES, Y=TARGET, animate=True, title="forward, then backward")

@@ -82,7 +82,8 @@ def _described(name: str, thing: Any) -> Iterator[str]:
         yield _code(name, thing)
     yield from _docstring(inspect.getdoc(thing) or "")
     for member, found in _members(name, thing) if is_class else ():
-        yield f"#### {name.removeprefix('ag.')}.{member}"
+        short = name.removeprefix("ag.")
+        yield f"#### {short}(…)" if member == "__call__" else f"#### {short}.{member}"
         if not isinstance(found, (property, cached_property)):
             yield _code(member, getattr(thing, member))
         yield from _docstring(inspect.getdoc(found) or "")

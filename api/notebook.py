@@ -91,14 +91,17 @@ class Magics:
 
         Args:
             options: ``-o NAME`` keeps the value under a name; ``--grad`` or ``--grad A,B`` also shows gradients, drawn
-                on the graphs; ``--trace`` draws every intermediate graph; ``--plan`` prints the plan; ``--symbols
-                TABLE`` names a symbol table of the notebook, for literals and pictures (``chr``: code points).
+                on the graphs, or as heat maps of scores; ``--trace`` draws every intermediate graph; ``--plan`` prints
+                the plan; ``--symbols TABLE`` names a symbol table of the notebook, for literals and pictures (``chr``:
+                labels are code points).
             text: an equation or a program.
 
         Raises:
             ArcgradError: as for ``line``, or an option is wrong.
         """
         import IPython.display
+
+        from arcgrad.display import heatmap
 
         display: Callable[..., Any] = IPython.display.display
         chosen = _parser().parse_args(shlex.split(options))
@@ -122,6 +125,8 @@ class Magics:
             title = f"gradient with respect to {name}"
             if hasattr(given[name], "draw"):
                 display(given[name].draw(color=gradient, symbols=symbols, title=title))
+            elif getattr(gradient, "ndim", 0) == 2:
+                display(heatmap(gradient, symbols=symbols, title=title))
             else:
                 print(title, gradient, sep="\n")
         if chosen.plan:

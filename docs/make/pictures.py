@@ -184,6 +184,18 @@ def textbook_posterior() -> Drawing:
     return made.draw(symbols=chr, color=grad["G"], title="∂LSE[A ∩ B] / ∂(A ∩ B)")
 
 
+@picture
+def textbook_jacobian_a() -> Drawing:
+    jacobian = ag.compile("A ∩ B").jacobian(wrt="A", A=A_STAR_B_C_STAR, B=LENGTH_THREE)
+    return jacobian.draw(title="∂(A ∩ B) / ∂A")
+
+
+@picture
+def textbook_jacobian_b() -> Drawing:
+    jacobian = ag.compile("A ∩ B").jacobian(wrt="B", A=A_STAR_B_C_STAR, B=LENGTH_THREE)
+    return jacobian.draw(title="∂(A ∩ B) / ∂B")
+
+
 EQUATION_4 = "LSE[((A1 + A2) ∘ X*)]"
 
 

@@ -61,6 +61,13 @@ def test_python_blocks_run(page: Path) -> None:
     assert not report, "".join(report)
 
 
+@pytest.mark.parametrize("list_of_pages", ["docs/index.md", "mkdocs.yml"])
+def test_every_page_is_listed(list_of_pages: str) -> None:
+    text = (DOCS.parent / list_of_pages).read_text(encoding="utf-8")
+    listed = {*re.findall(r"(?:\(|: )([a-z-]+\.md)\)?", text)} | {"index.md"}
+    assert [page.name for page in PAGES if page.name not in listed] == [], f"give the page a line in {list_of_pages}"
+
+
 def test_language_page_names_every_operator() -> None:
     page = (DOCS / "language.md").read_text(encoding="utf-8")
     unnamed = [name for entry in operators().values() for name in entry.names if f"{name}[" not in page]

@@ -14,7 +14,7 @@ from arcgrad.runtime.draw.labels import Bundle, Painted, arc_texts, bundles
 from arcgrad.runtime.draw.layout.layers import Layers, make_layers
 from arcgrad.runtime.draw.layout.places import Box, heights
 
-__all__ = ["graph_boxes"]
+__all__ = ["computation_boxes", "graph_boxes"]
 
 _MOST_ARCS, _MOST_ROWS = 80, 60
 _LONGEST = 24  # columns of one label
@@ -27,7 +27,8 @@ _GLYPHS = {
     _LEFT | _RIGHT | _UP | _DOWN: "┼",
 }  # fmt: skip
 _TO_ASCII = str.maketrans(
-    {"ε": "eps", "−": "-", "∞": "inf", "…": "...", "▶": ">", "◀": "<", "↺": "@", "∅": "empty", "␣": "_"}
+    {"ε": "eps", "∅": "empty", "∞": "inf", "−": "-", "…": "...", "␣": "_"}
+    | {"∘": "@", "×": "*", "·": ".", "⟨": "<", "⟩": ">", "⁻": "^-", "¹": "1", "²": "2", "³": "3"}
 )
 
 
@@ -64,6 +65,30 @@ def graph_boxes(graph: Painted, ascii: bool, width: int) -> str | None:
     if not picture.is_readable:
         picture = _Picture(layers, names, loops, labels, ascii, apart=True)
     return picture.text() if picture.is_readable and picture.width <= width and picture.n_rows <= _MOST_ROWS else None
+
+
+def computation_boxes(
+    names: Sequence[str], edges: Sequence[tuple[int, int]], first: Sequence[int], ascii: bool, width: int
+) -> str | None:
+    """A computation graph in box characters, without a line end; None where it does not fit or would be a tangle.
+
+    Args:
+        names: of the nodes.
+        edges: from node to node.
+        first: nodes to begin with.
+        ascii: in ASCII only.
+        width: columns of the terminal.
+    """
+    if len(names) > _MOST_ARCS:
+        return None
+    if ascii:
+        names = [name.translate(_TO_ASCII).encode("ascii", "backslashreplace").decode() for name in names]
+    layers = make_layers(len(names), edges, first)
+    for apart in (False, True):
+        picture = _Picture(layers, names, [()] * len(names), [""] * len(edges), ascii, apart)
+        if picture.is_readable:
+            return picture.text() if picture.width <= width and picture.n_rows <= _MOST_ROWS else None
+    return None
 
 
 def _state(state: int, is_start: bool, is_accept: bool) -> str:
@@ -125,13 +150,14 @@ class _Picture:
             self._label(k, labels[k], spans[layers.column_of[layers.label_at[k]]])
         for state, name in enumerate(names):
             begin, end = spans[layers.column_of[state]]
-            at = (begin + end - len(name)) // 2
+            cells = _cells(name)
+            at = (begin + end - len(cells)) // 2
             row = self.rows[state]
             if any(chain[-1] == state for chain in layers.chains):
                 self._level(row, begin, at)
             if any(chain[0] == state for chain in layers.chains):
-                self._level(row, at + len(name), end)
-            self._write(row, at, _cells(name))
+                self._level(row, at + len(cells), end)
+            self._write(row, at, cells)
             for up, text in enumerate(reversed(loops[state]), 1):
                 cells = _cells(text)
                 self._write(row - up, (begin + end - len(cells)) // 2, cells)
@@ -162,10 +188,10 @@ class _Picture:
         widths = [1] * len(layers.columns)
         for state, name in enumerate(names):
             column = layers.column_of[state]
-            widths[column] = max(widths[column], len(name), *(len(_cells(loop)) for loop in loops[state]), 1)
+            widths[column] = max(widths[column], len(_cells(name)), *(len(_cells(loop)) for loop in loops[state]), 1)
         for k, label in enumerate(labels):
             column = layers.column_of[layers.label_at[k]]
-            widths[column] = max(widths[column], len(_cells(label)) + 3)
+            widths[column] = max(widths[column], len(_cells(label)) + 3 if label else 2)
         spans = [(0, widths[0])]
         for column in range(1, len(widths)):
             begin = spans[-1][1]

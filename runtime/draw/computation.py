@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from arcgrad.compiler.frontend.ir import Node, Program, describe
 from arcgrad.compiler.types import Type
 from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import shown
+from arcgrad.runtime.draw.boxes import computation_boxes
 from arcgrad.runtime.draw.dot import quoted
 from arcgrad.runtime.draw.drawing import Drawing
 from arcgrad.runtime.draw.graph import arrow
@@ -147,7 +149,17 @@ def draw_computation(steps: Sequence[Step], title: str | None = None) -> Drawing
     _add_key(scene, steps)
     scene.title = title or "Computation graph"
     scene.description = description
-    return Drawing(scene, lambda: _dot(steps, title))
+    texts = [_plain(steps[number], is_sign) for number, is_sign in drawn]
+    return Drawing(
+        scene, partial(_dot, steps, title), lambda ascii, width: computation_boxes(texts, edges, first, ascii, width)
+    )
+
+
+def _plain(step: Step, is_sign: bool) -> str:
+    """What stands for a node in box characters: an operation in brackets, a literal's text, or a name."""
+    if is_sign:
+        return f"[{step.sign}]"
+    return visible(step.sign).replace("␣", " ") if step.kind == "constant" else step.name
 
 
 def shown_name(name: str) -> str:

@@ -17,6 +17,7 @@ from arcgrad.runtime.draw.boxes import graph_boxes
 from arcgrad.runtime.draw.colours import arc_colour, arc_width, largest, number_text
 from arcgrad.runtime.draw.drawing import Drawing
 from arcgrad.runtime.draw.labels import LINE, SIZE, Bundle, Legend, Namer, Painted, arc_texts, bundles, graph_words
+from arcgrad.runtime.draw.layout.layers import ranks_of
 from arcgrad.runtime.draw.layout.routes import ARROW, Route, lay_out
 from arcgrad.runtime.draw.scene import (
     Circle,
@@ -37,6 +38,8 @@ __all__ = ["arrow", "draw_graph", "graph_scene"]
 
 MOST_ARCS = 300
 """Graphs of more arcs, or of more states, are summed up: nobody reads that many labels."""
+
+_MOST_FAR, _FAR = 90, 4.0  # arcs, and columns of states that they pass on average
 
 _LAYOUTS = ("layers", "dot")
 
@@ -66,13 +69,22 @@ def draw_graph(
         _arc_numbers(width, "width", n_arcs, tie),
         title,
     )
-    if max(n_arcs, topology.n_states) > MOST_ARCS:
+    if max(n_arcs, topology.n_states) > MOST_ARCS or _is_tangle(topology):
         from arcgrad.runtime.draw.summary import summary_scene
 
         scene = summary_scene(painted)
     else:
         scene = graph_scene(painted, layout)
     return Drawing(scene, partial(_dot, painted), partial(graph_boxes, painted))
+
+
+def _is_tangle(topology: Topology) -> bool:
+    """Whether many arcs lead far, past many columns of states, so that nobody could follow them."""
+    edges = sorted({(a, b) for a, b in zip(topology.src.tolist(), topology.dst.tolist(), strict=True) if a != b})
+    if len(edges) <= _MOST_FAR:
+        return False
+    ranks, _, _ = ranks_of(topology.n_states, edges, topology.start.tolist())
+    return sum(abs(ranks[a] - ranks[b]) for a, b in edges) > _FAR * len(edges)
 
 
 def _arc_numbers(given: Any, name: str, n_arcs: int, tie: NDArray[np.int32] | None) -> list[float] | None:

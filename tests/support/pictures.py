@@ -41,7 +41,7 @@ def letters() -> str:
 
 
 def posteriors() -> Any:
-    graph = ladder(18)
+    graph = ladder(14)
     _, grad = ag.compile("LSE[A]").value_and_grad(A=graph)
     return graph.draw(color=grad["A"], symbols=letters(), title="posteriors")
 
@@ -88,7 +88,7 @@ _MAKERS: dict[str, Picture] = {
     "ctc": lambda: ag.graphs.alignments([1, 2, 2]).draw(symbols="-ab", title="alignments of abb"),
     "ctc-topology": lambda: ag.graphs.ctc_topology(4).draw(symbols="-abc"),
     "asg": lambda: ag.graphs.bigram(np.arange(9.0).reshape(3, 3) / 10).draw(symbols="abc"),
-    "lattice": lambda: ladder(16).draw(symbols=letters()),
+    "lattice": lambda: ladder(13).draw(symbols=letters()),
     "cyclic": lambda: ag.Graph([0, 1, 2, 2, 1, 3], [1, 2, 0, 3, 0, 1], [0, 1, 2, 3, 4, 5], accept=[3]).draw(),
     "closure": lambda: ag.compile('("ab" + "c")*')().draw(symbols=chr),
     "parallel": lambda: ag.Graph([0] * 4 + [1] * 9, [1] * 4 + [2] * 9, range(13), accept=[2]).draw(symbols=letters()),
@@ -100,6 +100,7 @@ _MAKERS: dict[str, Picture] = {
     "lost-states": lambda: ag.Graph([0, 3, 4], [1, 4, 3], [0, 1, 2], accept=[1], n_states=6).draw(),
     "two-hundred": lambda: ladder(200).draw(symbols=letters()),
     "large": lambda: ladder(500).draw(title="five hundred arcs"),
+    "tangle": lambda: ag.graphs.bigram(np.arange(169.0).reshape(13, 13) / 100).draw(),
     "names": lambda: ag.linear(NAMES, weight=[0.1, 0, 1, 2, 0, 0], symbols=NAMES).draw(
         symbols=NAMES, title="long & <b>names</b>"
     ),

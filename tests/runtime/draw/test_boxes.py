@@ -20,6 +20,7 @@ SMALL = ("chain", "self-loops", "ctc", "ctc-topology", "asg", "cyclic", "closure
 def test_texts_are_the_golden_ones(golden: Callable[[str, str], None]) -> None:
     parts = [f"{name}\n{PICTURES[name]().text(width=100)}\n" for name in SMALL]
     parts += [f"{name}, in ASCII\n{PICTURES[name]().text(ascii=True)}\n" for name in ("ctc", "closure", "transducer")]
+    parts += [f"{name}\n{PICTURES[name]().text()}\n" for name in ("computation", "ctc-loss", "trace")]
     golden("boxes.txt", "\n".join(parts))
 
 

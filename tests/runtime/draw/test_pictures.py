@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from support.adapter import convert
 from support.pictures import NAMES, PICTURES
@@ -19,6 +20,7 @@ from support.random_graphs import Style, draw_graph
 
 import arcgrad as ag
 from arcgrad.runtime.draw.scene import Circle, Group, Scene, Shape, Text, at_time, text_width, visible
+from arcgrad.runtime.draw.summary import distances
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -191,6 +193,34 @@ def test_large_graphs_are_summed_up() -> None:
     assert len(svg) < 20_000
     wide = ag.Graph([], [], [], n_states=2**20, accept=[0])
     assert "cannot be reached" in wide.draw().svg
+
+
+def test_a_graph_may_claim_any_number_of_states() -> None:
+    svg = ag.Graph([0, 5], [2**31 - 2, 6], [1, 1]).draw().svg
+    assert "2,147,483,645 states cannot be reached" in svg
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_distances_are_those_of_paths(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.integers(1, 12)), int(rng.integers(0, 20))
+    graph = ag.Graph(rng.integers(0, n, m), rng.integers(0, n, m), [0] * m, start=rng.integers(0, n, 2), n_states=n)
+    known = dict.fromkeys(graph.start.tolist(), 0)
+    for _ in range(n):
+        for src, dst, *_ in graph.arcs():
+            if src in known:
+                known[dst] = min(known.get(dst, n), known[src] + 1)
+    far, left = distances(graph.topology)
+    assert sorted(far[far >= 0].tolist()) == sorted(known.values())
+    assert left.tolist() == [known.get(src, -1) for src in graph.src.tolist()]
+
+
+def test_tangles_are_summed_up() -> None:
+    weights = np.arange(169.0).reshape(13, 13)
+    assert "between any two states" in ag.graphs.bigram(weights).draw().svg
+    assert "between any two states" not in ag.graphs.bigram(weights[:5, :5]).draw().svg
+    graph = ag.graphs.bigram(weights)
+    assert "sum of the colours" in graph.draw(color=graph.arc_weight).svg
 
 
 def test_graphviz_lays_out_where_it_is_installed() -> None:

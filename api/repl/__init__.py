@@ -2,7 +2,18 @@
 
 ``ag.repl()`` starts it; this module is callable, since the name stands for both. ``Session`` holds what was loaded and
 defined and answers one entry at a time; ``prompt`` reads entries, ``completion`` completes them, ``commands`` and
-``inspecting`` have what starts with a colon, ``printing`` and ``pictures`` show results as text.
+``inspecting`` have what starts with a colon, and ``printing`` shows results as text.
+
+Example:
+    >>> import io
+    >>> import arcgrad as ag
+    >>> ag.repl(io.StringIO("LSE[A]\\n:grad\\n:quit\\n"), A=ag.linear("ab", weight=[0.5, -1.0]))
+    arcgrad> -0.5
+    arcgrad> gradient with respect to A:
+      arc  from  to  label  weight  gradient
+        0     0   1     97     0.5         1
+        1     1   2     98      -1         1
+    arcgrad>
 """
 
 from __future__ import annotations

@@ -215,9 +215,8 @@ def test_terminals_that_know_no_signs(folder: Path, encoding: str) -> None:
     entries = 'D = "a" + ε\nCOUNT[D]\n:names\nLSE[A ○ B]\nx = é\n'.encode()
     done = command("repl", input=entries, env=environment)
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
-    assert done.stdout.endswith(b"arcgrad> \n")
-    if encoding == "utf-8":
-        assert b"arcgrad> 2\n" in done.stdout
+    assert done.stdout.count(b"error: ") == (1 if encoding == "utf-8" else 4 if encoding == "ascii" else 3)
+    assert done.stdout.startswith(b"2\n") is (encoding == "utf-8")
     for words in (("eval", "--help"), ("eval", "LSE[A ○ B]")):
         done = command(*words, env=environment)
         assert b"Traceback" not in done.stderr

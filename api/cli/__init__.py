@@ -62,11 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     arguments, rest = parser.parse_known_args((sys.argv[1:] if argv is None else argv) or ["repl"])
     # argparse takes no positional arguments after an option that follows positional ones: `eval EQUATION --grad A=…`
-    late = [word for word in rest if not word.startswith("-") and hasattr(arguments, "inputs")]
+    several = getattr(arguments, "inputs", getattr(arguments, "more", None))
+    late = [word for word in rest if several is not None and (word == "-" or not word.startswith("-"))]
     if len(late) < len(rest):
         parser.error(f"unknown argument {next(word for word in rest if word not in late)}")
-    if late:
-        arguments.inputs += late
+    if several is not None:
+        several += late
     try:
         with warnings_to(sys.stderr):
             module, _, function = arguments.run.partition(":")

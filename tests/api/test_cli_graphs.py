@@ -133,6 +133,16 @@ def test_info(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "paths      about 10^30" in run(capsys, "info", '("a" + "b"){100}')[1]
 
 
+def test_options_stand_anywhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = run(capsys, "info", "--json", "a.gtn", "t.att")
+    assert expected[1].count("\n") == 2
+    assert run(capsys, "info", "a.gtn", "--json", "t.att") == expected
+    assert run(capsys, "info", "a.gtn", "t.att", "--json") == expected
+    assert run(capsys, "convert", "a.gtn", "--to", "openfst", "-")[1] == A.to_text("openfst")
+    with pytest.raises(SystemExit):
+        main(["paths", "a.gtn", "-n", "2", "t.att"])
+
+
 def test_info_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = read_json(capsys, "info", "info", "t.att")
     assert (found["n_states"], found["n_arcs"], found["n_absent"], found["n_paths"]) == (3, 3, 1, "inf")

@@ -9,7 +9,8 @@ import contextlib
 import io
 from typing import Any
 
-from arcgrad.compiler.operators import Category, Operator
+from arcgrad.compiler.operators import Operator
+from arcgrad.compiler.types import Type
 from arcgrad.runtime.draw.drawing import Drawing
 
 __all__ = ["SETUP", "drawing", "example_of", "shown"]
@@ -122,8 +123,10 @@ _EXPRESSIONS = {
     "score_min": "min[a, b]",
     "subtract": "a - 1",
     "support": 'support["ab" + "ac" + "ab"]',
+    "symbols": 're"[ab]c"',
     "synchronize": 'synchronize["ab" : "xy"]',
     "topsort": "topsort[rev[A]]",
+    "typed": 'graph"0 1 a 0.5; 1 2 b:x; 2"',
     "union": "A + B",
     "weight": "A⟨w⟩",
 }
@@ -147,7 +150,7 @@ def shown(expression: str) -> str:
 def drawing(entry: Operator) -> Drawing | None:
     """The picture of the example's value, where that is a graph."""
     expression = example_of(entry)
-    if expression is None or entry.category not in (Category.STRUCTURAL, Category.TRANSFORM):
+    if expression is None or entry.result is not Type.GRAPH:
         return None
     made: Drawing = _run()["value"](expression).draw(symbols=chr, title=expression)
     return made

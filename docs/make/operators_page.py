@@ -79,6 +79,9 @@ _MOST_WRITTEN = [
     ("A - B", "A's paths whose strings B does not accept", "difference"),
 ]
 
+# What literals are written as, whose text is parsed apart.
+_LITERALS = {"symbols": 're"[a-c]"', "typed": 'graph"0 1 a 0.5; 1 2 b:x; 2"'}
+
 # Inputs that spellings are tried on.
 _INPUTS = {"A": Type.GRAPH, "B": Type.GRAPH, "a": Type.SCORE, "b": Type.SCORE, "m": Type.MAPPING}
 
@@ -169,7 +172,7 @@ def _spellings(entry: Operator) -> list[str]:
     found += [f"{name}[{arguments}, {word}]" for name in entry.names for word in entry.words]
     found += [f"{alias}[{arguments}]" for alias, name in _aliases() if name == entry.name]
     if not found:
-        return []
+        return [_code(text) for name, text in _LITERALS.items() if name == entry.name]
     tree = parse(found[0], operator_names())
     return [_code(text) for text in dict.fromkeys([unparse(tree), *found, to_latex(tree)])]
 

@@ -15,7 +15,7 @@ from arcgrad.equation import Equation
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.torch.handles import graphs_of, is_handle, stand_for
 from arcgrad.torch.slots import Slot, batch_of, slot_of
-from arcgrad.torch.tensors import lend, take_back
+from arcgrad.torch.tensors import TensorError, lend, take_back
 
 __all__ = ["Call", "make_call", "refuse_gradient", "refuse_third"]
 
@@ -158,7 +158,7 @@ def _constant(value: Any, type_: Type) -> Tensor:
 
 def refuse_gradient(name: str) -> NoReturn:
     """Say that a count has no gradient with respect to an input."""
-    raise InputError(
+    raise TensorError(
         f"input {name} requires a gradient, but this equation counts, and a count has none",
         hint=f"give {name}.detach()",
     )
@@ -199,7 +199,7 @@ def _device(slots: list[Slot]) -> torch.device:
     devices = {tensor.device: slot.name for slot in slots for tensor in slot.tensors}
     if len(devices) > 1:
         (one, name), (other, second) = list(devices.items())[:2]
-        raise InputError(
+        raise TensorError(
             f"all tensors must be on the same device, but input {name} is on {one} and input {second} on {other}",
             hint=f"move one of them, as with {second}.to({str(one)!r})",
         )

@@ -22,6 +22,7 @@ from torch import Tensor
 from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import kind_of
 from arcgrad.runtime.data.graph import Graph
+from arcgrad.torch.tensors import TensorError
 
 __all__ = ["constant", "graphs_of", "handle", "is_handle", "objects_of", "stand_for"]
 
@@ -114,11 +115,11 @@ def objects_of(numbers: Tensor, what: str) -> list[Any]:
     try:
         return [_table[key] for key in numbers.reshape(-1).tolist()]
     except KeyError as missing:
-        raise InputError(
+        raise TensorError(
             f"{what} is a handle of graphs, an int64 tensor of shape {tuple(numbers.shape)}, but its number {missing} "
             f"stands for no graph",
-            hint="ag.torch.handle makes handles; one is good as long as the tensor that it returned, or a view of it, "
-            "is kept, and not in other processes",
+            hint="ag.torch.handle makes handles, which are good as long as the tensor that it returned, or a view of "
+            "it, is kept, and in the process that made them; of labels, ag.linear or ag.graphs.alignments make graphs",
         ) from None
 
 
@@ -129,9 +130,9 @@ def graphs_of(numbers: Tensor, what: str) -> Graph | list[Graph]:
         InputError: it stands for nothing, or for something else; or the batch is empty.
     """
     if numbers.ndim and not len(numbers):
-        raise InputError(f"{what} is an empty batch, but a batch has one item or more")
+        raise TensorError(f"{what} is an empty batch, but a batch has one item or more")
     found = objects_of(numbers, what)
     for each in found:
         if not isinstance(each, Graph):
-            raise InputError(f"{what} is a handle of {kind_of(each)}, but a graph is needed")
+            raise TensorError(f"{what} is a handle of {kind_of(each)}, but a graph is needed")
     return found if numbers.ndim else found[0]

@@ -38,6 +38,8 @@ def signature(given: Mapping[str, Any]) -> tuple[tuple[Any, ...], list[Tensor]] 
             if type(first) is Graph:
                 key.append(len(first.weight))
             elif value is not None and type(first) in _TENSORS:
+                if isinstance(value, Tensor) and value.is_floating_point():  # which is no length
+                    return None
                 key.append("lengths")
                 value = first
             else:
@@ -51,7 +53,7 @@ def signature(given: Mapping[str, Any]) -> tuple[tuple[Any, ...], list[Tensor]] 
                 return None
             key.append(len(value))
             continue
-        if kind not in _TENSORS or not value.is_cpu:
+        if kind not in _TENSORS or not value.is_cpu or not value.is_floating_point():
             return None
         key += (value.shape, value.dtype, value.layout, value.requires_grad)
         tensors.append(value)
@@ -134,8 +136,6 @@ class Plan:
 
     def _tensor(self, value: Any) -> Tensor:
         dtype = self._call.dtype
-        if self._call.is_whole:
-            return self._call.as_tensor(value)
         found = torch.from_numpy(np.array(value) if type(value) is float else value)
         return found if found.dtype is dtype else found.to(dtype)
 
@@ -155,11 +155,9 @@ class Plan:
 
 
 def make_plan(call: Call) -> Plan | None:
-    """The plan of calls like this one; None where they take the general way.
-
-    Raises:
-        InputError: a tensor needs a gradient, but the value counts.
-    """
+    """The plan of calls like this one; None where they take the general way."""
+    if call.is_whole:
+        return None
     needed = tuple(tensor.requires_grad for tensor in call.tensors)
     expanded = call.with_items(needed) if any(needed) else call
     steps: list[_Step] = []

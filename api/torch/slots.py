@@ -23,7 +23,7 @@ from arcgrad.runtime.data.checks import check_weights
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.torch.handles import graphs_of, handle, is_handle
-from arcgrad.torch.tensors import check_tensor, describe, product
+from arcgrad.torch.tensors import TensorError, check_tensor, describe, product
 
 __all__ = ["Slot", "batch_of", "slot_of"]
 
@@ -282,7 +282,7 @@ def _is_item(value: Any) -> bool:
 def _dense(name: str, scores: Tensor, lengths: Any) -> Slot:
     check_tensor(scores, f"input {name}")
     if scores.ndim not in (2, 3):
-        raise InputError(
+        raise TensorError(
             f"input {name} is a graph in this equation, so that a tensor must have shape (T, C) or (B, T, C), steps by "
             f"columns, but it has {describe(scores)}",
             hint=f"(graph, weights) gives a graph's weights; `0 + {name}` in the equation would make it a score",
@@ -293,7 +293,7 @@ def _dense(name: str, scores: Tensor, lengths: Any) -> Slot:
 def _score(name: str, value: Tensor) -> Slot:
     check_tensor(value, f"input {name}, a score in this equation,")
     if value.ndim > 1:
-        raise InputError(
+        raise TensorError(
             f"input {name}, a score in this equation, has {describe(value)}, but must have shape (), or (B,)"
         )
     return _ScoreSlot(name, (value,), _size(name, value) if value.ndim else None)
@@ -304,7 +304,7 @@ def _weights(name: str, given: Graph | list[Graph], weights: Tensor) -> Slot:
     graphs = (given,) if isinstance(given, Graph) else tuple(given)
     sizes = [len(graph.weight) for graph in graphs]
     if len(set(sizes)) > 1:
-        raise InputError(
+        raise TensorError(
             f"the weights of input {name} are one tensor, but its graphs have {', '.join(map(str, sizes))} of them",
             hint=f"give a list of (graph, weights) for {name}",
         )
@@ -313,10 +313,12 @@ def _weights(name: str, given: Graph | list[Graph], weights: Tensor) -> Slot:
         if weights.ndim == 1:
             weights = weights.expand(len(given), *weights.shape)
         elif weights.ndim == 2 and len(weights) != len(given):
-            raise InputError(f"the weights of input {name} have {describe(weights)}, but there are {len(given)} graphs")
+            raise TensorError(
+                f"the weights of input {name} have {describe(weights)}, but there are {len(given)} graphs"
+            )
     if weights.ndim not in (1, 2) or weights.shape[-1] != n:
         what = "arc" if graphs[0].tie is None else "parameter"
-        raise InputError(
+        raise TensorError(
             f"the weights of input {name} have {describe(weights)}, but must have shape ({n},), one for each {what} of "
             f"the graph, or (B, {n}) for a batch"
         )
@@ -333,12 +335,12 @@ def _list(name: str, values: Sequence[Any]) -> Slot | None:
         if isinstance(graph, Tensor) and tensor is None:
             check_tensor(graph, what)
             if graph.ndim != 2:
-                raise InputError(f"{what} has {describe(graph)}, but must have shape (T, C), steps by columns")
+                raise TensorError(f"{what} has {describe(graph)}, but must have shape (T, C), steps by columns")
             graph, tensor = None, graph
         elif isinstance(graph, Graph) and isinstance(tensor, Tensor):
             check_tensor(tensor, f"the weights of {what}")
             if tuple(tensor.shape) != graph.weight.shape:
-                raise InputError(
+                raise TensorError(
                     f"the weights of {what} have {describe(tensor)}, but must have shape {graph.weight.shape}"
                 )
         elif not isinstance(graph, Graph) or tensor is not None:
@@ -358,11 +360,11 @@ def _list(name: str, values: Sequence[Any]) -> Slot | None:
         raise InputError(f"input {name} mixes graphs and tensors of scores")
     if len({tensor.dtype for tensor in tensors}) > 1:
         dtypes = ", ".join(sorted({str(tensor.dtype) for tensor in tensors}))
-        raise InputError(f"the tensors of input {name} have different dtypes: {dtypes}")
+        raise TensorError(f"the tensors of input {name} have different dtypes: {dtypes}")
     return _ListSlot(name, tuple(tensors), len(values), tuple(graphs), tuple(places))
 
 
 def _size(name: str, tensor: Tensor) -> int:
     if tensor.shape[0] == 0:
-        raise InputError(f"input {name} is an empty batch ({describe(tensor)}), but a batch has one item or more")
+        raise TensorError(f"input {name} is an empty batch ({describe(tensor)}), but a batch has one item or more")
     return int(tensor.shape[0])

@@ -13,13 +13,17 @@ from torch import Tensor
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.buffers import empty_array
 
-__all__ = ["as_lent", "check_kind", "check_tensor", "describe", "lend", "product", "room", "take_back"]
+__all__ = ["TensorError", "as_lent", "check_kind", "check_tensor", "describe", "lend", "product", "room", "take_back"]
 
 # From which on the layout and the memory of a gradient matter more than looking at them costs.
 _MANY_NUMBERS = 1 << 14
 
 _LENT = (torch.float64, torch.float32)
 _DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+
+class TensorError(InputError, RuntimeError):
+    """A tensor that an equation cannot take: also the exception that torch raises for such."""
 
 
 def describe(tensor: Tensor) -> str:
@@ -39,9 +43,11 @@ def check_kind(tensor: Tensor, what: str) -> None:
             hint = "scores are real numbers: give its real part, or its absolute value"
         elif not tensor.dtype.is_floating_point:
             hint = "whole numbers are not converted silently: use tensor.to(torch.float32)"
-        raise InputError(f"{what} has {describe(tensor)}, but must be float64, float32, bfloat16 or float16", hint=hint)
+        raise TensorError(
+            f"{what} has {describe(tensor)}, but must be float64, float32, bfloat16 or float16", hint=hint
+        )
     if tensor.layout is not torch.strided:
-        raise InputError(f"{what} has layout {tensor.layout}, but must be dense", hint="use tensor.to_dense()")
+        raise TensorError(f"{what} has layout {tensor.layout}, but must be dense", hint="use tensor.to_dense()")
 
 
 def check_tensor(tensor: Tensor, what: str) -> Tensor:
@@ -52,12 +58,12 @@ def check_tensor(tensor: Tensor, what: str) -> Tensor:
     """
     check_kind(tensor, what)
     if any(type(size) is not int for size in tensor.shape):
-        raise InputError(
+        raise TensorError(
             f"{what} has the symbolic shape {tuple(tensor.shape)}, but an equation needs the numbers",
             hint="call it outside of what torch.compile or torch.export traces",
         )
     if tensor.device.type == "meta":
-        raise InputError(f"{what} lies on the device 'meta', so that it has a shape, but no data")
+        raise TensorError(f"{what} lies on the device 'meta', so that it has a shape, but no data")
     return tensor
 
 
@@ -81,7 +87,7 @@ def _converted(plain: Tensor) -> Tensor:
     if plain.dtype not in _LENT:
         plain = plain.to(torch.float32)
     if type(plain) is not Tensor:
-        raise InputError(
+        raise TensorError(
             f"an equation needs the numbers in a tensor, which a {type(plain).__name__} does not show",
             hint="call it outside of what torch.export or make_fx traces",
         )

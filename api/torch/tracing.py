@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import kind_of
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.torch.handles import constant, stand_for
 from arcgrad.torch.operands import REAL, batch_size, parse
-from arcgrad.torch.tensors import check_kind, describe
+from arcgrad.torch.tensors import TensorError, check_kind, describe
 
 __all__ = ["constant_of_trace", "encode"]
 
@@ -183,8 +182,8 @@ def _check_integers(name: str, value: Tensor) -> None:
 
 @constant_of_trace
 def _refuse(message: str, hint: str | None = None) -> NoReturn:
-    """Raise an InputError, whether traced or not: torch.compile itself cannot make one."""
-    raise InputError(message, hint=hint)
+    """Raise a TensorError, whether traced or not: torch.compile itself cannot make one."""
+    raise TensorError(message, hint=hint)
 
 
 def _handle(values: Sequence[Any], is_batch: bool) -> Tensor:

@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from arcgrad.equation import Equation, compile_equation
-from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.runtime.data.inputs import resolve_names
 from arcgrad.torch.calls import refuse_gradient, refuse_third
 from arcgrad.torch.encoded import Encoded
@@ -51,8 +52,23 @@ def _equation(key: str) -> Equation:
 
 def evaluate_traced(key: str, kinds: Mapping[str, str], given: Mapping[str, Any]) -> Tensor:
     """The value of an equation, in code that torch.compile traces; inputs by plain name."""
+    _refuse_derivatives()
     layout, operands, needed = encode(kinds, given, _needs_gradient)
     return torch.ops.arcgrad.evaluate(operands, key, layout, needed)[0]  # type: ignore[no-any-return]
+
+
+@constant_of_trace
+def _refuse_derivatives() -> None:
+    """Refuse what torch's operators know nothing of, or drop without a word: forward mode, and torch.func's grad."""
+    stack = getattr(torch._C._functorch, "get_interpreter_stack", lambda: None)()
+    kinds = {str(interpreter.key()).rpartition(".")[2] for interpreter in stack or ()}
+    if forward_ad._current_level >= 0 or kinds & {"Grad", "Jvp"}:
+        raise UnsupportedError(
+            "torch.compile does not trace an equation that forward mode or torch.func's grad, vjp, jacrev, jvp, jacfwd "
+            "or hessian differentiates",
+            hint="compile the function and let autograd differentiate it, or call torch.func outside of torch.compile; "
+            "torch.func.vmap is traced",
+        )
 
 
 def _needs_gradient(tensor: Tensor) -> bool:

@@ -56,9 +56,11 @@ def outcome(function: Any, given: dict[str, Any], leaves: list[Any]) -> list[Any
     value = function(given)
     found = [value.detach()]
     if value.requires_grad:
+        twice = value.dtype == torch.float64  # one kind is enough to compile kernels for
         factors = torch.arange(1.0, 1.0 + value.numel(), dtype=value.dtype).reshape(value.shape)
-        first = torch.autograd.grad((value * factors).sum(), leaves, create_graph=True, allow_unused=True)
+        first = torch.autograd.grad((value * factors).sum(), leaves, create_graph=twice, allow_unused=True)
         found += first
+    if value.requires_grad and twice:
         total = sum(each.double().square().sum() for each in first if each is not None)
         found += torch.autograd.grad(total, leaves, allow_unused=True, retain_graph=True)
     return found

@@ -41,6 +41,7 @@ def blocks(page: Path) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, match.start(1)), match[1]
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch says so of itself
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem != "api"], ids=lambda page: page.name)
 def test_python_blocks_run(page: Path) -> None:
     """In order, in one namespace a page; a block with a prompt as a session, any other as plain code.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from arcgrad.equation import Equation, compile_equation
@@ -13,7 +13,7 @@ __all__ = ["warmup"]
 
 
 def warmup(
-    equations: str | Equation | Iterable[str | Equation],
+    equations: str | Equation | Callable[..., Any] | Iterable[str | Equation],
     inputs: Mapping[str, Any] | None = None,
     /,
     *,
@@ -30,7 +30,7 @@ def warmup(
     cycles.
 
     Args:
-        equations: one equation or several that take the same inputs.
+        equations: one equation or several that take the same inputs; or ``ag.torch.ctc_loss``, without inputs.
         inputs: inputs as a mapping.
         gradient: also run the gradient once.
         named: inputs by name.
@@ -42,6 +42,12 @@ def warmup(
         >>> import arcgrad as ag
         >>> ag.warmup("LSE[A]", A=ag.linear([1, 2]))
     """
+    own_kernels = getattr(equations, "kernels_of_its_own", None)
+    if own_kernels is not None:
+        if inputs is not None or named:
+            raise InputError("a loss is compiled for all inputs, so that none are given here")
+        _load(own_kernels())
+        return
     if not isinstance(inputs, (Mapping, type(None))):
         raise InputError(f"inputs are a mapping from names to inputs, not {kind_of(inputs)}")
     from arcgrad.runtime.call.warmup import Sharing
@@ -69,4 +75,16 @@ def warmup(
                 equation.value_and_grad(own)
             else:
                 equation(own)
+        sharing.finish()
+
+
+def _load(kernels: Sequence[Any]) -> None:
+    """Load or compile kernels that no equation's routine calls."""
+    from arcgrad.runtime.call.warmup import Sharing
+    from arcgrad.runtime.jit.background.waiting import progress
+
+    with progress:
+        sharing = Sharing(kernels)
+        for kernel in kernels:
+            kernel.load()
         sharing.finish()

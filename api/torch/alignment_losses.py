@@ -33,7 +33,7 @@ from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
 from arcgrad.torch.functions import compile
 from arcgrad.torch.tensors import lend, room
 
-__all__ = ["Loss", "direct_loss", "loss_by_equation"]
+__all__ = ["Loss", "direct_loss", "kernels_of_losses", "loss_by_equation"]
 
 _LOSS, _NORMALIZED_LOSS = "0 - LSE[log_probs ∘ targets]", "LSE[log_probs] - LSE[log_probs ∘ targets]"
 
@@ -228,6 +228,11 @@ def _by_equation(log_probs: Tensor, given: Alignments, loss: Loss) -> Tensor:
         labels = labels.reshape(len(counts), given.row)
     graphs = alignments(labels, given.blank, lengths=counts, n_labels=log_probs.shape[-1])
     return loss_by_equation(log_probs, graphs, given.steps, counts, loss)
+
+
+def kernels_of_losses() -> list[Any]:
+    """The kernels of the direct way, for both dtypes."""
+    return list(dict.fromkeys([*kernels("f"), *kernels("d")]))
 
 
 def loss_by_equation(

@@ -12,7 +12,7 @@ from torch import Tensor
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.builders.alignments import alignments
-from arcgrad.torch.alignment_losses import Loss, direct_loss, loss_by_equation
+from arcgrad.torch.alignment_losses import Loss, direct_loss, kernels_of_losses, loss_by_equation
 from arcgrad.torch.tensors import check_tensor, describe
 
 __all__ = ["ctc_loss"]
@@ -49,7 +49,8 @@ def ctc_loss(
 
     float32 and float64 scores on the CPU are read as they lie in memory, whether as (T, N, C) or transposed, and the
     gradient is written in their layout, by the forward pass; a reduction's part of it is known then. So where the
-    result is what ``backward`` is called on, nothing else passes over memory.
+    result is what ``backward`` is called on, nothing else passes over memory. ``ag.warmup(ag.torch.ctc_loss)`` compiles
+    what this takes beforehand; first calls take the slower way of an equation until another process has compiled it.
 
     Args:
         log_probs: (T, N, C), or (T, C) without a batch: log-probabilities in nats of C labels at T steps. The loss is
@@ -184,3 +185,6 @@ def _labels(targets: Tensor, counts: NDArray[np.int64]) -> NDArray[np.int64]:
                 f"target_lengths sum up to {int(counts.sum())}, but targets, of one dimension, has {len(labels)} labels"
             )
     return labels
+
+
+ctc_loss.kernels_of_its_own = kernels_of_losses  # type: ignore[attr-defined]

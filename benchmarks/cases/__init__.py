@@ -9,7 +9,7 @@ from benchmarks.case import Case, Setting
 from benchmarks.cases.best_paths import path_lexicon, path_long, path_symbols
 from benchmarks.cases.composition import lexicon_composition, random_composition
 from benchmarks.cases.crf import linear_chain
-from benchmarks.cases.ctc import LARGE, LONG, MEDIUM, MEDIUM_300, SMALL, composed_ctc, ctc
+from benchmarks.cases.ctc import LARGE, LONG, MEDIUM, MEDIUM_300, SMALL, composed_ctc, ctc, ctc_loss
 from benchmarks.cases.cyclic import band, sparse_chain
 from benchmarks.cases.eager import torch_call
 from benchmarks.cases.label_models import backoff_bigram, backoff_trigram, dense_bigram, dense_trigram
@@ -36,6 +36,18 @@ CASES: dict[str, tuple[str, Callable[[Setting], Case]]] = {
         "CTC, B=4 T=1000 C=1000, 300 labels, blanks dominate",
         partial(ctc, MEDIUM_300, blank_bonus=25.0),
     ),
+    "torch-ctc-small": ("ag.torch.ctc_loss, B=8 T=500 C=64, 50 labels", partial(ctc_loss, SMALL)),
+    "torch-ctc-medium": ("ag.torch.ctc_loss, B=4 T=1000 C=1000, 100 labels", partial(ctc_loss, MEDIUM)),
+    "torch-ctc-large": ("ag.torch.ctc_loss, B=16 T=400 C=5000, 80 labels", partial(ctc_loss, LARGE)),
+    "torch-ctc-small-blanks": ("ag.torch.ctc_loss, small, blanks dominate", partial(ctc_loss, SMALL, blank_bonus=25.0)),
+    "torch-ctc-medium-blanks": (
+        "ag.torch.ctc_loss, medium, blanks dominate",
+        partial(ctc_loss, MEDIUM, blank_bonus=25.0),
+    ),
+    "torch-ctc-large-blanks": ("ag.torch.ctc_loss, large, blanks dominate", partial(ctc_loss, LARGE, blank_bonus=25.0)),
+    "torch-ctc-small-logits": ("the same from logits, small", partial(ctc_loss, SMALL, from_logits=True)),
+    "torch-ctc-medium-logits": ("the same from logits, medium", partial(ctc_loss, MEDIUM, from_logits=True)),
+    "torch-ctc-large-logits": ("the same from logits, large", partial(ctc_loss, LARGE, from_logits=True)),
     "ctc-composed": ("CTC, small, the alignments composed: X ∘ (T ∘ Y)", composed_ctc),
     "ctc-long": ("CTC, B=1 T=100,000 C=100, 200 labels", partial(ctc, LONG)),
     "crf": ("linear-chain CRF, B=16 T=200, 64 tags", linear_chain),

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 import arcgrad as ag
-from benchmarks.case import Array, Case, Contender, Outcome, Setting, Target
+from benchmarks.case import Array, Case, Contender, Outcome, Setting, Skipped, Target
 from benchmarks.graphs import ctc_targets, log_softmax, tokens
 from benchmarks.peers import gtn_trellis, k2_ctc, torch_ctc
 from benchmarks.reference import log_normaliser, trellis_score
 
-__all__ = ["LARGE", "LONG", "MEDIUM", "MEDIUM_300", "SMALL", "Size", "composed_ctc", "ctc"]
+__all__ = ["LARGE", "LONG", "MEDIUM", "MEDIUM_300", "SMALL", "Size", "composed_ctc", "ctc", "ctc_loss"]
 
 # Targets in stock: more than the calls that arcgrad remembers, so that none is met again while it is known.
 POOL = 256
@@ -82,6 +82,71 @@ def composed_ctc(setting: Setting) -> Case:
         return ctc_targets(targets(step))
 
     return _case(call, size, log_probs, targets, graphs, setting, Target("ratio", 8.0))
+
+
+def ctc_loss(size: Size, setting: Setting, blank_bonus: float = 0.0, from_logits: bool = False) -> Case:
+    """``ag.torch.ctc_loss`` in the place of torch's own: the mean over items, and its backward pass to a leaf.
+
+    Args:
+        size: of the batch.
+        setting: of the run.
+        blank_bonus: as for ``ctc``.
+        from_logits: the leaf holds logits: torch's loss stands behind ``log_softmax``, arcgrad's takes them as such.
+    """
+    torch = setting.modules.get("torch")
+    if torch is None:
+        raise Skipped("needs torch")
+    size, log_probs, targets = _inputs(size, setting, True, blank_bonus)
+    scores = log_probs + np.float32(3.0) if from_logits else log_probs  # any logits of these log-probabilities
+    ag.warmup(ag.torch.ctc_loss)
+
+    def contender(loss: Any, tolerance: tuple[float, float], frames_first: bool, **options: Any) -> Contender:
+        given = torch.from_numpy(scores)
+        leaf = given.transpose(0, 1).contiguous() if frames_first else given.clone().transpose(0, 1)
+        leaf.requires_grad_()
+        input_lengths = torch.full((size.batch,), size.frames)
+        is_own = loss is ag.torch.ctc_loss
+
+        def call(step: int) -> Any:
+            labels = torch.from_numpy(targets(step))
+            target_lengths = torch.full((size.batch,), size.labels)
+            leaf.grad = None
+            shown = leaf.log_softmax(-1) if from_logits and not is_own else leaf
+            value = loss(shown, labels, input_lengths, target_lengths, **options)
+            value.backward()
+            return value.detach(), leaf.grad
+
+        def outcome(raw: Any) -> Outcome:
+            value, gradient = (each.numpy() for each in raw)
+            gradient = gradient.transpose(1, 0, 2)
+            if not from_logits and not is_own:  # torch's has the normaliser's besides
+                gradient = gradient - np.exp(log_probs) / np.float32(size.batch * size.labels)
+            return Outcome.of(value, {"X": gradient})
+
+        return Contender(call, outcome, tolerance)
+
+    def truth() -> Outcome:
+        value, gradient = 0.0, np.zeros(scores.shape)
+        for item, graph in enumerate(ctc_targets(targets(0))):
+            aligned, shares, _ = trellis_score(graph, log_probs[item])
+            value -= aligned
+            gradient[item] = (np.exp(log_probs[item].astype(np.float64)) if from_logits else 0.0) - shares
+        each = size.batch * size.labels
+        return Outcome(np.asarray(value / each), {"X": gradient / each})
+
+    work = float(size.frames * sum(graph.n_arcs for graph in ctc_targets(targets(0))))
+    entries = size.batch * size.frames * size.columns
+    exponentiated = entries if from_logits else size.batch * size.frames * (size.labels + 1)
+    loss = torch.nn.functional.ctc_loss
+    return Case(
+        arcgrad=contender(ag.torch.ctc_loss, (1e-6, 1e-5), True, normalize=from_logits),
+        peers={"torch": _faster([contender(loss, (1e-3, 2e-2), first) for first in (True, False)])},
+        truth=truth,
+        work=work,
+        multiply_adds=3 * work + EXPONENTIAL * exponentiated,
+        bytes=8.0 * entries,
+        target=Target("ratio", 8.0 if blank_bonus else 10.0),
+    )
 
 
 def _inputs(

@@ -20,9 +20,8 @@ from arcgrad.torch import alignment_losses  # noqa: E402
 @pytest.fixture(scope="module", autouse=True)
 def _compiled() -> None:
     """The direct way is taken from the first call on."""
-    for dtype in "fd":
-        for kernel in kernels(dtype):
-            kernel.load()
+    ag.warmup(ag.torch.ctc_loss)
+    assert all(kernel.is_loaded for kernel in kernels("f") + kernels("d"))
 
 
 @pytest.fixture
@@ -368,6 +367,11 @@ def test_refuses_options_of_its_own() -> None:
     for name in ("normalize", "true_gradient"):
         with pytest.raises(TypeError, match=name):
             ag.torch.ctc_loss(**GOOD, **{name: 1})
+
+
+def test_is_compiled_for_all_inputs() -> None:
+    with pytest.raises(ag.InputError, match="none are given here"):
+        ag.warmup(ag.torch.ctc_loss, log_probs=LOG_PROBS)
 
 
 def test_takes_what_torch_refuses() -> None:

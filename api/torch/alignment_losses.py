@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import inf
+from math import inf, isnan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +41,8 @@ _DTYPES = {torch.float32: "f", torch.float64: "d"}
 _INTEGERS = torch.int64, torch.int32
 # Up to which the C library has memory ready that was used before.
 _MANY_NUMBERS = 1 << 20
+# Half of what float32 holds.
+_LARGE = 1e38
 _TENSORS = Tensor, torch.nn.Parameter
 
 _is_compiling = torch.compiler.is_compiling
@@ -140,27 +142,36 @@ def _evaluate(log_probs: Tensor, given: Alignments, loss: Loss, want: bool) -> t
             gradient = room(plain.shape, plain.dtype)
             to = _rows(gradient)
     fill = FILLED_BY_SHARES if loss.normalize else FILLED_BY_NOTHING if loss.true_gradient else FILLED_BY_EXPONENTIALS
+    # Made before the kernel runs, which fills the processor's caches; lists behind it, for the same reason.
+    is_reduced = loss.reduction != "none"
+    value = np.empty(() if is_reduced else len(given.counts), frames.matrix.dtype)
+    result = torch.from_numpy(value)
+    is_mean = loss.reduction == "mean"
     try:
         with compiling(False):
-            found = given.evaluate(frames, to, fill, is_mean=loss.reduction == "mean")
+            found = given.evaluate(frames, to, fill, is_mean=is_mean)
     except NotCompiled as missing:  # what only some scores ask for
-        background.takes(missing.code)
-        raise _NotDirect from None
+        if background.takes(missing.code):
+            raise _NotDirect from None
+        found = given.evaluate(frames, to, fill, is_mean=is_mean)  # which compiles it
     if found is None:
         raise _NotDirect
-    # Lists: the processor's caches hold the kernel's memory now, not numpy's code.
     losses = [0.0 - score for score in found[0].tolist()]
     total = sum(losses)
     if not total < inf:
-        if total != total:
+        if isnan(total):
             raise _NotDirect
         if loss.zero_infinity:
             losses = [each if each < inf else 0.0 for each in losses]
-    if loss.reduction == "none":
-        return torch.tensor(losses, dtype=plain.dtype), gradient
-    if loss.reduction == "mean":
+    if is_mean:
         losses = [each * share for each, share in zip(losses, found[1].tolist(), strict=True)]
-    return torch.tensor(sum(losses), dtype=plain.dtype), gradient
+    total = sum(losses)
+    if -_LARGE < total < _LARGE and min(losses) > -_LARGE:
+        value[...] = total if is_reduced else losses
+    else:
+        with np.errstate(over="ignore"):  # float32 holds less
+            value[...] = total if is_reduced else losses
+    return result, gradient
 
 
 def _rows(scores: Tensor) -> Rows | None:

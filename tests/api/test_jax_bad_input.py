@@ -23,7 +23,7 @@ TEXT = "LSE[X ∘ A] * s"
 
 
 def call(**given: Any) -> Any:
-    return ag.jax.compile(TEXT, mode="kernels")({"X": X, "A": A, "s": 1.0} | given)
+    return ag.jax.compile(TEXT, mode="interpret")({"X": X, "A": A, "s": 1.0} | given)
 
 
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
@@ -55,7 +55,7 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "not a list": (lambda: ag.jax.graphs("A"), "takes a graph or a list of graphs"),
     "missing": (lambda: ag.jax.compile(TEXT)(X=X, s=1.0), "missing input: A"),
     "count": (
-        lambda: jax.grad(lambda x: ag.jax.compile("COUNT[X ∘ A]")(X=x, A=A))(X),
+        lambda: jax.grad(lambda x: ag.jax.compile("COUNT[X ∘ A]", mode="interpret")(X=x, A=A))(X),
         "this equation counts, and a count has none",
     ),
 }
@@ -69,7 +69,7 @@ def test_refused_at_once(case: str) -> None:
 
 
 def test_a_third_derivative_is_refused() -> None:
-    function = ag.jax.compile("LSE[X ∘ A]", mode="kernels")
+    function = ag.jax.compile("LSE[X ∘ A]", mode="interpret")
     with pytest.raises(ag.UnsupportedError, match="a third derivative"):
         jax.jacfwd(jax.hessian(lambda x: function(X=x, A=A)))(X)
 
@@ -82,7 +82,7 @@ LATER: dict[str, tuple[Callable[[], Any], str]] = {
     "label": (lambda: call(A=ag.linear([7])), "label 7"),
     "length": (lambda: call(X=(X, 3)), "lengths go from 0 to 2"),
     "too few weights": (lambda: call(A=([A, A], jnp.zeros((2, 1)))), "the weights of item 0 of input A have 1 entries"),
-    "divergence": (lambda: ag.jax.compile("LSE[A*]")(A=A), "DivergenceError"),
+    "divergence": (lambda: ag.jax.compile("LSE[A*]", mode="interpret")(A=A), "DivergenceError"),
 }
 
 
@@ -94,7 +94,7 @@ def test_refused_when_it_runs(case: str) -> None:
 
 
 def test_a_stale_handle_says_so() -> None:
-    step = jax.jit(lambda targets: ag.jax.compile("LSE[A]")(A=targets))
+    step = jax.jit(lambda targets: ag.jax.compile("LSE[A]", mode="interpret")(A=targets))
     fresh = ag.jax.graphs(ag.linear([1], [0.5]))
     assert step(fresh) == 0.5
     handles = fresh.handles
@@ -110,7 +110,7 @@ def test_a_stale_handle_says_so() -> None:
 def test_a_graph_that_was_traced_as_a_constant_stays() -> None:
     def make() -> Any:
         graph = ag.linear([1], [0.5])
-        return jax.jit(lambda s: ag.jax.compile("LSE[A] * s")(A=graph, s=s)).lower(1.0).compile()
+        return jax.jit(lambda s: ag.jax.compile("LSE[A] * s", mode="interpret")(A=graph, s=s)).lower(1.0).compile()
 
     step = make()
     gc.collect()

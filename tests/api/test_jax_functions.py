@@ -18,6 +18,8 @@ check_grads = pytest.importorskip("jax.test_util").check_grads
 WIDE = ag.graphs.alignments([1, 2])
 LONG = ag.graphs.alignments([2, 2])
 BATCH = ag.graphs.alignments([[1, 2], [2], [3, 3]])
+# Nothing has to be compiled; test_jax_foreign has routines.
+MODE = "interpret"
 LOSS = "s * LSE[X] - LSE[X ∘ A]"
 
 
@@ -58,7 +60,7 @@ FORMS: dict[str, tuple[Any, Any, list[tuple[int, ...]]]] = {
 def test_values_and_derivatives(form: str) -> None:
     """Values against the equation's, both derivatives against finite differences, in both modes."""
     give, give_equation, shapes = FORMS[form]
-    function, equation = ag.jax.compile(LOSS, mode="kernels"), ag.compile(LOSS, mode="kernels")
+    function, equation = ag.jax.compile(LOSS, mode=MODE), ag.compile(LOSS, mode=MODE)
     arrays = [random(*shape, seed=k) - 3.0 for k, shape in enumerate(shapes)]
     found = function(give(*arrays))
     np.testing.assert_array_equal(found, equation(give_equation(*arrays)))
@@ -74,8 +76,8 @@ def test_values_and_derivatives(form: str) -> None:
 def test_new_targets_do_not_trace_again() -> None:
     """Neither as an argument of a function of the user's, nor of one that runs at once."""
     traced = []
-    loss = ag.jax.compile("LSE[X] - LSE[X ∘ A]", mode="kernels")
-    equation = ag.compile("LSE[X] - LSE[X ∘ A]", mode="kernels")
+    loss = ag.jax.compile("LSE[X] - LSE[X ∘ A]", mode=MODE)
+    equation = ag.compile("LSE[X] - LSE[X ∘ A]", mode=MODE)
 
     @jax.jit
     def step(x: Any, targets: Any) -> Any:
@@ -97,7 +99,7 @@ def test_new_targets_do_not_trace_again() -> None:
 
 
 def test_vmap_and_scan_go_over_every_kind_of_input() -> None:
-    function = ag.jax.compile(LOSS, mode="kernels")
+    function = ag.jax.compile(LOSS, mode=MODE)
     x, w, s = random(3, 5, 4), random(3, 20), random(3)
     targets = ag.jax.graphs(BATCH)
     lengths = np.array([5, 4, 5])
@@ -115,7 +117,7 @@ def test_vmap_and_scan_go_over_every_kind_of_input() -> None:
     together = jax.jit(jax.vmap(gradients))(*given)
     _, apart = jax.lax.scan(lambda carry, each: (carry, gradients(*each)), 0.0, given)
     jax.tree.map(np.testing.assert_array_equal, together, apart)
-    _, expected_gradients = ag.compile(LOSS, mode="kernels").value_and_grad(
+    _, expected_gradients = ag.compile(LOSS, mode=MODE).value_and_grad(
         X=ag.dense(x, lengths), A=[g.with_weight(row[: g.n_arcs]) for g, row in zip(BATCH, w, strict=True)], s=s
     )
     np.testing.assert_array_equal(together[0], expected_gradients["X"])
@@ -132,22 +134,22 @@ def test_vmap_and_scan_go_over_every_kind_of_input() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_sums_are_in_float64_and_gradients_in_the_dtype(dtype: str) -> None:
-    function = ag.jax.compile("LSE[X ∘ A]", mode="kernels")
+    function = ag.jax.compile("LSE[X ∘ A]", mode=MODE)
     with jax.enable_x64(False):
         x = jnp.asarray(random(6, 3), dtype)
         value, gradient = jax.jit(jax.value_and_grad(lambda x: function(X=x, A=WIDE)))(x)
     exact = np.asarray(x.astype(np.float32), np.float64)
-    expected, found = ag.compile("LSE[X ∘ A]", mode="kernels").value_and_grad(X=exact, A=WIDE, wrt="X")
+    expected, found = ag.compile("LSE[X ∘ A]", mode=MODE).value_and_grad(X=exact, A=WIDE, wrt="X")
     assert (value.dtype, gradient.dtype) == (np.float32, x.dtype)
     np.testing.assert_allclose(value, expected, rtol=1e-7)
     np.testing.assert_allclose(gradient.astype(np.float64), found["X"], rtol=float(jnp.finfo(dtype).eps))
 
 
 def test_values_at_the_edges_have_zero_gradients() -> None:
-    function = ag.jax.compile("LSE[X ∘ A]", mode="kernels")
+    function = ag.jax.compile("LSE[X ∘ A]", mode=MODE)
     value, gradient = jax.value_and_grad(lambda x: function(X=x, A=WIDE))(np.zeros((1, 3)))
     assert value == -np.inf
     assert not gradient.any()
-    assert ag.jax.compile("COUNT[X ∘ A]")(X=np.zeros((3, 3)), A=WIDE) == 5.0
-    count = ag.jax.compile("COUNT[A ∘ relabel[B, m]]")
+    assert ag.jax.compile("COUNT[X ∘ A]", mode=MODE)(X=np.zeros((3, 3)), A=WIDE) == 5.0
+    count = ag.jax.compile("COUNT[A ∘ relabel[B, m]]", mode=MODE)
     assert count(A=ag.linear([1]), B=ag.linear([2]), m={2: 1}) == 1.0

@@ -11,7 +11,7 @@ import pytest
 import arcgrad as ag
 from arcgrad.runtime.data.inputs import bind
 
-EQUATION = ag.compile("s * LSE[X ∘ A]", mode="kernels")
+EQUATION = ag.compile("s * LSE[X ∘ A]", mode="interpret")
 A = ag.linear([1, 2])
 X = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], np.float32)
 

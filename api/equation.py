@@ -34,8 +34,8 @@ class Equation(Displayed):
 
     Graphs are ``ag.Graph``, ``ag.dense`` or an array of scores (T, C); a batch is a list of graphs or an array
     (B, T, C); scores are numbers, or arrays (B,) in a batch. Inputs are given by keyword, or as one positional mapping.
-    Arrays of other libraries (torch's, JAX's, whatever has ``__dlpack__``) are read where they lie on the CPU; values of
-    batches and gradients are of their kind.
+    Arrays of other libraries (torch's, JAX's, whatever has ``__dlpack__``) are read where they lie on the CPU; values
+    of batches and gradients are of their kind.
 
     Attributes:
         text: as given.

@@ -28,6 +28,8 @@ __all__ = ["Graph", "linear"]
 
 WeightArray = NDArray[np.float64]
 
+_MOST_SHOWN = 50_000  # arcs of graphs of which notebooks show a picture unasked
+
 
 class Graph(BareGraph):
     """A weighted automaton: states ``0 … n_states − 1`` and arcs with an input label, an output label and a weight.
@@ -243,8 +245,11 @@ class Graph(BareGraph):
         return saved(drawing, file)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """The picture and the text, for notebooks."""
-        return {"image/svg+xml": self.draw().svg, "text/plain": repr(self)}
+        """The picture, where that takes no time, and the text, for notebooks."""
+        bundle = {"text/plain": repr(self)}
+        if self.n_arcs <= _MOST_SHOWN:
+            bundle["image/svg+xml"] = self.draw().svg
+        return bundle
 
     @property
     def is_unambiguous(self) -> bool:

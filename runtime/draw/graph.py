@@ -80,7 +80,8 @@ def draw_graph(
 
 def _is_tangle(topology: Topology) -> bool:
     """Whether many arcs lead far, past many columns of states, so that nobody could follow them."""
-    edges = sorted({(a, b) for a, b in zip(topology.src.tolist(), topology.dst.tolist(), strict=True) if a != b})
+    ends: set[tuple[int, int]] = set(zip(topology.src.tolist(), topology.dst.tolist(), strict=True))
+    edges = sorted((a, b) for a, b in ends if a != b)
     if len(edges) <= _MOST_FAR:
         return False
     ranks, _, _ = ranks_of(topology.n_states, edges, topology.start.tolist())

@@ -108,9 +108,10 @@ def _add_matrix(scene: Scene, graph: Painted) -> None:
     """From which state to which how many arcs lead, or the sums of what colours show."""
     topology, n = graph.topology, graph.topology.n_states
     values = np.ones(len(topology.src)) if graph.colours is None else np.clip(graph.colours, -1e300, 1e300)
-    cells = np.bincount(topology.dst * n + topology.src, weights=values, minlength=n * n).reshape(n, n)
+    cells = np.bincount(topology.dst * n + topology.src, weights=values, minlength=n * n)
+    array = cells.astype(np.float64).reshape(n, n)
     what = "number of arcs" if graph.colours is None else "sum of the colours' numbers"
-    matrix = heatmap_scene([(cells, ())], [str(state) for state in range(n)], None, ("destinations", "sources"))
+    matrix = heatmap_scene([(array, ())], [str(state) for state in range(n)], None, ("destinations", "sources"))
     scene.shapes.append(Text(26.0, scene.height + 8.0, f"{what} between any two states", 11.0, "start"))
     scene.shapes += [moved(shape, 14.0, scene.height + 14.0) for shape in matrix.shapes]
     scene.width, scene.height = max(scene.width, matrix.width + 28.0), scene.height + 14.0 + matrix.height

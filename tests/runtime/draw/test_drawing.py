@@ -194,6 +194,11 @@ def test_notebooks_get_pictures_and_texts() -> None:
     assert equation._repr_mimebundle_()["text/latex"] == rf"$\displaystyle {equation.latex}$"
 
 
+def test_notebooks_show_no_picture_that_takes_long() -> None:
+    graph = ag.linear(np.zeros(60_000, dtype=int))
+    assert set(graph._repr_mimebundle_()) == {"text/plain"}
+
+
 def test_ipython_shows_them() -> None:
     formatters = pytest.importorskip("IPython.core.formatters")
     bundle, _ = formatters.DisplayFormatter().format(GRAPH)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Displayed", "heatmap"]
 
+_MOST_SHOWN = 150  # inputs and operations of an equation whose graph notebooks show unasked
+
 
 class Displayed:
     """What an Equation has of pictures."""
@@ -135,12 +137,11 @@ class Displayed:
         return saved(drawing, file)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """The computation graph, the equation in LaTeX, and the text, for notebooks."""
-        return {
-            "image/svg+xml": self.draw().svg,
-            "text/latex": f"$\\displaystyle {self.latex}$",
-            "text/plain": repr(self),
-        }
+        """The computation graph, where it can be drawn, the equation in LaTeX, and the text, for notebooks."""
+        bundle = {"text/latex": f"$\\displaystyle {self.latex}$", "text/plain": repr(self)}
+        if len(self._program.nodes) <= _MOST_SHOWN:
+            bundle["image/svg+xml"] = self.draw().svg
+        return bundle
 
 
 def heatmap(

@@ -46,6 +46,16 @@ class Gradients(dict[str, Any]):
             return self[plain]
         raise KeyError(key)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Heat maps of those that are arrays, and the text, for notebooks."""
+        from arcgrad.runtime.draw.heatmap import draw_gradients
+
+        bundle = {"text/plain": repr(self)}
+        drawing = draw_gradients(self)
+        if drawing is not None:
+            bundle["image/svg+xml"] = drawing.svg
+        return bundle
+
 
 def check_out(out: Any, bound: Bound, wrt: Sequence[str]) -> dict[str, NDArray[Any]]:
     """The arrays that take gradients, by plain name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,14 @@ from arcgrad.runtime.draw.scene import (
     Shape,
     Text,
     add_title,
+    moved,
     shorten,
     text_width,
     visible,
     widen,
 )
 
-__all__ = ["Frames", "draw_heatmap", "heatmap_scene", "matrix"]
+__all__ = ["Frames", "draw_gradients", "draw_heatmap", "heatmap_scene", "matrix"]
 
 FloatArray = NDArray[np.float64]
 
@@ -33,6 +34,7 @@ _MOST_COLUMNS, _MOST_ROWS = 180, 72
 _WIDTH, _HEIGHT = 720.0, 420.0  # of the cells together, at most
 _LARGEST, _LEAST = 18.0, 3.0  # side of a cell
 _TOP = 12.0
+_MOST_SHOWN = 200_000  # entries of a gradient
 
 Frames = Sequence[tuple[FloatArray, Sequence[float]]]
 """Matrices that lie over one another, each with the time, from 0 to 1, at which each column of it appears."""
@@ -51,6 +53,29 @@ def draw_heatmap(
     array = matrix(values, name)
     rows = [str(row) if names is None else visible(names(row)) for row in range(array.shape[1])]
     return Drawing(heatmap_scene([(array, ())], rows, title, axes))
+
+
+def draw_gradients(gradients: Mapping[str, Any]) -> Drawing | None:
+    """Heat maps of gradients, one below the other: of dense inputs frames by labels, of graphs one cell an arc.
+
+    None where there is nothing of that: gradients of scores are numbers, those of batches lists or too many.
+    """
+    scenes = []
+    for name, values in gradients.items():
+        if not isinstance(values, np.ndarray) or values.ndim not in (1, 2) or not 0 < values.size <= _MOST_SHOWN:
+            continue
+        array = matrix(values if values.ndim == 2 else values[:, None], name)
+        axes = ("frames", "labels") if values.ndim == 2 else ("arcs", "")
+        rows = [str(row) for row in range(array.shape[1])] if values.ndim == 2 else [""]
+        scenes.append(heatmap_scene([(array, ())], rows, f"gradient with respect to {name}", axes))
+    if not scenes:
+        return None
+    whole = Scene(max(scene.width for scene in scenes), 0.0, title="Gradients")
+    for scene in scenes:
+        whole.shapes += [moved(shape, 0.0, whole.height) for shape in scene.shapes]
+        whole.height += scene.height
+    whole.description = " ".join(f"{scene.title}: {scene.description}" for scene in scenes)
+    return Drawing(whole)
 
 
 def matrix(values: Any, name: str) -> FloatArray:
@@ -166,7 +191,7 @@ def _add_scale(scene: Scene, most: float, signed: bool, axes: tuple[str, str]) -
     texts = number_text(low), number_text(most)
     widths = [text_width(text, 10.0) for text in texts]
     steps, side = 16, 7.0
-    words = f"{axes[1]} × {axes[0]}"
+    words = " × ".join(axis for axis in axes[::-1] if axis)
     widen(scene, sum(widths) + steps * side + text_width(words, 10.0) + 70.0)
     x, y = 14.0 + widths[0] + 5.0, scene.height + 2.0
     scene.shapes.append(Text(x - 5.0, y + 8.0, texts[0], 10.0, "end"))
@@ -181,6 +206,8 @@ def _add_scale(scene: Scene, most: float, signed: bool, axes: tuple[str, str]) -
 def _words(array: FloatArray, rows: Sequence[str], axes: tuple[str, str]) -> str:
     n_frames, n_rows = array.shape
     words = f"A heat map of {n_rows} {axes[1]} over {n_frames} {axes[0]}."
+    if not axes[1]:
+        return f"A heat map of {n_frames} {axes[0]}."
     if array.size:
         best = array.argmax(axis=1)[:40].tolist()
         words += f" The largest, by {axes[0]}: {', '.join(rows[row] for row in best)}"

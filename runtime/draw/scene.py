@@ -19,6 +19,7 @@ __all__ = [
     "Scene",
     "Text",
     "fitted",
+    "moved",
     "shorten",
     "text_width",
     "visible",

@@ -194,9 +194,28 @@ def test_notebooks_get_pictures_and_texts() -> None:
     assert equation._repr_mimebundle_()["text/latex"] == rf"$\displaystyle {equation.latex}$"
 
 
+def test_notebooks_get_pictures_of_gradients() -> None:
+    x, y = np.zeros((4, 3)), ag.graphs.alignments([1, 2])
+    equation = ag.compile("α LSE[X ∘ Y]")
+    _, grad = equation.value_and_grad(X=x, Y=y, α=1.0)
+    bundle = grad._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert bundle["text/plain"] == repr(grad)
+    for words in ("gradient with respect to X", "gradient with respect to Y"):
+        assert f">{words}</text>" in bundle["image/svg+xml"]
+    assert "with respect to α" not in bundle["image/svg+xml"]
+    for inputs in (
+        {"X": np.stack([x, x]), "Y": [y, y], "α": np.ones(2)},
+        {"X": np.zeros((4000, 60)), "Y": y, "α": 1.0},
+    ):
+        _, grad = equation.value_and_grad(inputs, wrt="X")
+        assert set(grad._repr_mimebundle_()) == {"text/plain"}  # type: ignore[attr-defined]
+
+
 def test_notebooks_show_no_picture_that_takes_long() -> None:
     graph = ag.linear(np.zeros(60_000, dtype=int))
     assert set(graph._repr_mimebundle_()) == {"text/plain"}
+    large = ag.compile(" + ".join(f"LSE[A{k}]" for k in range(100)))
+    assert set(large._repr_mimebundle_()) == {"text/latex", "text/plain"}
 
 
 def test_ipython_shows_them() -> None:

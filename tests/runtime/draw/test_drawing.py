@@ -16,6 +16,13 @@ GRAPH = ag.Graph([0, 0, 1], [1, 1, 2], [0, 1, 2], weight=[0.5, -1.0, 0.0], accep
 MOVING: dict[str, Any] = {"X": np.zeros((3, 2)), "Y": ag.linear([1, 0, 1])}
 
 
+def skip_without_cairo() -> None:
+    try:
+        import cairosvg  # noqa: F401
+    except (ImportError, OSError) as error:  # the package, or the library that it needs
+        pytest.skip(f"cairosvg cannot be imported: {error}")
+
+
 def test_draw_gives_a_drawing_and_writes_it(tmp_path: Path) -> None:
     picture = GRAPH.draw(tmp_path / "g.svg", symbols="abc")
     assert isinstance(picture, Drawing)
@@ -38,7 +45,7 @@ def test_equations_and_traces_write_files(tmp_path: Path) -> None:
 
 
 def test_png(tmp_path: Path) -> None:
-    pytest.importorskip("cairosvg")
+    skip_without_cairo()
     picture = GRAPH.draw(tmp_path / "g.png")
     data = (tmp_path / "g.png").read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
@@ -48,7 +55,7 @@ def test_png(tmp_path: Path) -> None:
 
 
 def test_gif_moves(tmp_path: Path) -> None:
-    pytest.importorskip("cairosvg")
+    skip_without_cairo()
     image = pytest.importorskip("PIL.Image")
     ag.compile("LSE[X ∘ Y]").draw_trellis(**MOVING, animate=True, file=tmp_path / "t.gif")
     with image.open(tmp_path / "t.gif") as found:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["call", "is_registered", "target"]
 
 _NAME = "arcgrad"
-# Versions of XLA's structs (xla/ffi/api/c_api.h) that are laid out as the handler reads them.
-_VERSIONS = ((0, 3),)
+# Versions of XLA's structs (xla/ffi/api/c_api.h) that are laid out as the handler reads them: JAX 0.8, 0.9 and 0.10.
+_VERSIONS = ((0, 1), (0, 2), (0, 3))
 # Items that came once are evaluated by Python, and so are these again, if that many others came between.
 _SEEN = 1 << 14
 _LONG = ctypes.c_int64

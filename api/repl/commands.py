@@ -196,6 +196,8 @@ def _cache(session: Session, rest: str) -> str:
 def _help(session: Session, rest: str) -> str:
     from arcgrad.repl.topics import help_on
 
+    if rest in session.definitions:
+        return session.definitions[rest].text
     return session.printer.wrapped(help_on(rest, session.printer.width))
 
 

@@ -73,7 +73,7 @@ def jacobian(session: Session, rest: str) -> str:
     _check_names(names, equation.inputs)
     found = equation.jacobian(inputs, wrt=name)
     if which is None:
-        return session.printer.jacobian(found, entry or session.latest or "", name)
+        return session.printer.jacobian(found, entry or session.latest or "", name, session.symbols_of(entry))
     if not which[1].lstrip("-").isdigit():
         raise InputError(
             f"a {which[0]} is chosen by a number, not by {quoted(which[1])}", hint=f":jacobian wrt {name} row 0"

@@ -13,6 +13,7 @@ from arcgrad.grammar.errors import ArcgradError, InputError
 from arcgrad.grammar.mistakes import counted
 
 if TYPE_CHECKING:
+    from arcgrad.compiler.graphs.topology import Topology
     from arcgrad.runtime.data.graph import Graph
     from arcgrad.runtime.inspect.jacobian import Jacobian
     from arcgrad.runtime.reference.interpreter import Trace
@@ -168,7 +169,7 @@ class Printer:
                 lines.append(f"{head}: {self.score(node.value)}{number}")
         return "\n".join(lines)
 
-    def jacobian(self, jacobian: Jacobian, of: str, wrt: str) -> str:
+    def jacobian(self, jacobian: Jacobian, of: str, wrt: str, symbols: Symbols = None) -> str:
         """A matrix, small ones whole: rows are arcs of the output, columns those of the input."""
         rows, columns = jacobian.shape
         head = f"rows: {counted(rows, 'arc')} of {of}; columns: {counted(columns, 'arc')} of {wrt}; "
@@ -176,8 +177,13 @@ class Printer:
         lines = textwrap.wrap(head, self.width)
         if columns <= _MOST_COLUMNS and rows <= 2 * _MOST_ROWS:
             dense = jacobian.toarray()
-            cells = [["", *(f"{wrt}{j}" for j in range(columns))]]
-            cells += [[str(i), *("." if x == 0 else f"{x:.6g}" for x in row)] for i, row in enumerate(dense.tolist())]
+            names = [
+                [f"{k} {arc_label(graph, k, symbols)}" for k in range(n)] if graph is not None else [wrt]
+                for graph, n in ((jacobian._output, rows), (jacobian._input, columns))
+            ]
+            cells = [["", *names[1]]]
+            for name, row in zip(names[0], dense.tolist(), strict=True):
+                cells.append([name, *("." if x == 0 else f"{x:.6g}" for x in row)])
             if columns and max(map(len, table(cells, 10**6))) <= self.width:
                 return "\n".join([*lines, *table(cells, self.width)])
         entries = list(zip(jacobian.rows.tolist(), jacobian.columns.tolist(), jacobian.values.tolist(), strict=True))
@@ -251,7 +257,7 @@ def spelled(text: str, symbols: Symbols) -> str:
     return text if symbols is None else re.sub(r"\blinear\[(\d+(?:, \d+)*)\]", string, text)
 
 
-def arc_label(graph: Graph, k: int, symbols: Symbols) -> str:
+def arc_label(graph: Graph | Topology, k: int, symbols: Symbols) -> str:
     """``a`` or ``a:x``."""
     inputs, outputs = int(graph.ilabel[k]), int(graph.olabel[k])
     text = label_text(inputs, symbols)

@@ -1,8 +1,8 @@
 """A session: names, inputs and the latest equation of one conversation, and what an entry means among them.
 
 Definitions are kept as text and put before the equations that use them, so that they are rewritten and fused with
-these. A graph as typed (``A = graph"…"``, ``A = "abc"``) is a leaf: it is given to equations as an input, so that
-there are gradients with respect to it.
+these. A graph as typed (``A = graph"…"``, ``A = "abc"⟨-1⟩ + "b"``) is a leaf: it is given to equations as an input, so
+that there are gradients with respect to it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Definition:
         text: the statement.
         names: what its right side uses.
         parameters: how many it takes in brackets; None of an assignment.
-        leaf: whether it is a literal graph, which equations take as an input.
+        leaf: whether it is a graph made of literals, which equations take as an input.
         literal: whether there is a literal in it whose labels are characters.
     """
 
@@ -301,12 +301,32 @@ def _refuse_file(entry: str) -> None:
         raise InputError(f"{word} is a file, and equations read none", hint=f":load {name} {word}")
 
 
-def _is_leaf(expression: Expression) -> bool:
-    from arcgrad.grammar.syntax import Call, GraphLiteral, Number, Text
+# Signs that make graphs out of literals that are still graphs as typed.
+_STRUCTURAL = frozenset(
+    ("union", "concatenate", "cross", "weight", "closure", "plus", "optional", "inverse", "repeat", "negate")
+)
+_MOST_REPEATED = 20
 
-    if isinstance(expression, Call):
-        return expression.name == "linear" and all(isinstance(label, Number) for label in expression.arguments)
-    return isinstance(expression, (GraphLiteral, Text))
+
+def _is_leaf(expression: Expression) -> bool:
+    """Whether this is a graph made of literals by signs alone, such as ``"ab"⟨-1⟩ + "c"``."""
+    from arcgrad.grammar.syntax import Call, GraphLiteral, Number, Operation, Text
+
+    waiting, literals = [expression], 0
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Operation):
+            if node.tag not in _STRUCTURAL or max(n or 0 for n in (*node.parameters, 0)) > _MOST_REPEATED:
+                return False
+            waiting += node.operands
+        elif isinstance(node, Call):
+            if node.name != "linear" or not all(isinstance(label, Number) for label in node.arguments):
+                return False
+            literals += 1
+        elif not isinstance(node, (GraphLiteral, Text, Number)):
+            return False
+        literals += isinstance(node, (GraphLiteral, Text))
+    return literals > 0
 
 
 def _nodes(tree: Any) -> Iterable[Any]:

@@ -41,8 +41,8 @@ instead.""",
 B = A A gives an expression a name; twice[P] = P + P defines an operator. What has a name
 is put in where it is used, and follows when what it uses changes.
 
-A graph as typed (A = graph"…", A = "abc", A = linear[1, 2]) is an input of the equations
-that use it, so :grad has a gradient with respect to it.
+A graph as typed (A = graph"…", A = "ab"⟨-1⟩ + "c") is an input of the equations that use
+it, so :grad has a gradient with respect to it.
 
 :names lists them, :del A forgets one, :save FILE.arcgrad keeps them, :load FILE.arcgrad
 reads them.""",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import select
@@ -117,6 +118,7 @@ class Terminal:
         )
         os.close(other)
         self._own = own
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a character
         self._answered = 0
 
     def __enter__(self) -> Terminal:
@@ -180,7 +182,7 @@ class Terminal:
             data = os.read(self._own, 65536)
         except OSError:  # the other end is closed
             return False
-        self.screen.feed(data.decode("utf-8", "replace"))
+        self.screen.feed(self._decoder.decode(data))
         while self._answered < self.screen.asked:
             self._answered += 1
             os.write(self._own, f"\x1b[{self.screen.row + 1};{self.screen.column + 1}R".encode())

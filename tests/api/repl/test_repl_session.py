@@ -219,8 +219,12 @@ def test_graphs_as_typed_are_inputs_and_other_definitions_are_expanded(session: 
     with pytest.raises(ag.EquationError) as caught:
         session.answer("T + LSE[T]")
     assert str(caught.value.place.excerpt()).splitlines()[1] == "  ^^^^^^^^^^"  # type: ignore[union-attr]
-    session.answer('U = "ab" + "b"')  # no leaf any more
-    assert len(str(session.answer(":grad LSE[U] wrt U")).splitlines()) == 2 + 3
+    session.answer('U = "ab"⟨-1⟩ + "b"')
+    assert len(str(session.answer(":grad LSE[U]")).splitlines()) == 2 + 4
+    session.answer('U = re"ab?"; w = 2 + 3; V = "a"{1000}')  # no leaves
+    assert len(str(session.answer(":grad LSE[U] wrt U")).splitlines()) == 2 + 2
+    assert session.answer(":grad LSE[V U] w").startswith("the equation has no inputs")  # type: ignore[union-attr]
+    assert session.answer(":help W") == "W = T U"
     with pytest.raises(ag.EquationError, match="is not a state"):
         session.answer('T = graph"a b c"')
     assert session.answer("MAX[W]") == "0.75"

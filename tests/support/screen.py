@@ -154,6 +154,21 @@ class Terminal:
                     f"{text!r} is not shown, and the program ended with {self.process.returncode}:\n{shown}"
                 )
 
+    def type_until(self, keys: str, text: str, after: str, tries: int = 8) -> None:
+        """Press keys, again where the screen does not show a text soon.
+
+        Raises:
+            AssertionError: it never does.
+        """
+        for left in reversed(range(tries)):
+            self.type(keys)
+            try:
+                self.wait_for(text, 3.0, after)
+                return
+            except AssertionError:
+                if not left:
+                    raise
+
     def wait_until_it_computes(self, seconds: float = 25.0) -> None:
         """Until the terminal is no longer in a line editor's raw mode, in which Ctrl-C is a key like others."""
         import termios

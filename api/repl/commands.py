@@ -78,6 +78,8 @@ def _load(session: Session, rest: str) -> str | None:
 
 def _read(words: list[str]) -> Any:
     word = os.path.expanduser(words[0])
+    if word == "-":
+        raise InputError("entries come from the standard input, so no graph does", hint="give the name of a file")
     try:
         return read_input(word, *words[1:])
     except FileNotFoundError:

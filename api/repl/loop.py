@@ -63,7 +63,10 @@ def run_repl(stdin: TextIO | None = None, stdout: TextIO | None = None, /, **inp
         return
     encoding = getattr(output, "encoding", None) or "utf-8"
     session = Session(Printer(ascii=not _has_boxes(encoding)))
-    session.inputs.update(inputs)
+    if inputs:
+        from arcgrad.grammar import normalise_name
+
+        session.inputs.update((normalise_name(name), value) for name, value in inputs.items())
 
     def say(text: str) -> None:
         print(in_encoding(text, encoding), file=output, flush=True)
@@ -240,6 +243,14 @@ class _Loading:
             self._thread.join(5)
 
     def _load(self) -> None:
+        try:
+            self._import()
+        except Exception:  # the entry that needs it says what is wrong
+            pass
+        finally:
+            self._done.set()
+
+    def _import(self) -> None:
         for name in (*_NEEDED, "", *_NEEDED_LATER):
             if self._left:
                 return
@@ -249,7 +260,6 @@ class _Loading:
                 from arcgrad.equation import compile_equation
 
                 compile_equation("LSE[A]", mode="interpret")  # builds the parser
-        self._done.set()
 
     def mode(self, session: Session) -> Callable[[], Mode]:
         """By what equations are evaluated: until all is imported, small ones by the interpreter, which needs less."""

@@ -161,6 +161,7 @@ def test_files(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (":save A x.what", "what"),
         (":load D aa.txt", "did you mean a.txt?"),
         (":load nowhere.arcgrad", "nowhere"),
+        (":load D -", "entries come from the standard input"),
         (":draw A x.bmp", "bmp|x"),
         (":symbols a a", "twice"),
     ]:

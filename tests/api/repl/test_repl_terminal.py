@@ -134,5 +134,5 @@ def test_the_history_is_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_ag_repl_starts_with_what_it_is_given() -> None:
     output = io.StringIO()
-    ag.repl(io.StringIO("COUNT[A]\n:type LSE[α A⟨α⟩]\n"), output, A=ag.linear("ab"), α=2.0)
-    assert output.getvalue().startswith("arcgrad> 1\narcgrad> error")
+    ag.repl(io.StringIO("COUNT[A]\nα LSE[B₁⟨α⟩]\n"), output, A=ag.linear("ab"), B_1=ag.linear([1]), α=2.0)
+    assert output.getvalue() == "arcgrad> 1\narcgrad> 4.0\narcgrad> \n"

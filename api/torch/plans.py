@@ -22,6 +22,8 @@ from arcgrad.torch.tensors import as_lent, lend, product
 
 __all__ = ["Plan", "make_plan", "signature"]
 
+# A tensor that has left a transform of torch.func is still wrapped.
+_is_wrapped = getattr(getattr(torch._C, "_functorch", None), "is_functorch_wrapped_tensor", lambda tensor: False)
 _TENSORS = (Tensor, Parameter)
 
 
@@ -53,7 +55,7 @@ def signature(given: Mapping[str, Any]) -> tuple[tuple[Any, ...], list[Tensor]] 
                 return None
             key.append(len(value))
             continue
-        if kind not in _TENSORS or not value.is_cpu or not value.is_floating_point():
+        if kind not in _TENSORS or not value.is_cpu or not value.is_floating_point() or _is_wrapped(value):
             return None
         key += (value.shape, value.dtype, value.layout, value.requires_grad)
         tensors.append(value)
@@ -84,24 +86,25 @@ class Plan:
 
     Attributes:
         needed: whether a gradient is needed, of each tensor.
+        is_differentiated: whether any is.
+        expands: whether tensors are given an item for each of the batch then.
     """
 
     def __init__(self, call: Call, needed: tuple[bool, ...], steps: tuple[_Step, ...]) -> None:
         self.needed = needed
+        self.is_differentiated = any(needed)
         self._call = call
         self._evaluator = call.equation._evaluator
         self._steps = steps
         self._asked = tuple(step.slot.name for step in steps if step.is_needed)
-        self._expands = any(step.size is not None for step in steps)
+        self.expands = any(step.size is not None for step in steps)
 
     def call(self, given: Mapping[str, Any]) -> Call:
         """The same call in general form, whose tensors in need have an item for each of the batch."""
         return make_call(self._call.equation, given).with_items(self.needed)
 
-    def expanded(self, tensors: list[Tensor]) -> list[Tensor]:
+    def expanded(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """The tensors, those in need with an item for each of the batch, so that autograd sums."""
-        if not self._expands:
-            return tensors
         pairs = zip(tensors, self._steps, strict=True)
         return [t if step.size is None else t.expand(step.size, *t.shape) for t, step in pairs]
 

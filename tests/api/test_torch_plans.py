@@ -144,6 +144,22 @@ def test_what_a_plan_does_not_know_is_looked_at_again() -> None:
         assert count(X=x, A=WIDE).dtype == torch.int64
 
 
+def test_tensors_that_left_a_transform() -> None:
+    left: list[Any] = []
+
+    def score(x: Any) -> Any:
+        left.append(x)
+        return PLANNED(X=x, A=WIDE, s=0.5)
+
+    x = numbers(np.random.default_rng(4), 4, 3)
+    expected = PLANNED(X=x, A=WIDE, s=0.5)
+    torch.func.grad(score)(x)
+    torch.testing.assert_close(PLANNED(X=left.pop(), A=WIDE, s=0.5), expected)
+    torch.vmap(score)(torch.stack([x, x]))
+    with pytest.raises(RuntimeError, match="escaped from inside a function being vmapped"):
+        PLANNED(X=left.pop(), A=WIDE, s=0.5)
+
+
 def test_plans_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arcgrad.torch.functions._MOST_PLANS", 3)
     function = ag.torch.compile("LSE[X]", mode="kernels")

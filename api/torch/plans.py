@@ -94,6 +94,7 @@ class Plan:
         self.needed = needed
         self.is_differentiated = any(needed)
         self._call = call
+        self._dtype = np.float64 if call.dtype is torch.float64 else np.float32
         self._evaluator = call.equation._evaluator
         self._steps = steps
         self._asked = tuple(step.slot.name for step in steps if step.is_needed)
@@ -138,9 +139,10 @@ class Plan:
         return self._tensor(value), kept
 
     def _tensor(self, value: Any) -> Tensor:
-        dtype = self._call.dtype
-        found = torch.from_numpy(np.array(value) if type(value) is float else value)
-        return found if found.dtype is dtype else found.to(dtype)
+        if type(value) is float or self._dtype is np.float32:
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, as in torch
+                value = np.array(value, self._dtype)
+        return torch.from_numpy(value)
 
     def scale(self, kept: Sequence[Tensor], upstream: Tensor, tensors: Sequence[Tensor]) -> list[Tensor | None]:
         """Gradients for ones times the upstream gradient, each as its tensor is."""

@@ -160,6 +160,12 @@ def test_tensors_that_left_a_transform() -> None:
         PLANNED(X=left.pop(), A=WIDE, s=0.5)
 
 
+def test_values_beyond_float32() -> None:
+    x = torch.full((4, 3), 3e38, requires_grad=True)
+    for given in (x, torch.stack([x, x])):
+        assert torch.isinf(ag.torch.compile("LSE[X]", mode="kernels")(X=given)).all()
+
+
 def test_plans_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arcgrad.torch.functions._MOST_PLANS", 3)
     function = ag.torch.compile("LSE[X]", mode="kernels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -117,7 +118,7 @@ class Function:
         return f"<torch function of {repr(self.equation).removeprefix('<')}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Function, (self.equation,)
+        return _function, (self.equation,)
 
 
 def compile(
@@ -139,7 +140,8 @@ def compile(
         limits: budgets of states, arcs and bytes.
 
     Returns:
-        A ``Function`` of the equation's inputs, by keyword. It pickles, and works in forked and spawned processes.
+        A ``Function`` of the equation's inputs, by keyword; the same for the same arguments, as long as it is kept. It
+        pickles, and works in forked and spawned processes.
 
     Raises:
         EquationError: the text is wrong; the error points at the place.
@@ -155,4 +157,10 @@ def compile(
         >>> values.shape, values.dtype, x.grad.shape
         (torch.Size([4]), torch.float32, torch.Size([4, 7, 5]))
     """
-    return Function(compile_equation(text, symbols, definitions, mode, limits=limits))
+    return _function(compile_equation(text, symbols, definitions, mode, limits=limits))
+
+
+@lru_cache(maxsize=128)
+def _function(equation: Equation) -> Function:
+    """The one function of an equation, with its plans, as long as it is kept."""
+    return Function(equation)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from arcgrad.compiler.limits import DEFAULT_LIMITS
 from arcgrad.equation import Equation, compile_equation
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.runtime.data.inputs import resolve_names
@@ -32,9 +33,8 @@ _equations: weakref.WeakValueDictionary[str, Equation] = weakref.WeakValueDictio
 
 def key_of(equation: Equation) -> str:
     """A text that names an equation among the operators' constants: its own, and what else it was compiled with."""
-    plain = compile_equation(equation.text)
     key = equation.text
-    if equation._options != plain._options:
+    if equation._options != (None, None, "auto", DEFAULT_LIMITS):
         digest = hashlib.blake2b(pickle.dumps(equation._options), digest_size=8).hexdigest()
         key = f"{key}  # with other options: {digest}"
     _equations[key] = equation
@@ -93,7 +93,12 @@ def _reals(layout: str, tensors: Sequence[Tensor]) -> list[Tensor]:
     return [t for operand, t in zip(parse(layout), tensors, strict=True) if operand.letter in REAL]
 
 
-@torch.library.custom_op("arcgrad::evaluate", mutates_args=())
+# Given as text: not every version reads annotations that are not evaluated.
+_EVALUATE = "(Tensor[] tensors, str equation, str layout, bool[] needed) -> Tensor[]"
+_PRODUCT = "(Tensor[] vectors, Tensor[] tensors, str equation, str layout, bool[] needed) -> Tensor[]"
+
+
+@torch.library.custom_op("arcgrad::evaluate", mutates_args=(), schema=_EVALUATE)
 def _evaluate(tensors: list[Tensor], equation: str, layout: str, needed: list[bool]) -> list[Tensor]:
     found = Encoded(_equation(equation), layout).value_and_gradients(tensors, needed)
     if found[0].dtype != _value_dtype(_equation(equation), _reals(layout, tensors)):
@@ -161,10 +166,11 @@ def _map(info: Any, in_dims: Any, tensors: list[Tensor], equation: str, layout: 
 
 
 _evaluate.register_autograd(_backward, setup_context=_keep)
-_evaluate.register_vmap(_map)
+if hasattr(_evaluate, "register_vmap"):  # from 2.5 on
+    _evaluate.register_vmap(_map)
 
 
-@torch.library.custom_op("arcgrad::product", mutates_args=())
+@torch.library.custom_op("arcgrad::product", mutates_args=(), schema=_PRODUCT)
 def _product(
     vectors: list[Tensor], tensors: list[Tensor], equation: str, layout: str, needed: list[bool]
 ) -> list[Tensor]:

@@ -39,10 +39,10 @@ def signature(given: Mapping[str, Any]) -> tuple[tuple[Any, ...], list[Tensor]] 
             first, value = value
             if type(first) is Graph:
                 key.append(len(first.weight))
-            elif value is not None and type(first) in _TENSORS:
+            elif type(first) in _TENSORS:
                 if isinstance(value, Tensor) and value.is_floating_point():  # which is no length
                     return None
-                key.append("lengths")
+                key.append("all" if value is None else "lengths")
                 value = first
             else:
                 return None

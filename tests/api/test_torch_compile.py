@@ -179,6 +179,18 @@ def test_derivatives_that_are_not_traced_say_so(transform: Any) -> None:
             compiled(lambda x: SCORE(X=x, A=WIDE, s=1.0))(dual)
 
 
+def test_equations_with_options() -> None:
+    """Each is known by what it was compiled with, so that two of one text are told apart."""
+    x = torch.arange(9.0).reshape(3, 3)
+    for symbols, definitions in (("abc", "f[A] = LSE[A]"), ("abc", "f[A] = 2 LSE[A]"), ("bac", "f[A] = LSE[A]")):
+        score = ag.torch.compile('f[X ∘ ("ab" + "a"*)]', symbols, definitions)
+        torch.testing.assert_close(compiled(lambda y, score=score: score(X=y))(x), score(X=x))
+    plain = ag.torch.compile("LSE[X]")
+    assert compiled(lambda y: plain(X=y))(x).item() == plain(X=x).item()
+    with pytest.raises(ag.InputError, match="is known in this process"):
+        torch.ops.arcgrad.evaluate([x], "LSE[X]  # with other options: 0", "d", [False])
+
+
 def test_exported() -> None:
     model = ag.torch.Equation("LSE[X ∘ G]", G=WIDE, mode="kernels")
     x = random(4, 3)

@@ -36,7 +36,8 @@ def some_inputs(rng: np.random.Generator) -> tuple[dict[str, Any], list[Any]]:
 
     graph = (WIDE, LONG, TIED)[rng.integers(3)]
     x = tensor(n, 4, 3) if rng.integers(3) else tensor(4, 3)
-    scores = x if rng.integers(2) else (x, [3] * n if x.ndim == 3 else 3)
+    lengths = [3] * n if x.ndim == 3 else 3
+    scores = [x, (x, lengths), (x, torch.tensor(lengths)), (x, None)][rng.integers(4)]
     if rng.integers(4) == 0:
         x = tensor(3, n, 4).transpose(0, 1).transpose(1, 2)
         scores = x
@@ -70,7 +71,7 @@ def outcome(function: Any, given: dict[str, Any], leaves: list[Any]) -> list[Any
 def test_a_plan_changes_nothing(seed: int) -> None:
     """One function for all seeds against one that remembers no plans, bit by bit."""
     given, leaves = some_inputs(np.random.default_rng(seed))
-    plain = ag.torch.compile(TEXT, mode="kernels")
+    plain = ag.torch.Function(PLANNED.equation)
     plain._plans = Forgetful()
     for found, expected in zip(outcome(PLANNED, given, leaves), outcome(plain, given, leaves), strict=True):
         if expected is None:
@@ -90,6 +91,11 @@ class Forgetful(dict[Any, Any]):
 PLANNED = ag.torch.compile(TEXT, mode="kernels")
 
 
+def test_one_function_for_one_equation() -> None:
+    assert ag.torch.compile(TEXT, mode="kernels") is PLANNED
+    assert ag.torch.compile(TEXT) is not PLANNED
+
+
 def test_plans_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
     original = ag.torch.functions.make_plan
@@ -99,7 +105,7 @@ def test_plans_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
         return original(call)
 
     monkeypatch.setattr("arcgrad.torch.functions.make_plan", counting)
-    function = ag.torch.compile(TEXT, mode="kernels")
+    function = ag.torch.Function(PLANNED.equation)
     rng = np.random.default_rng(0)
     for graph, _ in itertools.product((WIDE, LONG), range(3)):  # of as many arcs
         x = numbers(rng, 2, 4, 3, grad=True)
@@ -113,7 +119,7 @@ def test_plans_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_a_plan_does_not_know_is_looked_at_again() -> None:
-    function = ag.torch.compile("LSE[X ∘ A]", mode="kernels")
+    function = ag.torch.Function(ag.compile("LSE[X ∘ A]", mode="kernels"))
     rng = np.random.default_rng(1)
     x, w = numbers(rng, 4, 3, grad=True), numbers(rng, WIDE.n_arcs)
     assert function(X=x, A=(WIDE, w)).requires_grad
@@ -168,7 +174,7 @@ def test_values_beyond_float32() -> None:
 
 def test_plans_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arcgrad.torch.functions._MOST_PLANS", 3)
-    function = ag.torch.compile("LSE[X]", mode="kernels")
+    function = ag.torch.Function(ag.compile("LSE[X]", mode="kernels"))
     for steps in range(1, 9):
         assert function(X=torch.zeros(steps, 1)).item() == 0.0
         assert len(function._plans) <= 3
@@ -189,7 +195,7 @@ def test_contiguous_tensors_are_lent_as_they_are(monkeypatch: pytest.MonkeyPatch
     for dtype in (torch.float64, torch.float32):
         x = numbers(rng, 2, 4, 3, dtype=dtype, grad=True)
         w = numbers(rng, 2, WIDE.n_arcs, grad=True)
-        for function in (PLANNED, ag.torch.compile(TEXT, mode="kernels")):
+        for function in (PLANNED, ag.torch.Function(PLANNED.equation)):
             value = function(X=x, A=(WIDE, w), s=0.5)
             given, gradients = seen.pop()
             assert given["X"].__array_interface__["data"][0] == x.data_ptr()
@@ -257,7 +263,7 @@ def test_lengths_of_any_whole_kind() -> None:
 
 
 def test_threads_share_plans() -> None:
-    function = ag.torch.compile(TEXT, mode="kernels")
+    function = ag.torch.Function(PLANNED.equation)
     rng = np.random.default_rng(3)
     inputs = [(numbers(rng, n, 4, 3, grad=True), numbers(rng, WIDE.n_arcs, grad=True)) for n in (1, 2, 3) for _ in "ab"]
 

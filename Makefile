@@ -33,11 +33,13 @@ quick: export ARCGRAD_CACHE_DIR ?= $(abspath build/test-cache)
 quick: $(VENV)/test-installed
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
-# The oldest numba that pyproject.toml promises; the newest is what the other targets install.
+# The oldest numba that pyproject.toml promises; the newest is what the other targets install. Prompts, pages and the
+# command line compile nothing of their own.
 oldest: $(VENV)/test-installed
 	test -x $(VENV)-oldest/bin/python || $(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check 'numba==0.62.*' --editable '.[test]'
-	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not slow" tests/runtime/jit tests/runtime/kernels tests/api
+	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not slow" tests/runtime/jit tests/runtime/kernels tests/api \
+	  --ignore tests/api/repl $(foreach page,cli explore lexer notebook playground,--ignore-glob 'tests/api/test_$(page)*')
 
 # Without the private parts of numba that jit/compat names, as if this numba had moved them.
 plain: $(VENV)/test-installed

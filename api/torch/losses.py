@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -148,7 +147,7 @@ def _lengths(input_lengths: Any, target_lengths: Any, n_items: int) -> tuple[NDA
             if value.is_floating_point() or value.is_complex():
                 raise _ShapeError(f"{name} must be integral, but has {describe(value)}")
             size, what = value.numel(), describe(value)
-            array = value.detach().cpu().numpy().reshape(-1).astype(np.int64)
+            array = _integers(value, name).reshape(-1)
         else:
             size, what = len(value), f"{len(value)} of them"
             if any(abs(each) >= 2**63 for each in value):
@@ -158,6 +157,19 @@ def _lengths(input_lengths: Any, target_lengths: Any, n_items: int) -> tuple[NDA
             raise _ShapeError(f"{name} must be of size batch_size, {n_items}, but has {what}")
         found.append(array)
     return found[0], found[1]
+
+
+def _integers(tensor: Tensor, name: str) -> NDArray[np.int64]:
+    """The numbers in a tensor, also where it was made within a transform of ``torch.func`` that does not batch it."""
+    plain = tensor.detach().cpu()
+    try:
+        found: NDArray[np.int64] = plain.numpy().astype(np.int64)
+        return found
+    except (RuntimeError, TypeError):
+        try:
+            return np.array(plain.tolist(), dtype=np.int64).reshape(tuple(plain.shape))
+        except RuntimeError as error:
+            raise _ShapeError(f"{name} holds no numbers that can be read here: {error}") from error
 
 
 def _check_range(lengths: NDArray[np.int64], name: str, most: int, what: str) -> None:
@@ -170,7 +182,7 @@ def _labels(targets: Tensor, counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Targets as (N, S), or one after the other."""
     if targets.is_complex():
         raise _ShapeError(f"targets has {describe(targets)}, but labels are integers")
-    labels: NDArray[np.int64] = targets.detach().cpu().to(torch.int64).numpy()
+    labels = _integers(targets, "targets")
     if labels.ndim not in (1, 2):
         raise _ShapeError(f"targets has {describe(targets)}, but must have shape (N, S) or one dimension")
     what = f"the labels of targets, which has shape {tuple(targets.shape)}"

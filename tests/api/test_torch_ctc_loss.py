@@ -27,7 +27,7 @@ def _compiled() -> None:
 @pytest.fixture
 def by_equation(monkeypatch: pytest.MonkeyPatch) -> None:
     """The direct way is not taken: what it computes, the equation does."""
-    monkeypatch.setattr(alignment_losses.patience, "ends_for", lambda *_: False)
+    monkeypatch.setattr(alignment_losses.patience, "ends_for", lambda *_, **__: False)
 
 
 def draw(seed: int) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
@@ -136,6 +136,21 @@ def test_derivatives(reduction: str) -> None:
         loss(x)
     assert torch.autograd.gradcheck(loss, (x,), nondet_tol=1e-12)
     assert torch.autograd.gradgradcheck(loss, (x,), nondet_tol=1e-12)
+
+
+def test_transforms_of_torch_func() -> None:
+    """Targets are tensors made within them, or outside."""
+    x = torch.randn(6, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).log_softmax(-1)
+    outside = torch.tensor([[1, 2], [3, 3]])
+
+    def loss(scores: Any, targets: Any = None) -> Any:
+        labels = torch.tensor([[1, 2], [3, 3]]) if targets is None else targets
+        return ag.torch.ctc_loss(scores, labels, torch.tensor([6, 5]), torch.tensor([2, 2]))
+
+    leaf = x.clone().requires_grad_()
+    loss(leaf).backward()
+    for found in (torch.func.grad(loss)(x), torch.func.grad(lambda scores: loss(scores, outside))(x)):
+        torch.testing.assert_close(found, leaf.grad, rtol=1e-9, atol=1e-9)
 
 
 def test_second_derivatives_where_log_softmax_is_part_of_the_loss() -> None:
@@ -277,6 +292,7 @@ def test_refuses_options_of_its_own() -> None:
 @pytest.mark.slow
 def test_warmup_compiles_what_any_scores_ask_for() -> None:
     ag.warmup(ag.torch.ctc_loss)
+    assert all(kernel.is_loaded for kernel in alignment_losses.kernels_of_losses())
     with compiling(False):
         test_extremes_of_early_training()
 

@@ -28,6 +28,8 @@ from arcgrad.runtime.kernels.trellis.batch_log import (
     batch_log,
     batch_log_float32,
 )
+from arcgrad.runtime.kernels.trellis.rescaling import spread_over_arcs, spread_over_diagonals
+from arcgrad.runtime.kernels.trellis.steps import arcs_back, arcs_forward, diagonals_back, diagonals_forward
 from arcgrad.runtime.threads import run_slices, threads_for
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Alignments",
     "Rows",
     "kernels",
+    "kernels_called_late",
     "patience",
 ]
 
@@ -59,6 +62,11 @@ _ZERO = np.zeros(1, dtype=np.int64)
 _NO_ROWS = {char: np.zeros((0, 1), dtype=char) for char in "fd"}
 # The kernels fill in 32-bit numbers.
 _MOST_NUMBERS = 2**31 - 1
+
+
+def kernels_called_late() -> list[Kernel[..., Any]]:
+    """The kernels that these load when they call them, for most targets."""
+    return [diagonals_forward, diagonals_back, spread_over_diagonals, arcs_forward, arcs_back, spread_over_arcs]
 
 
 def kernels(dtype: str) -> tuple[Kernel[..., Any], Kernel[..., Any]]:

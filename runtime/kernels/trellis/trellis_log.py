@@ -21,7 +21,6 @@ from arcgrad.runtime.kernels.entries import (
 )
 from arcgrad.runtime.kernels.math.exponentials import LOG2E, exponentials, short_exponentials
 from arcgrad.runtime.kernels.math.vectors import (
-    LANES,
     add_picked,
     broadcast,
     greater,
@@ -81,17 +80,6 @@ def extremes(work, begin, end):
     return greatest_of(high), least_of(low)
 
 
-@helper
-def fill_behind(work, row, count, width, value):
-    """Write a number behind a frame's columns, of which there are ``count``, up to the next frame: 7 to 14 times."""
-    if width - count >= LANES:
-        store(work, row + count, broadcast(value))
-        store(work, row + width - LANES, broadcast(value))
-    else:
-        for slot in range(row + count, row + width):
-            put(work, slot, value)
-
-
 @kernel("void(float64[::1], int64, int64, int64, int64, int64, int64, boolean)", internal=True)
 def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, short):
     """Replace frames' columns by exponentials, shifted by the greatest; write that, and their range in bits.
@@ -99,8 +87,9 @@ def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, sho
     All frames get one shift where they are alike; else each its own, and columns of wide range stay logarithms.
     ``short``: scores came in float32.
     """
-    for row in range(begin, begin + n_frames * width, width):  # what stands behind the columns must not show
-        fill_behind(work, row, count, width, number(work, row) if count > 0 else -inf)
+    for row in range(begin, begin + n_frames * width, width):
+        for slot in range(row + count, row + width):  # what stands behind the columns must not show
+            put(work, slot, number(work, row) if count > 0 else -inf)
     high, low = extremes(work, begin, begin + n_frames * width)
     n_alike = n_frames if (high - low) * LOG2E < ALIKE else 1
     for first in range(0, n_frames, n_alike):
@@ -123,7 +112,8 @@ def exponentiate_frames(work, begin, n_frames, count, width, shifts, ranges, sho
             for at in range(row, end, 8):
                 store(work, at, exponentials(load(work, at) - top))
     for row in range(begin, begin + n_frames * width, width):
-        fill_behind(work, row, count, width, 0.0)
+        for slot in range(row + count, row + width):
+            put(work, slot, 0.0)
 
 
 @helper

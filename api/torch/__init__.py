@@ -21,8 +21,8 @@ except ImportError as error:
     ) from error
 
 from arcgrad.torch.functions import Function, compile
-from arcgrad.torch.handles import handle
 from arcgrad.torch.losses import ctc_loss
 from arcgrad.torch.modules import Equation
+from arcgrad.torch.traced.handles import handle
 
 __all__ = ["Equation", "Function", "compile", "ctc_loss", "handle"]

@@ -1,7 +1,7 @@
 """The derivatives of an equation as torch's autograd asks for them, in eager calls: what training runs.
 
 The value's routine gives the gradient for ones in the same pass; upstream gradients multiply it, item by item. A second
-derivative is that of `arcgrad.torch.transforms`.
+derivative is that of `arcgrad.torch.traced.transforms`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from arcgrad.torch.calls import Call
-from arcgrad.torch.encoded import Encoded
 from arcgrad.torch.plans import Plan
-from arcgrad.torch.transforms import Gradient
+from arcgrad.torch.traced.encoded import Encoded
+from arcgrad.torch.traced.transforms import Gradient
 
 __all__ = ["evaluate", "evaluate_planned"]
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from arcgrad.compiler.types import Type
 from arcgrad.equation import Equation
 from arcgrad.grammar.errors import InputError, UnsupportedError
-from arcgrad.torch.handles import graphs_of, is_handle, stand_for
 from arcgrad.torch.slots import Slot, batch_of, slot_of
 from arcgrad.torch.tensors import TensorError, lend, take_back
+from arcgrad.torch.traced.handles import graphs_of, is_handle, stand_for
 
 __all__ = ["Call", "make_call", "refuse_gradient", "refuse_third"]
 
@@ -133,7 +133,7 @@ class Call:
         return tuple(p.to(t.dtype) for p, t in zip(taken, tensors, strict=True) if p is not None)
 
     def operands(self, tensors: Sequence[Any]) -> tuple[str, list[Any]]:
-        """The call with these tensors as `arcgrad.torch.operands` has it: a layout, and its operands."""
+        """The call with these tensors as `arcgrad.torch.traced.operands` has it: a layout, and its operands."""
         pieces: list[str] = []
         found: list[Any] = []
         parts = {slot.name: (slot, part) for slot, part in self.parts(tensors)}

@@ -14,9 +14,9 @@ from arcgrad.equation import Equation, Mode, compile_equation
 from arcgrad.grammar.errors import InputError
 from arcgrad.torch.autograd import evaluate, evaluate_planned
 from arcgrad.torch.calls import make_call
-from arcgrad.torch.library import evaluate_traced, key_of, plain_names
 from arcgrad.torch.plans import Plan, make_plan, signature
-from arcgrad.torch.transforms import evaluate_transformed, is_transformed
+from arcgrad.torch.traced.library import evaluate_traced, key_of, plain_names
+from arcgrad.torch.traced.transforms import evaluate_transformed, is_transformed
 
 if TYPE_CHECKING:
     from arcgrad.compiler.limits import Limits

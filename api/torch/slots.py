@@ -22,8 +22,8 @@ from arcgrad.grammar.mistakes import kind_of
 from arcgrad.runtime.data.checks import check_weights
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
-from arcgrad.torch.handles import graphs_of, handle, is_handle
 from arcgrad.torch.tensors import TensorError, check_tensor, describe, product
+from arcgrad.torch.traced.handles import graphs_of, handle, is_handle
 
 __all__ = ["Slot", "batch_of", "slot_of"]
 
@@ -67,7 +67,7 @@ class Slot:
         return upstream.reshape(upstream.shape + (1,) * (gradient.ndim - upstream.ndim))
 
     def operands(self, tensors: Sequence[Any]) -> tuple[str, list[Any]]:
-        """The slot with these tensors as `arcgrad.torch.operands` has it: its piece of the layout, and its operands."""
+        """The slot with these tensors as `traced.operands` has it: its piece of the layout, and its operands."""
         raise NotImplementedError
 
     def enters(self, size: int | None) -> bool:

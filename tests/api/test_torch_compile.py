@@ -242,7 +242,7 @@ def test_operators_pass_torchs_checks(name: str) -> None:
 
 
 def test_handles_live_as_long_as_their_memory() -> None:
-    from arcgrad.torch.handles import _table
+    from arcgrad.torch.traced.handles import _table
 
     score = ag.torch.compile("LSE[A]")
     gc.collect()

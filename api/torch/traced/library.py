@@ -1,7 +1,7 @@
 """Equations as operators of torch's, ``arcgrad::evaluate`` and ``arcgrad::product``: what torch.compile puts in graphs.
 
 An operator takes tensors and constants alone, so an equation is its text, and inputs are a layout and operands
-(`arcgrad.torch.operands`), among them handles of graphs.
+(`arcgrad.torch.traced.operands`), among them handles of graphs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from arcgrad.equation import Equation, compile_equation
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.runtime.data.inputs import resolve_names
 from arcgrad.torch.calls import refuse_gradient, refuse_third
-from arcgrad.torch.encoded import Encoded
-from arcgrad.torch.operands import REAL, batch_size, fold, parse, scale, unfold
 from arcgrad.torch.tensors import as_lent
-from arcgrad.torch.tracing import constant_of_trace, encode
+from arcgrad.torch.traced.encoded import Encoded
+from arcgrad.torch.traced.operands import REAL, batch_size, fold, parse, scale, unfold
+from arcgrad.torch.traced.tracing import constant_of_trace, encode
 
 __all__ = ["evaluate_traced", "key_of", "plain_names"]
 

@@ -17,10 +17,10 @@ from torch.autograd import forward_ad
 
 from arcgrad.equation import Equation
 from arcgrad.torch.calls import refuse_gradient, refuse_third
-from arcgrad.torch.encoded import Encoded
-from arcgrad.torch.operands import batch_size, fold, inner, parse, scale, unfold
 from arcgrad.torch.tensors import as_lent
-from arcgrad.torch.tracing import encode
+from arcgrad.torch.traced.encoded import Encoded
+from arcgrad.torch.traced.operands import batch_size, fold, inner, parse, scale, unfold
+from arcgrad.torch.traced.tracing import encode
 
 __all__ = ["Gradient", "evaluate_transformed", "is_transformed"]
 

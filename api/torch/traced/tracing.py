@@ -17,9 +17,9 @@ from torch.compiler import is_compiling
 from arcgrad.grammar.mistakes import kind_of
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
-from arcgrad.torch.handles import constant, stand_for
-from arcgrad.torch.operands import REAL, batch_size, parse
 from arcgrad.torch.tensors import TensorError, check_kind, describe
+from arcgrad.torch.traced.handles import constant, stand_for
+from arcgrad.torch.traced.operands import REAL, batch_size, parse
 
 __all__ = ["constant_of_trace", "encode"]
 

@@ -1,4 +1,4 @@
-"""A call whose inputs are a layout and operands (`arcgrad.torch.operands`), and what makes it of a user's inputs.
+"""A call whose inputs are a layout and operands (`traced.operands`), and what makes it of a user's inputs.
 
 Both `torch.func`'s transforms and the operators for ``torch.compile`` evaluate such calls.
 """
@@ -15,8 +15,8 @@ from torch import Tensor
 from arcgrad.compiler.types import Type
 from arcgrad.equation import Equation
 from arcgrad.torch.calls import Call, make_call
-from arcgrad.torch.handles import objects_of
-from arcgrad.torch.operands import REAL, parse, pieces
+from arcgrad.torch.traced.handles import objects_of
+from arcgrad.torch.traced.operands import REAL, parse, pieces
 
 __all__ = ["Encoded"]
 

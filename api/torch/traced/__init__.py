@@ -1,0 +1,1 @@
+"""Equations where something traces: under torch.func, torch.compile and torch.export."""

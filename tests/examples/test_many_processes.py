@@ -9,6 +9,7 @@ import pytest
 from support.examples import FOLDER, load
 
 import arcgrad as ag
+from arcgrad.runtime.lru import caches
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +72,7 @@ def test_a_dask_cluster_loses_a_worker_and_no_result(importable: None, monkeypat
 
     lattices, grammar = example.make_corpus(24)
     equation = example.EQUATION
+    caches.clear()  # what an earlier test has in memory need not be on disk
     ag.warmup(equation, A=lattices[:2], G=grammar)
     values, found = example.score_corpus(lattices, grammar, kill=True, pause=0.05)
     alone = np.asarray(equation(A=lattices, G=grammar))

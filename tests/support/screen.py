@@ -17,6 +17,15 @@ __all__ = ["Screen", "Terminal"]
 _SEQUENCE = re.compile(r"\x1b(?:\[([?>=]?)([0-9;]*)([A-Za-z@])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78cDEHM])")
 
 
+def _own_terminal() -> None:
+    """Make the standard input the terminal that Ctrl-C comes from, and hear it, even if the tests do not."""
+    import fcntl
+    import termios
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Screen:
     """As much of a terminal as line editors use: text, lines, cursor movements, and erasing."""
 
@@ -114,7 +123,7 @@ class Terminal:
             stderr=other,
             env={**os.environ, **settings},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
+            preexec_fn=_own_terminal,
         )
         os.close(other)
         self._own = own

@@ -5,7 +5,7 @@
 #   make quick    what of it takes less than a minute, with compiled routines kept from run to run
 #   make oldest   some of it on the oldest numba that is promised; make plain: quick without numba's private parts
 #   make check    lint, formatting, types, and the wheel: its types and its docstrings' examples
-#   make fuzz     the parser's fuzz test at full length, and thousands of examples instead of a hundred
+#   make fuzz     the parser's and regular expressions' fuzz tests at full length, and thousands of examples instead of a hundred
 #   make hunt     a million small trellises with extreme scores, twice; HUNT="--count 10000000 --seed 1", HUNT="--help"
 #   make soak     forty thousand evaluations with new graphs: memory stays bounded; a thousand forks of a busy process;
 #                  ten minutes of threads, interrupts and forks
@@ -47,6 +47,7 @@ plain: $(VENV)/test-installed
 
 fuzz: $(VENV)/test-installed
 	ARCGRAD_FUZZ=50000 $(BIN)/python -m pytest tests/grammar -k fuzz
+	ARCGRAD_FUZZ=50000 $(BIN)/python -m pytest tests/compiler/operators/test_support.py
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n $(JOBS) -m hypothesis
 
 # Once more with blocks so short that small trellises have many, none of whose rows is kept.

@@ -33,6 +33,7 @@ from arcgrad.runtime.jit.background.process import background
 from arcgrad.runtime.jit.background.waiting import NotCompiled, compiling
 from arcgrad.torch.functions import compile
 from arcgrad.torch.tensors import lend, room
+from arcgrad.torch.traced.transforms import is_transformed
 
 __all__ = ["Loss", "direct_loss", "kernels_of_losses", "loss_by_equation"]
 
@@ -46,8 +47,9 @@ _MANY_NUMBERS = 1 << 20
 _LARGE = 1e38
 _TENSORS = Tensor, torch.nn.Parameter
 
+# By autograd, with many upstream gradients at once.
+_is_mapped = getattr(getattr(torch._C, "_functorch", None), "is_legacy_batchedtensor", lambda tensor: False)
 _is_compiling = torch.compiler.is_compiling
-_are_transforms_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 
 
 class Loss(NamedTuple):
@@ -86,7 +88,7 @@ def direct_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths
         or type(input_lengths) is not type(target_lengths)
         or n_steps == 0
         or n_items == 0
-        or _are_transforms_active()
+        or is_transformed()
         or _is_compiling()
     ):
         return None
@@ -211,9 +213,12 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Any) -> Any:
         (log_probs,) = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a second derivative may follow
-            value = _by_equation(log_probs, ctx.given, ctx.loss)
-            (found,) = torch.autograd.grad(value, log_probs, upstream[0], create_graph=True)
+        is_followed = torch.is_grad_enabled()
+        # A second derivative may follow, or the upstream gradient be more than its numbers.
+        if is_followed or is_transformed() or _is_mapped(upstream[0]):
+            with torch.enable_grad():
+                value = _by_equation(log_probs, ctx.given, ctx.loss)
+            (found,) = torch.autograd.grad(value, log_probs, upstream[0], create_graph=is_followed)
             return found, None, None
         # What is kept elsewhere, autograd would have to copy; a second backward pass computes it again.
         gradient, ctx.gradient = ctx.gradient, None
@@ -273,6 +278,8 @@ def loss_by_equation(
 class _LikeLogits(torch.autograd.Function):
     """Losses as they are; the gradient with respect to the scores has exp(scores) added, as torch's own loss has it."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(losses: Tensor, scores: Tensor, inside: Tensor) -> Tensor:
         return losses.clone()
@@ -280,10 +287,19 @@ class _LikeLogits(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        losses, scores, inside = ctx.saved_tensors
-        counting = inside & (losses < torch.inf)[:, None]  # what has no alignment has no gradient either
-        added = torch.where(counting[:, :, None], scores.exp(), torch.zeros_like(scores))
-        return upstream, added * upstream.to(scores.dtype)[:, None, None], None
+        added = _exponentials(*ctx.saved_tensors)
+        return upstream, added * upstream.to(added.dtype)[:, None, None], None
+
+    @staticmethod
+    def jvp(ctx: Any, losses: Tensor, scores: Tensor, inside: Any) -> Tensor:
+        return losses + (_exponentials(*ctx.saved_tensors) * scores).sum((1, 2)).to(losses.dtype)
+
+
+def _exponentials(losses: Tensor, scores: Tensor, inside: Tensor) -> Tensor:
+    """exp(scores) of the steps that count; zero where there is no alignment, and so no gradient either."""
+    counting = inside & (losses < torch.inf)[:, None]
+    return torch.where(counting[:, :, None], scores.exp(), torch.zeros_like(scores))

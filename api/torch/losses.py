@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.grammar.mistakes import kind_of, shown
@@ -86,6 +88,20 @@ def ctc_loss(
         >>> round(torch.exp(-loss).item() * 4**3, 3)  # 112 122 012 102 120
         5.0
     """
+    if is_compiling():  # which calls it as it stands
+        from arcgrad.torch.traced import untraced
+
+        return untraced.ctc_loss(  # type: ignore[no-any-return]
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            blank,
+            reduction,
+            zero_infinity,
+            true_gradient=true_gradient,
+            normalize=normalize,
+        )
     loss = Loss(blank, reduction, zero_infinity, true_gradient, normalize)
     found = direct_loss(log_probs, targets, input_lengths, target_lengths, loss)
     if found is not None:
@@ -115,7 +131,31 @@ def ctc_loss(
     steps, counts = _lengths(input_lengths, target_lengths, n_items)
     _check_range(steps, "input_lengths", n_steps, f"the steps of log_probs, which has shape {tuple(log_probs.shape)}")
     graphs = alignments(_labels(targets, counts), blank, lengths=counts, n_labels=n_labels)
-    return loss_by_equation(log_probs, graphs, steps, counts, loss)
+    try:
+        return loss_by_equation(log_probs, graphs, steps, counts, loss)
+    except InputError:
+        _check_numbers(log_probs, steps)
+        raise
+
+
+def _check_numbers(log_probs: Tensor, steps: NDArray[np.int64]) -> None:
+    """Say where the caller's scores hold what none can be, in the layout in which they were given."""
+    plain = log_probs.detach().double()
+    is_bad = plain.isnan() | (plain.abs() > 1e300) & (plain != -torch.inf)
+    counting = torch.arange(len(plain))[:, None] < torch.from_numpy(steps)
+    counting = counting.to(plain.device).reshape(plain.shape[:-1])
+    try:
+        places = (is_bad & counting.unsqueeze(-1)).nonzero().tolist()
+        value = plain[tuple(places[0])].item() if places else None
+    except RuntimeError:  # mapped: the numbers of one call are not to be seen
+        return
+    if places:
+        place = ", ".join(map(str, places[0]))
+        axes = "step, item, label" if plain.ndim == 3 else "step, label"
+        raise InputError(
+            f"log_probs[{place}] ({axes}) is {value} ({describe(log_probs)}), but scores must be real numbers up to "
+            f"1e+300 or −inf, never NaN or +inf"
+        ) from None
 
 
 def _check_scores(log_probs: Tensor) -> None:

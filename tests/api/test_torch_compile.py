@@ -321,3 +321,23 @@ TRACED: list[tuple[Any, str]] = [
 def test_bad_input_is_named_in_compiled_code(function: Any, message: str) -> None:
     with pytest.raises(Exception, match=message):
         compiled(function)(random(4, 3))
+
+
+def test_ctc_loss_breaks_the_graph() -> None:
+    """Compiled code around it goes on, with its gradients; asked for one graph, torch says that there is none."""
+    torch._dynamo.reset()
+    arguments = torch.tensor([[1, 2], [2, 2]]), torch.tensor([6, 5]), torch.tensor([2, 1])
+
+    def step(x: Any) -> Any:
+        return 2 * ag.torch.ctc_loss(x.log_softmax(-1), *arguments)
+
+    found = []
+    for function in (step, torch.compile(step, backend="eager")):
+        x = torch.randn(6, 2, 3, generator=torch.Generator().manual_seed(2)).requires_grad_()
+        value = function(x)
+        value.backward()
+        found.append((value.detach(), x.grad))
+    torch.testing.assert_close(found[1], found[0])
+    torch._dynamo.reset()
+    with pytest.raises(torch._dynamo.exc.Unsupported):
+        torch.compile(step, backend="eager", fullgraph=True)(x.detach())

@@ -153,6 +153,62 @@ def test_transforms_of_torch_func() -> None:
         torch.testing.assert_close(found, leaf.grad, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("options", [{}, {"normalize": True}, {"true_gradient": False}])
+def test_forward_mode(options: dict[str, Any]) -> None:
+    """A tangent comes through, and is the product with the gradient; also one of the upstream gradient."""
+    ad = torch.autograd.forward_ad
+    generator = torch.Generator().manual_seed(4)
+    x, vector = torch.randn(2, 6, 2, 4, dtype=torch.float64, generator=generator)
+    layer = torch.nn.Linear(4, 4, dtype=torch.float64).requires_grad_(False)
+    for is_behind_layer in (False, True):
+
+        def loss(scores: Any, through: bool = is_behind_layer) -> Any:
+            scores = layer(scores) if through else scores
+            return ag.torch.ctc_loss(scores, torch.tensor([[1, 2], [3, 3]]), (6, 5), (2, 2), **options)
+
+        leaf = x.clone().requires_grad_()
+        value = loss(leaf)
+        (gradient,) = torch.autograd.grad(value, leaf, retain_graph=True)
+        with ad.dual_level():
+            primal, tangent = ad.unpack_dual(loss(ad.make_dual(x, vector)))
+            assert loss(x).item() == pytest.approx(value.item())
+            upstream = ad.make_dual(torch.ones_like(value.detach()), torch.full_like(value.detach(), 3.0))
+            scaled = ad.unpack_dual(torch.autograd.grad(value, leaf, upstream)[0])
+        torch.testing.assert_close(primal, value.detach(), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(tangent, (gradient * vector).sum(), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(scaled.primal, gradient, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(scaled.tangent, 3 * gradient, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"normalize": True}, {"true_gradient": False}])
+def test_many_gradients_at_once(options: dict[str, Any]) -> None:
+    """Batched upstream gradients of autograd, ``jacrev``, and a map of gradients: rows one by one."""
+    x = torch.randn(6, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).requires_grad_()
+
+    def loss(scores: Any, reduction: str = "none") -> Any:
+        return ag.torch.ctc_loss(scores, TARGETS, (6, 5), (2, 2), reduction=reduction, **options)
+
+    (rows,) = torch.autograd.grad(loss(x), x, torch.eye(2, dtype=torch.float64), is_grads_batched=True)
+    for k in range(2):
+        torch.testing.assert_close(rows[k], torch.autograd.grad(loss(x)[k], x)[0], rtol=1e-9, atol=1e-9)
+    plain = x.detach()
+    torch.testing.assert_close(torch.func.jacrev(loss)(plain), rows, rtol=1e-9, atol=1e-9)
+    mapped = torch.vmap(torch.func.grad(lambda scores: loss(scores, "sum")))(torch.stack([plain, plain]))
+    torch.testing.assert_close(mapped, rows.sum(0).expand(2, 6, 2, 4), rtol=1e-9, atol=1e-9)
+
+
+def test_says_where_numbers_are_none() -> None:
+    """In the caller's layout, and of the steps that count alone."""
+    x = torch.zeros(10, 2, 5)
+    x[8, 0, 1] = x[7, 1, 3] = torch.nan
+    for given, place in ((x, r"\[7, 1, 3\] \(step, item, label\)"), (x[:, 1], r"\[7, 3\] \(step, label\)")):
+        n = 2 if given.ndim == 3 else 1
+        arguments = torch.tensor([[1, 2]] * n), (8, 10)[-n:], (2, 2)[:n]
+        with pytest.raises(ag.InputError, match=rf"^log_probs{place} is nan \(shape \(10, (2, )?5\)"):
+            ag.torch.ctc_loss(given, *arguments)
+
+
 def test_second_derivatives_where_log_softmax_is_part_of_the_loss() -> None:
     x = torch.randn(5, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
     arguments = torch.tensor([[1, 2], [2, 2]]), (5, 4), (2, 1)

@@ -13,11 +13,11 @@ from torch import Tensor
 from arcgrad.compiler.types import Type
 from arcgrad.equation import Equation
 from arcgrad.grammar.errors import InputError, UnsupportedError
-from arcgrad.torch.slots import Slot, batch_of, slot_of
+from arcgrad.torch.slots import Slot, batch_of, slot_of, transposed
 from arcgrad.torch.tensors import TensorError, lend, take_back
 from arcgrad.torch.traced.handles import graphs_of, is_handle, stand_for
 
-__all__ = ["Call", "make_call", "refuse_gradient", "refuse_third"]
+__all__ = ["Call", "make_call", "refuse_gradient", "refuse_positions", "refuse_third"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +164,18 @@ def refuse_gradient(name: str) -> NoReturn:
     )
 
 
+class _ArgumentsError(InputError, TypeError):
+    """Arguments that do not fit the signature."""
+
+
+def refuse_positions(names: Sequence[str]) -> NoReturn:
+    """Say that inputs go by name."""
+    raise _ArgumentsError(
+        "inputs are given by name, but several positional arguments were given",
+        hint=f"write function({', '.join(f'{name}=…' for name in names)})",
+    )
+
+
 def refuse_third() -> NoReturn:
     """Say that there is no third derivative."""
     raise UnsupportedError("the value of an equation is differentiable twice: its third derivative is not implemented")
@@ -188,10 +200,24 @@ def make_call(equation: Equation, given: Mapping[str, Any]) -> Call:
                 raise InputError(f"input {name} is an empty batch, but a batch has one item or more")
         else:
             slots.append(slot)
+    _check_batch(slots, [batch_of(each) for name, each in constants.items() if types[name] is not Type.MAPPING])
     device = _device(slots)
     dtypes = {tensor.dtype for slot in slots for tensor in slot.tensors}
     dtype = torch.float64 if not dtypes or torch.float64 in dtypes else torch.float32
     return Call(equation, tuple(slots), constants, dtype, device, equation._evaluator._result[1])
+
+
+def _check_batch(slots: list[Slot], sizes: list[int | None]) -> None:
+    """Refuse scores whose second dimension is the batch of all other inputs; what else differs, the equation says."""
+    for slot in slots:
+        others = {*sizes, *(each.batch for each in slots if each is not slot)} - {None}
+        if slot.batch is not None and len(others) == 1 and slot.batch not in others and slot.tensors[0].ndim == 3:
+            other = next(iter(others))
+            if slot.tensors[0].shape[1] == other:
+                raise TensorError(
+                    f"the inputs' batch sizes differ: {slot.name} has {slot.batch} items, others have {other}",
+                    hint=transposed(slot.name),
+                )
 
 
 def _device(slots: list[Slot]) -> torch.device:

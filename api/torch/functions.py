@@ -13,7 +13,7 @@ from arcgrad.compiler.types import Type
 from arcgrad.equation import Equation, Mode, compile_equation
 from arcgrad.grammar.errors import InputError
 from arcgrad.torch.autograd import evaluate, evaluate_planned
-from arcgrad.torch.calls import make_call
+from arcgrad.torch.calls import make_call, refuse_positions
 from arcgrad.torch.plans import Plan, make_plan, signature
 from arcgrad.torch.traced.library import evaluate_traced, key_of, plain_names
 from arcgrad.torch.traced.transforms import evaluate_transformed, is_transformed
@@ -51,7 +51,7 @@ class Function:
         self._key = key_of(equation)
         self._plans: dict[tuple[Any, ...], Plan] = {}
 
-    def __call__(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Tensor:
+    def __call__(self, inputs: Mapping[str, Any] | None = None, /, *others: Any, **named: Any) -> Tensor:
         """The equation's value, through which gradients flow to the tensors.
 
         One pass gives the value and, where a tensor requires it, the gradient, whatever the upstream gradient will be;
@@ -59,6 +59,7 @@ class Function:
 
         Args:
             inputs: inputs as a mapping, for names that keywords cannot spell.
+            others: none, ever: inputs go by name.
             named: inputs by name. A graph is an ``ag.Graph``; ``(graph, weights)`` with a tensor (n_arcs,)
                 ((n_parameters,) where it is tied), or (B, n_arcs) for a batch; a tensor of scores (T, C) or (B, T, C);
                 ``(scores, lengths)`` with one length, or (B,) of them, None meaning all; or a list of graphs, of
@@ -75,8 +76,9 @@ class Function:
             back to that device, which waits. Gradients have the dtype and device of their tensors.
 
         Raises:
-            InputError: as ``ag.compile``'s equations; a tensor of integers or complex numbers, on another device than
-                the others, of a shape that is symbolic, or that requires a gradient of a COUNT; an empty batch.
+            InputError: as ``ag.compile``'s equations; several positional arguments (also a TypeError); a tensor of
+                integers or complex numbers, on another device than the others, of a shape that is symbolic, or that
+                requires a gradient of a COUNT; an empty batch.
             DivergenceError, UndefinedError, LimitError, UnsupportedError: see each.
 
         Example:
@@ -88,6 +90,8 @@ class Function:
             >>> value.item(), w.grad.tolist()
             (1.0, [0.0, 1.0])
         """
+        if others:
+            refuse_positions(self._names)
         if is_compiling():
             return evaluate_traced(self._key, self._kinds, self._resolved(inputs, named))
         given = named if inputs is None and tuple(named) == self._names else self.equation._given(inputs, named)

@@ -15,6 +15,7 @@ from arcgrad.grammar.errors import InputError
 from arcgrad.grammar.mistakes import kind_of, shown
 from arcgrad.runtime.data.arguments import listed
 from arcgrad.runtime.data.graph import Graph
+from arcgrad.torch.calls import refuse_positions
 from arcgrad.torch.functions import compile
 
 if TYPE_CHECKING:
@@ -112,12 +113,14 @@ class Equation(nn.Module):
             found[name] = graph
         return found
 
-    def forward(self, inputs: Mapping[str, Any] | None = None, /, **named: Any) -> Tensor:
+    def forward(self, inputs: Mapping[str, Any] | None = None, /, *others: Any, **named: Any) -> Tensor:
         """The equation's value; inputs that the module has not are given as to ``ag.torch.Function``.
 
         Raises:
             InputError: an input is missing, is the module's own, or is wrong.
         """
+        if others:
+            refuse_positions([name for name in self.function.equation.inputs if name not in self.graphs])
         if inputs is not None and not isinstance(inputs, Mapping):
             raise InputError(f"the one positional argument is a mapping from names to inputs, not {kind_of(inputs)}")
         given = {**(inputs or {}), **named}

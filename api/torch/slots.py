@@ -22,10 +22,10 @@ from arcgrad.grammar.mistakes import kind_of
 from arcgrad.runtime.data.checks import check_weights
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
-from arcgrad.torch.tensors import TensorError, check_tensor, describe, product
+from arcgrad.torch.tensors import LABELS, TensorError, check_tensor, describe, product
 from arcgrad.torch.traced.handles import graphs_of, handle, is_handle
 
-__all__ = ["Slot", "batch_of", "slot_of"]
+__all__ = ["Slot", "batch_of", "slot_of", "transposed"]
 
 Array = NDArray[Any]
 
@@ -280,14 +280,30 @@ def _is_item(value: Any) -> bool:
 
 
 def _dense(name: str, scores: Tensor, lengths: Any) -> Slot:
-    check_tensor(scores, f"input {name}")
+    check_tensor(scores, f"input {name}", LABELS)
     if scores.ndim not in (2, 3):
         raise TensorError(
             f"input {name} is a graph in this equation, so that a tensor must have shape (T, C) or (B, T, C), steps by "
             f"columns, but it has {describe(scores)}",
             hint=f"(graph, weights) gives a graph's weights; `0 + {name}` in the equation would make it a score",
         )
+    if scores.ndim == 3 and len(scores) != scores.shape[1] == _count(lengths):
+        raise TensorError(
+            f"input {name} has {len(scores)} items ({describe(scores)}), but {_count(lengths)} lengths",
+            hint=transposed(name),
+        )
     return _DenseSlot(name, (scores,), _size(name, scores) if scores.ndim == 3 else None, lengths)
+
+
+def _count(lengths: Any) -> int | None:
+    if isinstance(lengths, (list, tuple)):
+        return len(lengths)
+    return len(lengths) if getattr(lengths, "ndim", 0) == 1 else None
+
+
+def transposed(name: str) -> str:
+    """A hint for scores in the layout of torch's own loss."""
+    return f"dense inputs are (B, T, C): of torch's (T, N, C), give {name}.transpose(0, 1)"
 
 
 def _score(name: str, value: Tensor) -> Slot:
@@ -349,6 +365,7 @@ def _list(name: str, values: Sequence[Any]) -> Slot | None:
                     f"{what} is {kind_of(value)}, but a batch is a list of graphs, of (graph, weights), or of tensors "
                     f"(T, C)"
                 )
+            _check_item(what, value)
             return None
         graphs.append(graph)
         if tensor is not None:
@@ -362,6 +379,17 @@ def _list(name: str, values: Sequence[Any]) -> Slot | None:
         dtypes = ", ".join(sorted({str(tensor.dtype) for tensor in tensors}))
         raise TensorError(f"the tensors of input {name} have different dtypes: {dtypes}")
     return _ListSlot(name, tuple(tensors), len(values), tuple(graphs), tuple(places))
+
+
+def _check_item(what: str, value: Any) -> None:
+    """Refuse labels where a batch of graphs is asked for.
+
+    Raises:
+        InputError: the item is a label, or a sequence of them.
+    """
+    labels = value if isinstance(value, (list, tuple)) else [value]
+    if labels and all(type(label) is int for label in labels):
+        raise InputError(f"{what} holds labels ({kind_of(value)}), but must be a graph", hint=LABELS)
 
 
 def _size(name: str, tensor: Tensor) -> int:

@@ -13,13 +13,30 @@ from torch import Tensor
 from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.buffers import empty_array
 
-__all__ = ["TensorError", "as_lent", "check_kind", "check_tensor", "describe", "lend", "product", "room", "take_back"]
+__all__ = [
+    "LABELS",
+    "TensorError",
+    "as_lent",
+    "check_kind",
+    "check_tensor",
+    "describe",
+    "lend",
+    "product",
+    "room",
+    "take_back",
+]
 
 # From which on the layout and the memory of a gradient matter more than looking at them costs.
 _MANY_NUMBERS = 1 << 14
 
 _LENT = (torch.float64, torch.float32)
 _DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+# For those who give whole numbers where a graph is asked for, which are not converted silently.
+LABELS = (
+    "of labels, ag.graphs.alignments makes graphs as CTC has them, and ag.linear makes one of a sequence; of "
+    "scores, tensor.to(torch.float32)"
+)
 
 
 class TensorError(InputError, RuntimeError):
@@ -31,8 +48,8 @@ def describe(tensor: Tensor) -> str:
     return f"shape {tuple(tensor.shape)}, dtype {tensor.dtype}"
 
 
-def check_kind(tensor: Tensor, what: str) -> None:
-    """Check that a tensor holds real numbers, whether or not these are known yet.
+def check_kind(tensor: Tensor, what: str, whole: str | None = None) -> None:
+    """Check that a tensor holds real numbers, whether or not these are known yet; ``whole``: a hint for whole ones.
 
     Raises:
         InputError: it has another dtype, or is sparse.
@@ -42,7 +59,7 @@ def check_kind(tensor: Tensor, what: str) -> None:
         if tensor.dtype.is_complex:
             hint = "scores are real numbers: give its real part, or its absolute value"
         elif not tensor.dtype.is_floating_point:
-            hint = "whole numbers are not converted silently: use tensor.to(torch.float32)"
+            hint = whole or "whole numbers are not converted silently: use tensor.to(torch.float32)"
         raise TensorError(
             f"{what} has {describe(tensor)}, but must be float64, float32, bfloat16 or float16", hint=hint
         )
@@ -50,13 +67,13 @@ def check_kind(tensor: Tensor, what: str) -> None:
         raise TensorError(f"{what} has layout {tensor.layout}, but must be dense", hint="use tensor.to_dense()")
 
 
-def check_tensor(tensor: Tensor, what: str) -> Tensor:
-    """The tensor, where it holds real numbers in memory.
+def check_tensor(tensor: Tensor, what: str, whole: str | None = None) -> Tensor:
+    """The tensor, where it holds real numbers in memory; ``whole``: a hint for whole ones.
 
     Raises:
         InputError: it has another dtype, is sparse, has no data, or its shape is not known yet.
     """
-    check_kind(tensor, what)
+    check_kind(tensor, what, whole)
     if any(type(size) is not int for size in tensor.shape):
         raise TensorError(
             f"{what} has the symbolic shape {tuple(tensor.shape)}, but an equation needs the numbers",

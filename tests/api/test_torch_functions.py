@@ -303,3 +303,31 @@ def test_without_torch() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "pip install arcgrad[torch]" in printed
+
+
+def test_says_how_inputs_are_given() -> None:
+    """By name, targets as graphs, and batches first; under transforms, too."""
+    loss = ag.torch.compile("LSE[X] - LSE[X ∘ Y]")
+    scores, labels = torch.zeros(3, 2, 5), torch.tensor([[1, 2], [3, 3]])
+    x, graphs = scores.transpose(0, 1), ag.graphs.alignments(labels)
+    module = ag.torch.Equation("LSE[X ∘ Y] - LSE[X ∘ G]", G=ag.linear([1, 2, 1]))
+    cases: list[tuple[Any, type[Exception], str]] = [
+        (lambda: loss(x, graphs), TypeError, r"given by name.*\n?.*X=…, Y=…"),
+        (lambda: module(x, graphs), TypeError, r"given by name.*\n?.*\(X=…, Y=…\)"),
+        (lambda: loss(X=x, Y=labels), RuntimeError, r"input Y has .*int64.*\n.*ag.graphs.alignments"),
+        (lambda: loss(X=scores, Y=graphs), RuntimeError, r"X has 3 items, others have 2\n.*X.transpose\(0, 1\)"),
+        (lambda: loss(X=scores, Y=ag.torch.handle(graphs)), RuntimeError, r"X.transpose\(0, 1\)"),
+    ]
+    for lengths in ([3, 2], torch.tensor([3, 2]), np.array([3, 2])):
+        cases.append((lambda n=lengths: loss(X=(scores, n), Y=graphs), RuntimeError, r"2 lengths\n.*transpose"))
+    for given in ([[1, 2], [3, 3]], [(1, 2), (3, 3)], [[1, 2, 3]], [1, 2], (1, 2)):
+        cases.append((lambda y=given: loss(X=x, Y=y), ValueError, r"item 0 of input Y .*\n.*ag.graphs.alignments"))
+        mapped = torch.vmap(lambda each, y=given: loss(X=each, Y=y))
+        cases.append((lambda f=mapped: f(x), ValueError, r"item of input Y is .*\n.*ag.graphs.alignments"))
+    for call, kind, message in cases:
+        with pytest.raises(ag.InputError, match=message) as found:
+            call()
+        assert isinstance(found.value, kind)
+    with pytest.raises(ag.InputError, match="batch sizes differ") as plain:
+        loss(X=scores[:, :1], Y=graphs)
+    assert "transpose" not in str(plain.value)

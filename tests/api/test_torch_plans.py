@@ -221,7 +221,7 @@ class OnMeta:
             return torch.zeros(tensor.shape, dtype=tensor.dtype)
 
         monkeypatch.setattr(torch.Tensor, "cpu", to_cpu)
-        monkeypatch.setattr("arcgrad.torch.slots.check_tensor", lambda tensor, what: tensor)
+        monkeypatch.setattr("arcgrad.torch.slots.check_tensor", lambda tensor, *_: tensor)
 
 
 def test_other_devices(monkeypatch: pytest.MonkeyPatch) -> None:

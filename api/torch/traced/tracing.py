@@ -17,7 +17,7 @@ from torch.compiler import is_compiling
 from arcgrad.grammar.mistakes import kind_of
 from arcgrad.runtime.data.dense import Dense
 from arcgrad.runtime.data.graph import Graph
-from arcgrad.torch.tensors import TensorError, check_kind, describe
+from arcgrad.torch.tensors import LABELS, TensorError, check_kind, describe
 from arcgrad.torch.traced.handles import constant, stand_for
 from arcgrad.torch.traced.operands import REAL, batch_size, parse
 
@@ -141,14 +141,15 @@ def _list(name: str, values: Sequence[Any], operands: list[Tensor]) -> str:
         if isinstance(value, Graph):
             operands.append(_handle([value], False))
             found.append("h")
-        elif isinstance(value, (tuple, list)) and len(value) == 2:
+        elif isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[0], (Graph, Tensor)):
             found.append(_item(name, (value[0], value[1]), operands))
         elif isinstance(value, Tensor):
             found.append(_item(name, value, operands))
         else:
             _refuse(
                 f"an item of input {name} is {kind_of(value)}, but a batch is a list of graphs, of (graph, weights), "
-                f"or of tensors (T, C)"
+                f"or of tensors (T, C)",
+                hint=LABELS if isinstance(value, (int, list, tuple)) else None,
             )
     return f"[{','.join(found)}]"
 
@@ -166,7 +167,7 @@ def _score(name: str, value: Any, operands: list[Tensor]) -> str:
 
 
 def _check_reals(what: str, value: Tensor, least: int) -> None:
-    check_kind(value, what)
+    check_kind(value, what, LABELS if least == 2 else None)
     if value.ndim not in (least, least + 1):
         shapes = ("(), or (B,)", "(n,), or (B, n)", "(T, C) or (B, T, C)")[least]
         _refuse(f"{what} has {describe(value)}, but must have shape {shapes}")

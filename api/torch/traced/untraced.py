@@ -11,4 +11,4 @@ from arcgrad.torch import losses
 
 __all__ = ["ctc_loss"]
 
-ctc_loss = torch.compiler.disable(losses.ctc_loss)
+ctc_loss = torch.compiler.disable(losses.ctc_loss)  # type: ignore[no-untyped-call]

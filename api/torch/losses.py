@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.compiler import is_compiling
+from torch.compiler import is_dynamo_compiling
 
 from arcgrad.grammar.errors import InputError, UnsupportedError
 from arcgrad.grammar.mistakes import kind_of, shown
@@ -88,7 +88,7 @@ def ctc_loss(
         >>> round(torch.exp(-loss).item() * 4**3, 3)  # 112 122 012 102 120
         5.0
     """
-    if is_compiling():  # which calls it as it stands
+    if is_dynamo_compiling():  # which calls it as it stands
         from arcgrad.torch.traced import untraced
 
         return untraced.ctc_loss(  # type: ignore[no-any-return]

@@ -341,3 +341,14 @@ def test_ctc_loss_breaks_the_graph() -> None:
     torch._dynamo.reset()
     with pytest.raises(torch._dynamo.exc.Unsupported):
         torch.compile(step, backend="eager", fullgraph=True)(x.detach())
+
+
+def test_ctc_loss_is_not_exported() -> None:
+    arguments = torch.tensor([[1, 2]]), torch.tensor([6]), torch.tensor([2])
+
+    class Step(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return ag.torch.ctc_loss(x, *arguments)
+
+    with pytest.raises(ag.InputError, match="input_lengths holds no numbers that can be read here"):
+        torch.export.export(Step(), (torch.zeros(6, 1, 3),), strict=False)

@@ -31,6 +31,7 @@ __all__ = [
 
 MAPPING = re.compile(r"\s*-?\d+\s*:\s*-?\d+\s*(,\s*-?\d+\s*:\s*-?\d+\s*)*")
 _EXPRESSION = re.compile(r'[\s(]*((re|graph)?"|[ε∅])')
+_FILE = re.compile(r'[^"]*\.[A-Za-z]\w*')
 _TYPED = re.compile(r"\s*(\d|start\b)")
 _NUMBER = re.compile(r"\s*[+\-−]?(\d+\.?\d*|\.\d+|inf|∞)([eE][+-]?\d+)?\s*")
 
@@ -41,13 +42,18 @@ FORMS = ("auto", "score", "mapping", "scores", "expression", "graph", *TEXTS, *B
 
 
 def is_expression(text: str) -> bool:
-    """Whether a text looks like an expression of literals: it begins with a quote, ``re"``, ``graph"``, ε or ∅.
+    """Whether a text looks like an expression: it begins with a quote, ``re"``, ``graph"``, ε or ∅, or it has a quote, a
+    bracket or a blank and does not end as names of files do.
 
     Example:
+        >>> is_expression('det["a" + "a"]'), is_expression("NBEST[A, 2]"), is_expression("my [1].txt")
+        (True, True, False)
         >>> is_expression('"cat" + "dog"'), is_expression('re"a*"'), is_expression("a.txt")
         (True, True, False)
     """
-    return _EXPRESSION.match(text) is not None
+    if _EXPRESSION.match(text):
+        return True
+    return any(sign in text for sign in '"[ ') and not _FILE.fullmatch(text)
 
 
 def read_expression(text: str, symbols: SymbolTable | None = None, limits: Limits | None = None) -> Graph:

@@ -255,3 +255,33 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, value)
         assert coloured(message, _Terminal()) == message
         monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("word", "first"),
+    [
+        ('det["a" + "a"]', "  a"),
+        ('("ab")⟨0.5⟩', "  ab"),
+        ('in["a" : "b"]', "  a"),
+        ('NBEST["a" + "b"⟨1⟩, 1]', "  b"),
+        ('"aba" ∘ rewrite["b" : "p", "a", ε, re"[a-z]"]', "  aba : apa"),
+        ('rewrite["b" : "p", "a", ε, re"[ab]"]', "  ε : ε"),
+    ],
+)
+def test_an_expression_may_begin_with_an_operator(
+    folder: Path, capsys: pytest.CaptureFixture[str], word: str, first: str
+) -> None:
+    status, out, err = run(capsys, "paths", word, "-n", "1")
+    assert (status, err) == (0, "")
+    assert out.endswith(first + "\n")
+
+
+@pytest.mark.parametrize("word", ["missing [1].gtn", "missing file.fst", "missing"])
+def test_a_missing_file_is_no_expression(folder: Path, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert run(capsys, "info", word) == (1, "", f"arcgrad: {word}: No such file or directory\n")
+
+
+def test_files_with_brackets_are_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ag.save("in[1] x", A, "gtn")
+    assert run(capsys, "convert", "in[1] x", "c.gtn", "--format", "gtn") == (0, "", "")
+    assert ag.equal(ag.load("c.gtn"), A)

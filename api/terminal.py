@@ -47,7 +47,31 @@ def read_input(word: str, format: str | None = None, symbols: Any = None, **tabl
         return _read_array(word)
     from arcgrad.runtime.data.files import load
 
-    return load(word, format, **(tables if (format or suffix) in ("openfst", ".att", "fst", ".fst") else {}))
+    if symbols is not None and os.path.exists(word):
+        _warn_of_other_tables(word, format, symbols, tables)
+    return load(word, format, **(tables if (format or suffix) in ("openfst", "att", ".att", "fst", ".fst") else {}))
+
+
+def _warn_of_other_tables(file: str, format: str | None, symbols: Any, given: Mapping[str, Any]) -> None:
+    """Warn where a file has a table of symbols that gives other labels than the table in use."""
+    from arcgrad.grammar.errors import ArcgradError
+    from arcgrad.runtime.data.files import own_tables
+
+    try:
+        own = own_tables(file, format)
+    except ArcgradError:  # reading the graph says what is wrong
+        return
+    for option, table in own.items():
+        other = next((s for s in table if s in symbols and symbols[s] != table[s]), None)
+        if option not in given and other is not None:
+            warnings.warn(
+                f"{file}: {other!r} has label {table[other]} in the file's own table of symbols, but "
+                f"{symbols[other]} in --symbols; the file's labels stay as they are "
+                f"(--{option} with the same table looks its symbols up there)",
+                UserWarning,
+                stacklevel=2,
+            )
+            return
 
 
 def _read_stdin(format: str | None, tables: Mapping[str, Any]) -> Any:

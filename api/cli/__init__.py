@@ -35,8 +35,8 @@ example:
 """
 
 _GRAPHS = """\
-a graph is a FILE; - for the standard input, whose form --format names; or an expression of literals, such as
-'"cat" + "dog"', quoted for the shell
+a graph is a FILE; - for the standard input, whose form --format names; or an expression, such as
+'"cat" + "dog"', quoted for the shell, whose names are inputs: '"cat" ∘ R' R=rules.fst
 """
 
 _STATUS = "exit status: 0; 1: an equation or an input is wrong; 2: the command is; 130: it was interrupted"
@@ -68,6 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"unknown argument {next(word for word in rest if word not in late)}")
     if several is not None:
         several += late
+    if hasattr(arguments, "graph") and hasattr(arguments, "inputs"):
+        for word in arguments.inputs:
+            if "=" not in word:
+                parser.error(f"unknown argument {word}")
     try:
         with warnings_to(sys.stderr):
             module, _, function = arguments.run.partition(":")
@@ -134,10 +138,14 @@ def make_parser() -> argparse.ArgumentParser:
 
     added = command("convert", "graphs:convert", "read a graph in one form, write it in another", _GRAPHS, "graph")
     added.add_argument("target", metavar="TO", help="the file to write; - is the standard output")
+    added.add_argument("inputs", metavar="NAME=VALUE", nargs="*", help="inputs of an expression, as of eval")
     added.add_argument("--to", metavar="FORMAT", help="the form to write, whatever the file's suffix")
     added = command("info", "graphs:info", "say what a graph, or an array of scores, is like", _GRAPHS, "graph", "json")
-    added.add_argument("more", metavar="GRAPH", nargs="*", help="further ones")
+    added.add_argument(
+        "more", metavar="GRAPH", nargs="*", help="further ones; NAME=VALUE: inputs of an expression, as of eval"
+    )
     added = command("paths", "graphs:paths", "list a graph's best paths, best first", _GRAPHS, "graph", "json")
+    added.add_argument("inputs", metavar="NAME=VALUE", nargs="*", help="inputs of an expression, as of eval")
     added.add_argument("-n", metavar="N", type=int, default=10, help="at most so many (default: 10)")
     added.add_argument("--strings", action="store_true", help="distinct strings, each by its best path")
 
@@ -173,6 +181,7 @@ def _equation_options(added: argparse.ArgumentParser) -> None:
 def _graph_options(added: argparse.ArgumentParser) -> None:
     added.add_argument("graph", metavar="GRAPH", help="the graph; see below")
     _table_options(added)
+    added.add_argument("--definitions", metavar="FILE", help="definitions that an expression may use")
 
 
 def _table_options(added: argparse.ArgumentParser) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from arcgrad.cli.given import print_json, read_graph, tables_given
+from arcgrad.cli.given import is_written, namer_of, own_tables_of, print_json, read_graph, shown_tables
 from arcgrad.explore.encode import encode_number
 from arcgrad.grammar.errors import ArcgradError, InputError
 
 if TYPE_CHECKING:
     from arcgrad.runtime.data.graph import Graph
+    from arcgrad.runtime.data.symbols import SymbolTable
 
 __all__ = ["convert", "info", "paths"]
 
+_GIVEN = re.compile(r"\s*[^\W\d]\w*\s*=")
+_SIDES = {"isymbols": "input", "osymbols": "output"}
 _COUNTED_ARCS = 1_000_000  # of graphs whose paths are counted
 
 
@@ -29,33 +35,46 @@ def _graph(word: str, arguments: argparse.Namespace) -> Graph:
 
 def convert(arguments: argparse.Namespace) -> int:
     """``arcgrad convert``."""
-    from arcgrad.runtime.data.files import save
+    from arcgrad.runtime.data.files import format_of, save
     from arcgrad.runtime.data.formats import format_named
 
     graph = _graph(arguments.graph, arguments)
-    tables = tables_given(arguments)
-    symbols = tables.pop("symbols", None)
-    to = arguments.to
-    if symbols is not None:
-        tables = {"isymbols": symbols, "osymbols": symbols} | tables
-    if arguments.target != "-":
-        takes = (to or "." + arguments.target.rpartition(".")[2]).lower() in ("openfst", "fst", ".att", ".fst")
-        save(arguments.target, graph, to, **(tables if takes else {}))
-        return 0
-    chosen = format_named("gtn" if to is None else to)
-    if chosen.binary:
+    target, to = arguments.target, arguments.to
+    if target == "-":
+        chosen = format_named("gtn" if to is None else to)
+    else:
+        chosen = format_of(target, to, arguments.graph)
+    tables = {} if is_written(arguments.graph) and not arguments.symbols else shown_tables(arguments.graph, arguments)
+    if "isymbols" not in chosen.options and tables:
+        if not arguments.symbols:
+            warnings.warn(f"the form {chosen.name!r} holds no symbols, which are left out", UserWarning, stacklevel=2)
+        tables = {}
+    if chosen.name == "openfst" and not _name_all(graph, tables):
+        warnings.warn("labels are written as numbers, since not all of them have symbols", UserWarning, stacklevel=2)
+        tables = {}
+    if target != "-":
+        save(target, graph, chosen.name, **tables)
+    elif chosen.binary:
         if chosen.write is None or not hasattr(sys.stdout, "buffer"):
             raise InputError(f"the form {chosen.name} is not text", hint="name a file to write")
-        written = chosen.write(graph, **(tables if chosen.name == "fst" else {}))
+        written = chosen.write(graph, **tables)
         sys.stdout.buffer.write(written if isinstance(written, bytes) else written.encode())
-        return 0
-    print(graph.to_text(chosen.name, **(tables if chosen.name == "openfst" else {})).rstrip("\n"))
+    else:
+        print(graph.to_text(chosen.name, **tables).rstrip("\n"))
     return 0
+
+
+def _name_all(graph: Graph, tables: dict[str, SymbolTable]) -> bool:
+    """Whether each label has a symbol in the table of its side, if there is one."""
+    sides = {"isymbols": graph.ilabel, "osymbols": graph.olabel}
+    return all(table._name(k) is not None for name, table in tables.items() for k in set(sides[name].tolist()) - {-1})
 
 
 def info(arguments: argparse.Namespace) -> int:
     """``arcgrad info``."""
-    for number, word in enumerate([arguments.graph, *arguments.more]):
+    words = [word for word in arguments.more if os.path.exists(word) or not _GIVEN.match(word)]
+    arguments.inputs = [word for word in arguments.more if word not in words]
+    for number, word in enumerate([arguments.graph, *words]):
         found = read_graph(word, arguments)
         described = _facts(word, found) if hasattr(found, "n_arcs") else _array_facts(word, found)
         if arguments.json:
@@ -64,6 +83,9 @@ def info(arguments: argparse.Namespace) -> int:
         if number:
             print()
         print("\n".join(_lines(described)))
+        own = {} if is_written(word) or not os.path.isfile(word) else own_tables_of(word, arguments.format)
+        if own:
+            print(f"  symbols    {' and '.join(f'{len(t)} of {_SIDES[name]}' for name, t in own.items())}")
     return 0
 
 
@@ -149,8 +171,12 @@ def _few(states: list[int]) -> str:
 
 def paths(arguments: argparse.Namespace) -> int:
     """``arcgrad paths``."""
+    from arcgrad.runtime.data.symbols import CODE_POINTS
+
     graph = _graph(arguments.graph, arguments)
-    show = _shower(arguments)
+    tables = shown_tables(arguments.graph, arguments)
+    names = [namer_of(tables.get(name)) for name in ("isymbols", "osymbols")]
+    show = [lambda labels, name=name: [name(label) for label in labels] for name in names]
     found: list[dict[str, Any]] = []
     if arguments.strings:
         for read, written, weight in graph.strings(arguments.n, side="both"):
@@ -163,27 +189,8 @@ def paths(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"paths": found})
         return 0
-    between = "" if _is_literal(arguments) else " "
+    between = "" if all(table is CODE_POINTS for table in tables.values()) and tables else " "
     for entry in found:
         sides = [between.join(map(str, entry[side])) or "ε" for side in ("input", "output")]
         print(f"{entry['weight']!s:>12}  " + (sides[0] if graph.is_acceptor else " : ".join(sides)))
     return 0
-
-
-def _is_literal(arguments: argparse.Namespace) -> bool:
-    """Whether labels are code points, since the graph is written with characters."""
-    import os
-
-    from arcgrad.explore.inputs import is_expression
-
-    return not arguments.symbols and not os.path.exists(arguments.graph) and is_expression(arguments.graph)
-
-
-def _shower(arguments: argparse.Namespace) -> list[Any]:
-    """What shows the labels of the input and of the output side."""
-    from arcgrad.runtime.data.symbols import CODE_POINTS
-
-    tables = tables_given(arguments)
-    both = tables.get("symbols", CODE_POINTS if _is_literal(arguments) else None)
-    sides = [tables.get(name, both) for name in ("isymbols", "osymbols")]
-    return [list if table is None else table.decode for table in sides]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from arcgrad.cli.given import compile_given, read_graph, read_inputs, tables_given
+from arcgrad.cli.given import compile_given, read_graph, read_inputs, shown_tables
 from arcgrad.grammar.errors import InputError
+
+if TYPE_CHECKING:
+    from arcgrad.runtime.data.symbols import SymbolTable
 
 __all__ = ["draw"]
 
@@ -37,7 +41,12 @@ def draw(arguments: argparse.Namespace) -> int:
         raise InputError(
             f"there is no picture of {_kind(found)}", hint="draw a graph, or an equation whose inputs are no batch"
         )
-    options: dict[str, Any] = {"symbols": _symbols(arguments)}
+    tables = shown_tables(arguments.equation, arguments)
+    options: dict[str, Any] = {}
+    if "isymbols" in tables:
+        options["symbols"] = _complete(tables["isymbols"], getattr(found, "ilabel", ()))
+    if "osymbols" in tables and isinstance(found, Graph):
+        options["osymbols"] = _complete(tables["osymbols"], found.olabel)
     if gradient is not None:
         options["color"] = gradient
     drawing = found.draw(arguments.output, **options)
@@ -46,13 +55,15 @@ def draw(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _complete(table: SymbolTable, labels: Iterable[Any]) -> SymbolTable:
+    """The table, with numbers as the symbols of labels that it lacks."""
+    from arcgrad.runtime.data.symbols import SymbolTable
+
+    lacking = [label for label in sorted({int(k) for k in labels} - {-1}) if table._name(label) is None]
+    return SymbolTable({symbol: table[symbol] for symbol in table} | {str(k): k for k in lacking}) if lacking else table
+
+
 def _kind(found: Any) -> str:
     if isinstance(found, list):
         return "a batch"
     return "an array of scores" if hasattr(found, "shape") or hasattr(found, "scores") else "a number"
-
-
-def _symbols(arguments: argparse.Namespace) -> Any:
-    """The table of labels: characters where something is written with characters."""
-    words = [arguments.equation, *arguments.inputs]
-    return tables_given(arguments).get("symbols", chr if any('"' in word for word in words) else None)

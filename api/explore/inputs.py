@@ -42,8 +42,8 @@ FORMS = ("auto", "score", "mapping", "scores", "expression", "graph", *TEXTS, *B
 
 
 def is_expression(text: str) -> bool:
-    """Whether a text looks like an expression: it begins with a quote, ``re"``, ``graph"``, ε or ∅, or it has a quote, a
-    bracket or a blank and does not end as names of files do.
+    """Whether a text looks like an expression: it begins with a quote, ``re"``, ``graph"``, ε or ∅, or it has a quote,
+    a bracket or a blank and does not end as names of files do.
 
     Example:
         >>> is_expression('det["a" + "a"]'), is_expression("NBEST[A, 2]"), is_expression("my [1].txt")

@@ -18,7 +18,7 @@ from arcgrad.runtime.data.formats.text import checked_options, writer_of
 from arcgrad.runtime.data.graph import Graph
 from arcgrad.runtime.data.symbols import SymbolTable
 
-__all__ = ["load", "load_symbols", "replacing", "save"]
+__all__ = ["format_of", "load", "load_symbols", "own_tables", "replacing", "save"]
 
 _OWN = "npz"
 _KEEP_ATTRIBUTES = (_OWN, "json")
@@ -145,12 +145,49 @@ def load_symbols(
     return chosen.read_symbols(data if chosen.binary else decoded(data, file, _OTHER_FORM), file, side, **checked)
 
 
+def own_tables(path: str, format: str | None = None) -> dict[str, SymbolTable]:
+    """The tables of symbols that a file holds beside its graph, by the options that name them: isymbols, osymbols.
+
+    Args:
+        path: a file whose graph has been read.
+        format: as for ``load``.
+    """
+    chosen = _choose(path, format)
+    if chosen.read_symbols is None:
+        return {}
+    data = Path(path).read_bytes()
+    given = data if chosen.binary else decoded(data, path, _OTHER_FORM)
+    found = {}
+    for name, side in (("isymbols", "input"), ("osymbols", "output")):
+        try:
+            found[name] = chosen.read_symbols(given, path, side)
+        except FormatError:  # it has none, or one that is no table here: two symbols of one label
+            continue
+    return found
+
+
+def format_of(path: str, format: str | None, source: str = "GRAPH") -> Format:
+    """The format of a file to be written: as ``save`` chooses it.
+
+    Args:
+        path: the file.
+        format: its name, or None.
+        source: what the command line calls the graph, for the hint where a picture is wanted.
+
+    Raises:
+        FormatError: an unknown suffix.
+        InputError: no such format.
+    """
+    return _choose(path, format, writing=True, source=source)
+
+
 _OTHER_FORM = "a binary file of another form? name it with format="
 _ARCHIVES = (".far", ".ark")
+_DRAWN = (".svg", ".png", ".dot")
 _DRAWINGS = (".svg", ".dot", ".gv", ".png", ".pdf")
 
 
-def _choose(file: str, format: str | None, writing: bool = False) -> Format:
+def _choose(file: str, format: str | None, writing: bool = False, source: str = "GRAPH") -> Format:
     if format is not None:
         return format_named(format)
     suffix = os.path.splitext(file)[1].lower()
@@ -162,7 +199,8 @@ def _choose(file: str, format: str | None, writing: bool = False) -> Format:
     known = ", ".join(f"{' and '.join(entry.suffixes)} ({entry.summary})" for entry in formats().values())
     hint = "name the form: format=… in Python, --format … on the command line, a last word of :load"
     if suffix in _DRAWINGS and writing:
-        hint = f"drawings will be made by graph.draw({shown(os.path.basename(file))}), which is not implemented yet"
+        picture = f"{os.path.splitext(os.path.basename(file))[0]}{suffix if suffix in _DRAWN else '.svg'}"
+        hint = f"pictures are drawn by graph.draw({shown(picture)}), or by arcgrad draw {source} -o {picture}"
     if suffix in _ARCHIVES:
         hint = "archives are read by ag.load_all and ag.iter_all, and written by ag.save_all"
     raise FormatError(

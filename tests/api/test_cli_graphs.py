@@ -285,3 +285,69 @@ def test_files_with_brackets_are_files(folder: Path, capsys: pytest.CaptureFixtu
     ag.save("in[1] x", A, "gtn")
     assert run(capsys, "convert", "in[1] x", "c.gtn", "--format", "gtn") == (0, "", "")
     assert ag.equal(ag.load("c.gtn"), A)
+
+
+@pytest.fixture
+def named(folder: Path) -> Path:
+    own = ag.SymbolTable({"k": 1, "a": 2, "b": 3})
+    ag.save("ph.fst", ag.Graph([0, 1], [1, 2], [1, 2], [1, 3], accept=[2]), isymbols=own, osymbols=own)
+    ag.SymbolTable({"a": 1, "b": 2, "k": 3}).save("other.txt")
+    own.save("same.txt")
+    return folder
+
+
+def test_a_file_s_own_symbols_are_shown(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "paths", "ph.fst") == (0, "         0.0  k a : k b\n", "")
+    assert run(capsys, "paths", "ph.fst", "--symbols", "same.txt") == (0, "         0.0  k a : k b\n", "")
+    (found,) = read_json(capsys, "paths", "paths", "ph.fst")["paths"]
+    assert (found["input"], found["output"]) == (["k", "a"], ["k", "b"])
+    assert run(capsys, "info", "ph.fst")[1].endswith("  symbols    3 of input and 3 of output\n")
+    status, out, err = run(capsys, "draw", "ph.fst")
+    assert (status, err) == (0, "")
+    assert ">a:b<" in out
+    assert run(capsys, "convert", "ph.fst", "-", "--to", "att") == (0, "0\t1\tk\tk\n1\t2\ta\tb\n2\n", "")
+
+
+def test_a_table_of_other_labels_is_warned_of(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["paths", "ph.fst"], ["eval", "MAX[A]", "A=ph.fst"], ["info", "ph.fst"]):
+        status, _, err = run(capsys, *words, "--symbols", "other.txt")
+        assert status == 0
+        assert "'k' has label 1 in the file's own table of symbols, but 3 in --symbols" in err
+    assert run(capsys, "paths", "ph.fst", "--symbols", "other.txt")[1] == "         0.0  k a : k b\n"
+    words = ["--isymbols", "other.txt", "--osymbols", "other.txt"]
+    assert run(capsys, "paths", "ph.fst", *words) == (0, "         0.0  k a : k b\n", "")
+
+
+def test_convert_keeps_symbols_or_warns(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "convert", "ph.fst", "c.fst") == (0, "", "")
+    assert ag.load_symbols("c.fst", "output") == ag.SymbolTable({"k": 1, "a": 2, "b": 3})
+    status, _, err = run(capsys, "convert", "ph.fst", "c.gtn")
+    assert (status, err) == (0, "warning: the form 'gtn' holds no symbols, which are left out\n")
+    ag.save("part.fst", ag.linear([1, 2]), isymbols={"k": 1}, osymbols={"k": 1})
+    status, out, err = run(capsys, "convert", "part.fst", "-", "--to", "openfst")
+    assert (status, out) == (0, "0\t1\t1\t1\n1\t2\t2\t2\n2\n")
+    assert err == "warning: labels are written as numbers, since not all of them have symbols\n"
+    assert run(capsys, "paths", "part.fst") == (0, "         0.0  k 2\n", "")
+
+
+def test_graph_expressions_take_inputs(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ag.save("r.fst", ag.Graph([0, 1], [1, 2], [97, 98], [97, 112], accept=[2]))
+    assert run(capsys, "paths", '"ab" ∘ R', "R=r.fst") == (0, "         0.0  ab : ap\n", "")
+    assert run(capsys, "paths", "R ∘ S", "R=ph.fst", "S=ph.fst") == (0, "", "")
+    assert run(capsys, "paths", "R⁻¹", "R=ph.fst") == (0, "         0.0  k b : k a\n", "")
+    assert run(capsys, "paths", "A", "A=a.gtn", "-n", "1") == (0, "         0.5  5 7\n", "")
+    assert run(capsys, "convert", "out[R]", "-", "R=r.fst")[1].splitlines()[2:] == ["0 1 97 97 0.0", "1 2 112 112 0.0"]
+    assert "  states     3" in run(capsys, "info", "in[R]", "R=r.fst")[1]
+    Path("d.txt").write_text("Twice[X] = X X;\n")
+    assert run(capsys, "paths", 'Twice["ab"]', "--definitions", "d.txt") == (0, "         0.0  abab\n", "")
+    status, out, err = run(capsys, "paths", "R ∘ S", "R=r.fst")
+    assert (status, out) == (1, "")
+    assert "has the name S, which is given no value\nhint: give it as S=FILE" in err
+    status, _, err = run(capsys, "paths", "r.fst", "R=r.fst")
+    assert (status, err.partition("\n")[0]) == (1, "arcgrad: r.fst is a graph as it is, but an input is given")
+    assert "is no graph" in run(capsys, "paths", "MAX[R]", "R=r.fst")[2]
+
+
+def test_pictures_are_for_draw(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "arcgrad draw a.gtn -o n.svg" in run(capsys, "convert", "a.gtn", "n.pdf")[2]
+    assert "arcgrad draw a.gtn -o n.dot" in run(capsys, "convert", "a.gtn", "n.dot")[2]

@@ -31,13 +31,16 @@ def formats() -> MappingProxyType[str, Format]:
 
 
 def format_named(name: str) -> Format:
-    """The format of that name.
+    """The format of that name, or of that suffix without its dot: "att".
 
     Raises:
         InputError: there is none; the message lists them and the hint gives the nearest.
     """
     if isinstance(name, str) and name in formats():
         return formats()[name]
+    suffixed = [entry for entry in formats().values() if isinstance(name, str) and f".{name}" in entry.suffixes]
+    if suffixed:
+        return suffixed[0]
     near = nearest(str(name), formats()) if isinstance(name, str) else None
     known = ", ".join(repr(known) for known in formats())
     hint = None if near is None else f"did you mean {described(near, name, repr(near))}?"

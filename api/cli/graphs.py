@@ -44,7 +44,9 @@ def convert(arguments: argparse.Namespace) -> int:
         chosen = format_named("gtn" if to is None else to)
     else:
         chosen = format_of(target, to, arguments.graph)
-    tables = {} if is_written(arguments.graph) and not arguments.symbols else shown_tables(arguments.graph, arguments)
+    tables: dict[str, Any] = (
+        {} if is_written(arguments.graph) and not arguments.symbols else shown_tables(arguments.graph, arguments)
+    )
     if "isymbols" not in chosen.options and tables:
         if not arguments.symbols:
             warnings.warn(f"the form {chosen.name!r} holds no symbols, which are left out", UserWarning, stacklevel=2)

@@ -44,6 +44,10 @@ FloatArray = NDArray[np.float64]
 _BYTES_OF_UNITS = 300
 
 _NO_ARCS = np.zeros(0)
+_SUMMED = (
+    "; {0} adds up the weights of all paths unless MAX is around it, as in MAX[{0}[A]]; of strings without weights, "
+    'support[A] makes the smallest deterministic acceptor, which re"…" is already'
+)
 
 
 @dataclass(eq=False)
@@ -182,6 +186,8 @@ class Interpretation:
                 error.place = place
             if isinstance(error, DivergenceError):
                 self._name_cycle(error, node.operands[0])
+                if node.definition.category is Category.TRANSFORM and error.hint:
+                    error.hint += _SUMMED.format(node.definition.name)
             raise
 
     def check_columns(self, meeting: Meets) -> None:

@@ -246,3 +246,15 @@ def test_an_output_that_takes_nothing(folder: Path) -> None:
         ["sh", "-c", f"{sys.executable} -m arcgrad eval '\"a\"' | true"], capture_output=True, timeout=100
     )
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("operator", ["push", "minimize"])
+def test_a_transform_that_diverges_names_what_is_meant(capsys: pytest.CaptureFixture[str], operator: str) -> None:
+    assert main(["eval", f'{operator}["ab"*]']) == 1
+    hint = capsys.readouterr().err.rpartition("hint: ")[2]
+    assert f"{operator} adds up the weights of all paths unless MAX is around it, as in MAX[{operator}[A]]" in hint
+    assert "support[A] makes the smallest deterministic acceptor" in hint
+    assert main(["eval", f'MAX[{operator}["ab"*]]']) == 0
+    assert main(["eval", 'support["ab"*]']) == 0
+    assert main(["eval", 'LSE["a"*]']) == 1
+    assert "MAX" not in capsys.readouterr().err

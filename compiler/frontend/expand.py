@@ -202,7 +202,7 @@ class Expander:
             values = tuple(_whole_number(a, text, "a label") for a in call.arguments)
             return self._make(f"[]{entry.name}", (), values, call, text)
         if given < fixed + literals or (given > fixed + literals and not entry.variadic):
-            wanted = [f"a {t}" for t in entry.operands] + [f"the number {n}" for n in entry.parameter_names]
+            wanted = [*_operands_wanted(entry)] + [f"the number {n}" for n in entry.parameter_names]
             shape = ", ".join(wanted) + (", …" if entry.variadic else "")
             shape += f", then any of the words {', '.join(entry.words)}" if entry.words else ""
             raise EquationError(
@@ -210,7 +210,7 @@ class Expander:
                 place=Place(text, call.span),
                 expected=tuple(wanted),
                 found=counted(given, "argument"),
-                hint=f"for example {entry.example}" if entry.example else None,
+                hint=_meant_word(call, entry) or (f"for example {entry.example}" if entry.example else None),
             )
         operands = []
         literal_at = entry.literal_positions
@@ -330,6 +330,32 @@ def _number(expression: syntax.Expression, text: str, entry: Operator, name: str
         expected=("a number, 0 or more",),
         hint=f"for example {entry.example}",
     )
+
+
+def _operands_wanted(entry: Operator) -> list[str]:
+    """What an operator takes as graphs and scores, in words."""
+    types = [f"a {t}" for t in entry.operands]
+    named = (
+        [f"{a} {name}" for a, name in zip(types, entry.operand_names, strict=True)] if entry.operand_names else types
+    )
+    return (
+        [*named[:-1], f"{named[-1]} (or no {entry.operand_names[-1]}: the table's symbols)"]
+        if (entry.ends_with_alphabet and entry.operand_names)
+        else named
+    )
+
+
+def _meant_word(call: syntax.Call, entry: Operator) -> str | None:
+    """A hint where an argument is one of the operator's words but for quotes or capitals."""
+    for argument in call.arguments:
+        text = argument.name if isinstance(argument, syntax.Name) else ""
+        if isinstance(argument, syntax.Text):
+            text = "".join(argument.symbols)
+        if text.lower() in entry.words and text not in entry.words:
+            return f"the word is {text.lower()}, in small letters"
+        if isinstance(argument, syntax.Text) and text in entry.words:
+            return f"the word {text} stands without quotes"
+    return None
 
 
 def _last_words(call: syntax.Call, entry: Operator, text: str) -> tuple[str, ...]:

@@ -116,6 +116,7 @@ class Operator:
         overload: the operator that the same sign means between scores (union → add), where there is one.
         names: its spellings before ``[``, the first being the canonical one.
         acceptors: whether each operand must be an acceptor (shorter than operands: the rest need not).
+        operand_names: what messages call its operands; empty: by their types.
         parameter_names: names of its literal arguments in brackets (whole numbers).
         decimals: those of them that may be decimal numbers.
         least: the least that each of these may be, whole numbers.
@@ -161,6 +162,7 @@ class Operator:
     overload: str | None = None
     names: tuple[str, ...] = ()
     acceptors: tuple[bool, ...] = ()
+    operand_names: tuple[str, ...] = ()
     parameter_names: tuple[str, ...] = ()
     least: int = 0
     parameter_positions: tuple[int, ...] = ()

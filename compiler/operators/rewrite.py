@@ -230,6 +230,7 @@ OPERATOR = Operator(
     category=Category.STRUCTURAL,
     operands=(Type.GRAPH, Type.GRAPH, Type.GRAPH, Type.GRAPH),
     acceptors=(False, True, True, True),
+    operand_names=("τ", "λ", "ρ", "Σ"),
     names=("rewrite",),
     words=("ltr", _RIGHT_TO_LEFT, _SIMULTANEOUS, "obl", _OPTIONAL),
     exclusive_words=(("ltr", _RIGHT_TO_LEFT, _SIMULTANEOUS), ("obl", _OPTIONAL)),

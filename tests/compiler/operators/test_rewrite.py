@@ -251,7 +251,11 @@ def test_bad_arguments() -> None:
             ag.compile(text)
         assert caught.value.place is not None
 
-    refused('rewrite["a" : "b", ε]', r"rewrite takes a graph, a graph, a graph.*then any of the words ltr, rtl")
+    refused(
+        'rewrite["a" : "b", ε]', r"rewrite takes a graph τ, a graph λ, a graph ρ, a graph Σ.*then any of the words ltr"
+    )
+    refused('rewrite["a" : "b", ε, ε, "a", "sim"]', "hint: the word sim stands without quotes")
+    refused('rewrite["a" : "b", ε, ε, "a", LTR]', "hint: the word is ltr, in small letters")
     refused("rewrite[A, B, C, S, ltr, rtl]", "rewrite is told ltr and rtl")
     refused("rewrite[A, B, C, S, opt, opt]", "rewrite is told opt twice")
     refused("rewrite[A, B, C, S, backwards]", "5 arguments given")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import Any
 
 from arcgrad.cli.given import compile_given, print_json, read_inputs, tables_given
 from arcgrad.terminal import show_gradient, show_value
@@ -27,10 +29,19 @@ def evaluate(arguments: argparse.Namespace) -> int:
             printed["gradient"] = encode_gradients(inputs, gradient)
         print_json(printed)
         return 0
-    print(show_value(value, arguments.to))
+    print(_shown(value, arguments.to))
     if gradient is not None:
         print(show_gradient(inputs, gradient))
     return 0
+
+
+def _shown(value: Any, format: str) -> str:
+    """The value as text; of a graph without states, ∅ on a terminal, else what can be read again, and a word beside."""
+    text = show_value(value, format)
+    if hasattr(value, "n_arcs") and not value.n_states:
+        print("the graph is empty: it has no path", file=sys.stderr)
+        return "∅" if sys.stdout.isatty() and not text else value.to_text(format).removesuffix("\n")
+    return text
 
 
 def explain(arguments: argparse.Namespace) -> int:

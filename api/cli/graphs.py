@@ -62,7 +62,7 @@ def convert(arguments: argparse.Namespace) -> int:
         written = chosen.write(graph, **tables)
         sys.stdout.buffer.write(written if isinstance(written, bytes) else written.encode())
     else:
-        print(graph.to_text(chosen.name, **tables).rstrip("\n"))
+        print(graph.to_text(chosen.name, **tables).removesuffix("\n"))
     return 0
 
 

@@ -258,3 +258,17 @@ def test_a_transform_that_diverges_names_what_is_meant(capsys: pytest.CaptureFix
     assert main(["eval", 'support["ab"*]']) == 0
     assert main(["eval", 'LSE["a"*]']) == 1
     assert "MAX" not in capsys.readouterr().err
+
+
+def test_an_empty_graph_is_said_to_be_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", '"a" - "a"']) == 0
+    out, err = capsys.readouterr()
+    assert ag.Graph.from_text(out, "gtn").n_states == 0
+    assert (out, err) == ("\n\n", "the graph is empty: it has no path\n")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["eval", "∅"]) == 0
+    assert capsys.readouterr().out == "∅\n"
+    assert main(["eval", "ε"]) == 0
+    assert capsys.readouterr() == ("0\n0\n", "")

@@ -348,6 +348,13 @@ def test_graph_expressions_take_inputs(named: Path, capsys: pytest.CaptureFixtur
     assert "is no graph" in run(capsys, "paths", "MAX[R]", "R=r.fst")[2]
 
 
+def test_an_empty_graph_can_be_read_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "convert", "empty.gtn", "-")
+    assert (status, err) == (0, "")
+    assert ag.equal(ag.Graph.from_text(out, "gtn"), ag.Graph([], [], []))
+    assert run(capsys, "convert", "∅", "-") == (0, "\n\n", "")
+
+
 def test_pictures_are_for_draw(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "arcgrad draw a.gtn -o n.svg" in run(capsys, "convert", "a.gtn", "n.pdf")[2]
     assert "arcgrad draw a.gtn -o n.dot" in run(capsys, "convert", "a.gtn", "n.dot")[2]

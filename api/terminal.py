@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -197,11 +197,11 @@ def coloured(message: str, stream: TextIO) -> str:
 
 
 @contextmanager
-def warnings_to(stream: TextIO) -> Iterator[None]:
-    """Print warnings as one line each, without the place in the source that is no user's business."""
+def warnings_to(stream: TextIO, reword: Callable[[str], str] = str) -> Iterator[None]:
+    """Print warnings as one line each, reworded, without the place in the source that is no user's business."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        print(f"warning: {message}", file=stream)
+        print(f"warning: {reword(str(message))}", file=stream)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

@@ -73,12 +73,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             if "=" not in word:
                 parser.error(f"unknown argument {word}")
     try:
-        with warnings_to(sys.stderr):
+        with warnings_to(sys.stderr, _in_shell_words):
             module, _, function = arguments.run.partition(":")
             status: int = getattr(importlib.import_module(f"arcgrad.cli.{module}"), function)(arguments)
             sys.stdout.flush()
     except (ArcgradError, OSError) as error:
         if not isinstance(error, BrokenPipeError):  # as in `arcgrad eval … | head`
+            if isinstance(error, ArcgradError) and error.hint:
+                error.hint = _in_shell_words(error.hint)
             print(coloured(f"arcgrad: {describe_error(error)}", sys.stderr), file=sys.stderr)
             if getattr(arguments, "json", False):
                 _print_failure(error)
@@ -90,6 +92,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+_SHELL_WORDS = {
+    "compile(…, symbols=ag.SymbolTable([…]))": "--symbols FILE",
+    "isymbols=ag.SymbolTable.load(…)": "--isymbols FILE",
+    "osymbols=ag.SymbolTable.load(…)": "--osymbols FILE",
+    "arc_type='log64'": "--arc-type log64",
+}
+
+
+def _in_shell_words(message: str) -> str:
+    """A message with the command's options where it names arguments of Python's functions."""
+    for python, shell in _SHELL_WORDS.items():
+        message = message.replace(python, shell)
+    return message
 
 
 class _Version(argparse.Action):
@@ -140,6 +157,8 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("target", metavar="TO", help="the file to write; - is the standard output")
     added.add_argument("inputs", metavar="NAME=VALUE", nargs="*", help="inputs of an expression, as of eval")
     added.add_argument("--to", metavar="FORMAT", help="the form to write, whatever the file's suffix")
+    types = ("standard", "log", "log64")
+    added.add_argument("--arc-type", choices=types, help="of OpenFst's binary form; log64 keeps all digits")
     added = command("info", "graphs:info", "say what a graph, or an array of scores, is like", _GRAPHS, "graph", "json")
     added.add_argument(
         "more", metavar="GRAPH", nargs="*", help="further ones; NAME=VALUE: inputs of an expression, as of eval"

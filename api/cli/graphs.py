@@ -54,6 +54,10 @@ def convert(arguments: argparse.Namespace) -> int:
     if chosen.name == "openfst" and not _name_all(graph, tables):
         warnings.warn("labels are written as numbers, since not all of them have symbols", UserWarning, stacklevel=2)
         tables = {}
+    if arguments.arc_type is not None:
+        tables["arc_type"] = arguments.arc_type
+        if chosen.name != "fst":
+            raise InputError(f"the form {chosen.name!r} has no --arc-type", hint="only .fst has: --to fst")
     if target != "-":
         save(target, graph, chosen.name, **tables)
     elif chosen.binary:

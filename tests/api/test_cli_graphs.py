@@ -358,3 +358,14 @@ def test_an_empty_graph_can_be_read_again(folder: Path, capsys: pytest.CaptureFi
 def test_pictures_are_for_draw(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "arcgrad draw a.gtn -o n.svg" in run(capsys, "convert", "a.gtn", "n.pdf")[2]
     assert "arcgrad draw a.gtn -o n.dot" in run(capsys, "convert", "a.gtn", "n.dot")[2]
+
+
+def test_messages_name_options_of_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "eval", '"<foo>"')[2].endswith("hint: give --symbols FILE\n")
+    Path("named.att").write_text("0 1 k k\n1\n")
+    assert "of symbols give the table, --isymbols FILE" in run(capsys, "info", "named.att")[2]
+    ag.save("third.gtn", ag.linear([1], [1 / 3]))
+    assert "(--arc-type log64 keeps them)" in run(capsys, "convert", "third.gtn", "c.fst")[2]
+    assert run(capsys, "convert", "third.gtn", "c.fst", "--arc-type", "log64") == (0, "", "")
+    assert ag.load("c.fst").arc_weight.tolist() == [1 / 3]
+    assert "hint: only .fst has" in run(capsys, "convert", "third.gtn", "c.k2", "--arc-type", "log")[2]

@@ -180,8 +180,9 @@ class Equation(Displayed):
             named: inputs by name.
 
         Returns:
-            The product, of the vector's form: an array (a number, a list) where ``wrt`` is one name, else a dict. In a
-            batch the Hessian is that of the sum of the items' values. Zeros where the score is infinite.
+            The product, of the vector's form: an array (a number, a list) where ``wrt`` is one name, or where there is
+            one input and the vector is no mapping; else a dict. In a batch the Hessian is that of the sum of the
+            items' values. Zeros where the score is infinite.
 
         Raises:
             InputError: the vector is not of the gradient's shape, or the equation's value is a graph.
@@ -194,7 +195,7 @@ class Equation(Displayed):
             array([0.25])
         """
         names = self._names(wrt)
-        is_one = isinstance(wrt, str)
+        is_one = isinstance(wrt, str) or (len(names) == 1 and not isinstance(vector, Mapping))
         found = self._evaluator.hvp(self._given(inputs, named), vector, names, is_one=is_one)
         return found[names[0]] if is_one else found
 

@@ -210,7 +210,9 @@ class Expander:
                 place=Place(text, call.span),
                 expected=tuple(wanted),
                 found=counted(given, "argument"),
-                hint=_meant_word(call, entry) or (f"for example {entry.example}" if entry.example else None),
+                hint=_meant_word(call, entry)
+                or (_OF_ONE_GRAPH.get(entry.name) if given == 1 else None)
+                or (f"for example {entry.example}" if entry.example else None),
             )
         operands = []
         literal_at = entry.literal_positions
@@ -288,6 +290,12 @@ class Expander:
             self._expanding.pop()
         return self._memo[key]
 
+
+# What one argument of these was probably a graph for.
+_OF_ONE_GRAPH = {
+    "score_min": "`minimize[A]` makes the smallest graph, `MIN[A]` is the smallest weight of a path",
+    "score_max": "`MAX[A]` is the largest weight of a path",
+}
 
 _Step = Generator[Any, Term, Term]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcgrad.compiler.graphs.orders import topological_order
 from arcgrad.compiler.graphs.topology import IntArray, Topology
+from arcgrad.grammar.errors import InputError
 from arcgrad.runtime.data.attributes import NO_ATTRIBUTES, Attributes, Later, checked_attributes
 from arcgrad.runtime.data.checks import (
     arc_arrays,
@@ -25,6 +26,10 @@ from arcgrad.runtime.data.checks import (
 __all__ = ["BareGraph"]
 
 WeightArray = NDArray[np.float64]
+
+
+class _UnchangeableError(InputError, AttributeError):
+    pass
 
 
 G = TypeVar("G", bound="BareGraph")
@@ -179,6 +184,13 @@ class BareGraph:
     def weight(self) -> WeightArray:
         """(n_arcs,) float64 in nats, read-only; (n_parameters,) where the graph has ``tie``."""
         return self._weight
+
+    @weight.setter
+    def weight(self, value: object) -> NoReturn:
+        raise _UnchangeableError(
+            "weight cannot be set: a graph does not change",
+            hint="make another: g = g.with_weight(g.weight + …); np.array(g.weight) is a copy to write into",
+        )
 
     @property
     def tie(self) -> IntArray | None:

@@ -24,16 +24,18 @@ def directions_by_name(vector: Any, wrt: Sequence[str], is_one: bool) -> dict[st
     """The vector's part for each input.
 
     Args:
-        vector: one part where ``is_one``, else a mapping from names to parts.
+        vector: one part where ``is_one``, else a mapping from names to parts, or the part of the only name.
         wrt: names of inputs.
         is_one: whether one name was asked for, by itself.
 
     Raises:
-        InputError: it is not a mapping of these names.
+        InputError: it is not a mapping of these names, of which there are several.
     """
     if is_one:
         return {wrt[0]: vector}
     names = ", ".join(wrt) or "none"
+    if not isinstance(vector, Mapping) and len(wrt) == 1:
+        return {wrt[0]: vector}
     if not isinstance(vector, Mapping):
         raise InputError(
             f"vector is {kind_of(vector)}, but with several inputs in wrt it is a mapping from their names: {names}",

@@ -329,7 +329,9 @@ def _bind_list(name: str, values: Sequence[Any]) -> BoundInput:
         else:
             raise InputError(
                 f"item {index} of input {name} is {_kind(value)}, but a batch is a list of graphs or of dense inputs",
-                hint=_list_hint(values),
+                hint=f"scores in lists are given as an array: {name}=np.array({name})"
+                if isinstance(value, list)
+                else _list_hint(values),
             )
     if all(isinstance(item, Graph) for item in items):
         return BoundGraph(tuple(items), shared=False)

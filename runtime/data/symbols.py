@@ -51,7 +51,11 @@ class SymbolTable:
         names: dict[int, str] = {}
         for symbol, label in _pairs(symbols, first):
             if not isinstance(symbol, str) or not symbol:
-                raise InputError(f"symbol {shown(symbol)} ({type(symbol).__name__}) must be a non-empty str")
+                turned = isinstance(symbols, Mapping) and isinstance(label, str) and isinstance(symbol, int)
+                raise InputError(
+                    f"symbol {shown(symbol)} ({type(symbol).__name__}) must be a non-empty str",
+                    hint=f"a mapping goes from name to label: {{{shown(label)}: {shown(symbol)}}}" if turned else None,
+                )
             what = f"the label of symbol {shown(symbol)}"
             number = whole_number(label, what, f"an integer: labels go from 0 to {LARGEST}", 0, LARGEST)
             if symbol in labels:

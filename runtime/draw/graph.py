@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -96,6 +96,10 @@ def _arc_numbers(given: Any, name: str, n_arcs: int, tie: NDArray[np.int32] | No
     """
     if given is None:
         return None
+    if isinstance(given, Mapping):
+        keys = list(given)
+        key = keys[0] if keys and isinstance(keys[0], str) else "A"
+        raise InputError(f"{name} is a mapping, but must be one number an arc", hint=f"{name}=grad[{shown(key)}]")
     weights = getattr(given, "arc_weight", None)
     n_parameters = None if tie is None else int(tie.max(initial=-1)) + 1
     expected = f"{n_arcs} real numbers, one an arc"

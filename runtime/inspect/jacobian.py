@@ -150,7 +150,8 @@ class Jacobian:
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
             raise InputError(f"a {name} is chosen by a whole number, not by {shown(index)}")
         if not -size <= index < size:
-            raise InputError(f"{name} {shown(index)} of a Jacobian of shape {self.shape}")
+            there = f"{name}s are 0 to {size - 1}" if size else f"it has no {name}s"
+            raise InputError(f"{name} {shown(index)} of a Jacobian of shape {self.shape}", hint=there)
         return int(index) % size
 
     def __repr__(self) -> str:

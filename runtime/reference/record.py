@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arcgrad.compiler.frontend.ir import Program
+from arcgrad.grammar.errors import InputError
+from arcgrad.grammar.mistakes import shown
 
 if TYPE_CHECKING:
     from arcgrad.runtime.draw.drawing import Drawing
@@ -38,6 +40,10 @@ class TraceNode:
         return f"{self.name} = {self.expression}: {self.value!r}"
 
 
+class _NoNodeError(InputError, KeyError):
+    pass
+
+
 @dataclass(eq=False)
 class Trace:
     """The record of one evaluation: ``nodes`` in order, the last being the equation's result.
@@ -56,7 +62,9 @@ class Trace:
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise KeyError(name)
+        names = [node.name for node in self.nodes]
+        listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        raise _NoNodeError(f"the trace has no node {shown(name)}", hint=f"its nodes are {listed}")
 
     def __str__(self) -> str:
         return "\n".join(map(repr, self.nodes))

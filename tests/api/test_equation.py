@@ -153,7 +153,7 @@ def test_inputs_may_change_between_calls(mode: str) -> None:
     with pytest.raises(ValueError, match="read-only"):
         graph.weight[0] = 1.0
     with pytest.raises(AttributeError):
-        graph.weight = weights  # type: ignore[misc]
+        graph.weight = weights
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -9,7 +9,7 @@ Example:
     >>> import arcgrad as ag
     >>> ag.repl(io.StringIO("LSE[A]\\n:grad\\n:quit\\n"), A=ag.linear("ab", weight=[0.5, -1.0]))
     arcgrad> -0.5
-    arcgrad> gradient with respect to A:
+    arcgrad> gradient of LSE[A] with respect to A:
       arc  from  to  label  weight  gradient
         0     0   1     97     0.5         1
         1     1   2     98      -1         1

@@ -113,9 +113,17 @@ def _new_name(word: str) -> str:
     return name
 
 
+def _expression_and_file(rest: str) -> list[str]:
+    """The last word, and what stands before it as it is, blanks and quotes included."""
+    found = re.fullmatch(r'(.*?)(?:^|\s+)(?:"([^"]*[^"\s][^"]*)"|(\S+))', rest.strip(), re.DOTALL)
+    if found is None:
+        return []
+    return [part for part in (found[1], found[2] or found[3]) if part]
+
+
 def _save(session: Session, rest: str) -> str:
-    words = words_of(rest)
-    if not words or len(words) > 2:
+    words = _expression_and_file(rest)
+    if not words:
         raise InputError(
             f":save takes a file, or an expression and a file, but got {rest!r}", hint=":save A a.txt, :save result.fst"
         )

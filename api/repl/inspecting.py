@@ -14,6 +14,7 @@ from arcgrad.grammar.mistakes import described, nearest, quoted
 from arcgrad.repl.printing import label_text, spelled
 
 if TYPE_CHECKING:
+    from arcgrad.equation import Equation
     from arcgrad.repl.session import Session
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
 
 _PICTURES = (".svg", ".png", ".dot", ".gif", ".pdf")
 _SECONDS = 0.5
+_MOST_OF_A_TITLE = 32
 
 
 def gradient(session: Session, rest: str) -> str:
@@ -47,7 +49,18 @@ def gradient(session: Session, rest: str) -> str:
     symbols = session.symbols_of(entry)
     if not found:
         return "the equation has no inputs, nor graphs typed under a name of their own"
-    return session.printer.gradient(inputs, found, symbols)
+    of = "" if entry else " ".join((session.latest or "").split())
+    of = of if len(of) <= _MOST_OF_A_TITLE else of[: _MOST_OF_A_TITLE - 1] + "…"
+    shown = session.printer.gradient(inputs, found, symbols, of)
+    if not _is_score(equation):
+        shown = f"(of the sum of the result's arc weights; :jacobian has them one by one)\n{shown}"
+    return shown
+
+
+def _is_score(equation: Equation) -> bool:
+    from arcgrad.compiler.types import Type
+
+    return equation._program.result.type is Type.SCORE
 
 
 def trace(session: Session, rest: str) -> str:
@@ -62,13 +75,26 @@ def jacobian(session: Session, rest: str) -> str:
     which: tuple[str, str] | None = None
     if len(words) >= 3 and words[-2] in ("row", "column"):
         which, rest = (words[-2], words[-1]), rest.rsplit(None, 2)[0]
+    behind = rest.rpartition(" wrt ")[2].split()
+    if which is None and len(behind) == 3 and behind[2].lstrip("-").isdigit():
+        raise InputError(
+            f"{quoted(' '.join(behind[1:]))} is not understood",
+            hint=f"behind wrt {behind[0]} may stand row N or column N",
+        )
     entry, names = _with_respect_to(session, rest)
+    if names is None and (rest or session.latest) and len(only := session.compile(rest).inputs) == 1:
+        names = list(only)
     if names is None or len(names) != 1:
         raise InputError(
             ":jacobian takes the name of one graph",
-            hint=":jacobian A B wrt A, or :jacobian wrt A for the latest equation",
+            hint=":jacobian A B wrt A, or :jacobian wrt A for the latest equation; row N or column N may follow",
         )
     name = names[0]
+    if _is_score(session.compile(entry)):
+        raise InputError(
+            "the value is a score, whose Jacobian has one row, the gradient",
+            hint=f":grad {entry} wrt {name}" if entry else f":grad {name}",
+        )
     equation, inputs = session.equation(entry, [name] if name in session.definitions else [])
     _check_names(names, equation.inputs)
     found = equation.jacobian(inputs, wrt=name)
@@ -195,6 +221,12 @@ def _graph_and_number(session: Session, rest: str, command: str) -> tuple[Any, i
     n = 10
     words = rest.rsplit(None, 1)
     if len(words) == 2 and words[1].isdigit():
+        more = words[0].rsplit(None, 1)
+        if len(more) == 2 and more[1].isdigit():
+            raise InputError(
+                f":{command} takes one number behind the graph, but got {more[1]} and {words[1]}",
+                hint=f":{command} {more[0]} {more[1]}",
+            )
         rest, n = words[0], int(words[1])
     elif rest.isdigit():
         rest, n = "", int(rest)
@@ -211,6 +243,11 @@ def draw(session: Session, rest: str) -> str:
     from arcgrad.runtime.data.graph import Graph
 
     words = rest.split()
+    if "wrt" in words:
+        raise InputError(
+            ":draw takes an expression and a file, without wrt",
+            hint=':trace shows an equation\'s gradients; in Python, A.draw(color=grad["A"]) draws one',
+        )
     file = None
     if words and (os.path.splitext(words[-1])[1].lower() in _PICTURES or "/" in words[-1].strip('"')):
         file = os.path.expanduser(words[-1].strip('"'))

@@ -116,14 +116,16 @@ class Printer:
             rows.append(row if values is None else [*row, f"{values[k]:.6g}"])
         lines = table(rows, self.width) if n else []
         if n < graph.n_arcs:
-            lines.append(f"  … and {graph.n_arcs - n:,} more arcs (:save FILE writes all)")
+            lines.append(f"  … and {graph.n_arcs - n:,} more arcs" + " (:save FILE writes all)" * (values is None))
         return lines
 
-    def gradient(self, inputs: Mapping[str, Any], gradient: Mapping[str, Any], symbols: Symbols = None) -> str:
+    def gradient(
+        self, inputs: Mapping[str, Any], gradient: Mapping[str, Any], symbols: Symbols = None, of: str = ""
+    ) -> str:
         """Gradients, one input after the other: a line for each arc of a graph, the array of anything else."""
+        title = f"gradient{of and f' of {of}'} with respect to"
         return "\n".join(
-            self.gradient_of(inputs.get(name), values, symbols, f"gradient with respect to {name}")
-            for name, values in gradient.items()
+            self.gradient_of(inputs.get(name), values, symbols, f"{title} {name}") for name, values in gradient.items()
         )
 
     def gradient_of(self, given: Any, values: Any, symbols: Symbols, title: str) -> str:

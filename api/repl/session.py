@@ -141,7 +141,12 @@ class Session:
         equation, inputs = self.equation(entry)
         self.value = equation(inputs)
         self.latest = entry
-        return self.printer.value(self.value, self.symbols_of(entry))
+        from arcgrad.repl.notes import note_on
+
+        symbols = self.symbols_of(entry)
+        note = note_on(equation, inputs, self.value, symbols)
+        shown = self.printer.value(self.value, symbols)
+        return shown if note is None else f"{shown}\n{self.printer.wrapped(f'note: {note}')}"
 
     def parse(self, entry: str) -> Program:
         """An equation, or definitions without one.

@@ -186,9 +186,9 @@ def divergence_error(
     plural = "s" if len(arcs) > 1 else ""
     weight = path_weight([graph.weights[arc] * sign for arc in arcs])
     where = f"state {state} along arc{plural} {shown}"
-    shown_weight = float(f"{weight:.6g}")  # without the last bits of a sum
+    rounded = float(f"{weight:.6g}")  # without the last bits of a sum
     return DivergenceError(
-        f"{reduction} diverges: the cycle through {where} (weight {shown_weight!r}) can be repeated without end and {why}",
+        f"{reduction} diverges: the cycle through {where} (weight {rounded!r}) can be repeated without end and {why}",
         cycle=tuple(arcs),
         where=where,
         hint="make the cycle's weight smaller (below 0, so that its probability is below 1)"

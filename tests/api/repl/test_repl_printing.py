@@ -61,20 +61,20 @@ def test_batches_arrays_and_numbers(session: Session) -> None:
     assert str(session.answer("LSE[X]")).splitlines()[0] == "item 0: 2.1972245773362196"
     assert str(session.answer("L L")).splitlines()[-1] == "… and 2 more items"
     session.answer("LSE[L]")
-    assert "gradient with respect to L, item 4:" in str(session.answer(":grad"))
+    assert "gradient of LSE[L] with respect to L, item 4:" in str(session.answer(":grad"))
     session.answer("LSE[X]")
-    assert "gradient with respect to X, of shape (9, 2, 3):" in str(session.answer(":grad"))
+    assert "gradient of LSE[X] with respect to X, of shape (9, 2, 3):" in str(session.answer(":grad"))
     assert session.answer("COUNT[ε]") == "1"
     assert "digits" in str(session.answer('COUNT[("a" + "b"){2000}]'))
     assert "about" in str(session.answer('COUNT[("a" + "b"){20000}]'))
     session.inputs["w"] = 2.0
     assert session.answer("w × w") == "4.0"
-    assert session.answer(":grad") == "gradient with respect to w: 4.0"
+    assert session.answer(":grad") == "gradient of w × w with respect to w: 4.0"
 
 
 def test_gradients_of_definitions(session: Session) -> None:
     session.answer("LSE[B]")
-    assert "gradient with respect to A:" in str(session.answer(":grad"))
+    assert "gradient of LSE[B] with respect to A:" in str(session.answer(":grad"))
     assert len(str(session.answer(":grad B")).splitlines()) == 2 + 7
     assert session.answer(":grad LSE[A] wrt A") == session.answer(":grad LSE[A]")
     assert session.answer("LSE[B] - LSE[A] - LSE[A]") == "0.0"
@@ -95,7 +95,7 @@ def test_jacobians(session: Session) -> None:
     assert "row  column  derivative" in str(session.answer(":jacobian B{9} wrt A"))
     session.answer("B B")
     assert "rows: 15 arcs of B B" in str(session.answer(":jacobian wrt B"))
-    for entry in (":jacobian", ":jacobian A A", ":jacobian B wrt A B", ":jacobian LSE[A] wrt A",
+    for entry in (":jacobian A Q", ":jacobian B wrt A B", ":jacobian LSE[A] wrt A",
                   ":jacobian B wrt A row x", ":jacobian B wrt A row 99", ":jacobian B wrt Q"):  # fmt: skip
         with pytest.raises(ag.InputError):
             session.answer(entry)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from arcgrad.runtime.inspect.jacobian import Jacobian
     from arcgrad.runtime.reference.interpreter import Trace
 
-__all__ = ["Printer", "Symbols", "in_encoding", "label_text", "table"]
+__all__ = ["Printer", "Symbols", "in_encoding", "label_text", "table", "with_symbols"]
 
 Symbols = Any
 """How labels are shown: a SymbolTable; ``chr``, as characters; None, as numbers."""
@@ -257,6 +257,21 @@ def spelled(text: str, symbols: Symbols) -> str:
         return '"' + "".join(re.sub(r'(["\\<>])', r"\\\1", w) if len(w) == 1 else f"<{w}>" for w in words) + '"'
 
     return text if symbols is None else re.sub(r"\blinear\[(\d+(?:, \d+)*)\]", string, text)
+
+
+def with_symbols(text: str, symbols: Symbols) -> str:
+    """Words of an error in which labels that have symbols are these.
+
+    Example:
+        >>> from arcgrad.repl.printing import with_symbols
+        >>> with_symbols("state 0 of A along arcs 0, 1, labels 97, 98:99", chr)
+        'state 0 of A along arcs 0, 1, labels a, b:c'
+    """
+
+    def named(found: re.Match[str]) -> str:
+        return found[1] + re.sub(r"\d+", lambda label: label_text(int(label[0]), symbols), found[2])
+
+    return text if symbols is None else re.sub(r"(\blabels? )((?:[\dε:]+(?:, )?)+)", named, text)
 
 
 def arc_label(graph: Graph | Topology, k: int, symbols: Symbols) -> str:

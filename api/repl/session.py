@@ -13,9 +13,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from arcgrad.grammar.errors import ArcgradError, EquationError, InputError, Place, Span
+from arcgrad.grammar.errors import ArcgradError, DivergenceError, EquationError, InputError, Place, Span
 from arcgrad.grammar.mistakes import described, look_alike, nearest
-from arcgrad.repl.printing import Printer
+from arcgrad.repl.printing import Printer, with_symbols
 
 if TYPE_CHECKING:
     from arcgrad.equation import Equation, Mode
@@ -95,6 +95,8 @@ class Session:
                 raise
         except ArcgradError as error:
             error.hint = self._meant(entry) or error.hint
+            if isinstance(error, DivergenceError) and not entry.startswith(":"):
+                error.say_where(with_symbols(error.where, self.symbols_of(entry)))
             # Definitions stand on lines before the entry, which nobody typed: point into the one line that matters.
             if error.place is not None and "\n" in error.place.text:
                 place = error.place

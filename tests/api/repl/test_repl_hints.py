@@ -83,3 +83,12 @@ def test_expressions_with_blanks_and_quotes_are_saved(session: Session) -> None:
     assert ag.load("r.att").n_arcs == ag.load("q.att").n_arcs
     session.answer(':save A "two words.fst"')
     assert Path("two words.fst").exists()
+
+
+def test_the_labels_of_a_cycle_are_shown_as_in_results(session: Session) -> None:
+    session.answer('L = graph"0 1 a 0.5; 1 0 b:c 0.25; 1"')
+    with pytest.raises(ag.DivergenceError, match="labels b:c, a"):
+        session.answer("LSE[L]")
+    session.inputs["P"] = ag.Graph([0, 1], [1, 0], [97, 98], weight=[0.5, 0.25], accept=[1])
+    with pytest.raises(ag.DivergenceError, match="labels 98, 97"):
+        session.answer("LSE[P]")

@@ -201,7 +201,7 @@ def test_symbolic_openfst_files(folder: Path, capsys: pytest.CaptureFixture[str]
     for option in ("--isymbols", "--osymbols"):
         status, out, err = run(capsys, "eval", "LSE[A ∘ B]", "A=a.gtn", "B=s.att", option, "s.txt")
         assert (status, out) == ((0, "0.5\n") if option == "--isymbols" else (1, ""))
-    assert "give the table, isymbols=" in err
+    assert "give the table, --isymbols FILE" in err
 
 
 def command(*argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:

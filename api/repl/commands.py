@@ -262,7 +262,8 @@ def _commands() -> dict[str, Command]:
         "jacobian",
         "equation",
         "how result arcs depend on arcs of NAME",
-        f"{latest} Behind it may stand row N, shown as a graph of NAME's shape, or column N, one of the result's.",
+        f"{latest} Behind it may stand row N, shown as a graph of NAME's shape, or column N, one of the result's. "
+        "Where there is one input, wrt NAME may be left out.",
     )
     add(
         "paths",

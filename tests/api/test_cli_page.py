@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from support.printed import rounded
 
 from arcgrad.cli import main, make_parser
 
@@ -27,7 +28,7 @@ def test_console_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         print(line, file=printed)
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             main(arguments)
-    assert printed.getvalue() == shown
+    assert rounded(printed.getvalue()) == rounded(shown)
     assert (tmp_path / "a.svg").read_text().startswith("<svg")
 
 

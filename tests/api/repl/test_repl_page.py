@@ -6,6 +6,8 @@ import io
 import re
 from pathlib import Path
 
+from support.printed import rounded
+
 from arcgrad.repl import PROMPT, run_repl
 from arcgrad.repl.prompt import CONTINUED
 
@@ -22,5 +24,5 @@ def test_sessions_of_the_page() -> None:
     answers = output.getvalue().replace(CONTINUED, "").split(PROMPT)[1:-1]
     written = re.sub(rf"^{re.escape(CONTINUED)}.*\n", "", shown, flags=re.MULTILINE)
     expected = [answer.partition("\n")[2] for answer in written.split(PROMPT)[1:]]
-    assert answers == expected
+    assert [rounded(answer) for answer in answers] == [rounded(answer) for answer in expected]
     assert max(len(line.rstrip("\n")) for line in lines) <= 80

@@ -5,8 +5,11 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import os
 import pkgutil
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -19,6 +22,13 @@ def modules() -> list[str]:
         path = importlib.import_module(package).__path__
         found += [module.name for module in pkgutil.walk_packages(path, f"{package}.")]
     return sorted({*found} - {"arcgrad.__main__"})
+
+
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """What examples set, or delete, is as before for the tests that follow."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.mark.parametrize("name", modules())

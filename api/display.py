@@ -56,7 +56,7 @@ class Displayed:
             A Drawing, which notebooks show; ``svg`` is its text and ``save`` writes it.
 
         Raises:
-            InputError: a file of another suffix, or a name that is no input.
+            InputError: a file of another suffix, or a name that is not an input.
             UnsupportedError: a PNG without cairosvg.
             OSError: the file cannot be written.
 

@@ -181,7 +181,7 @@ class Equation(Displayed):
 
         Returns:
             The product, of the vector's form: an array (a number, a list) where ``wrt`` is one name, or where there is
-            one input and the vector is no mapping; else a dict. In a batch the Hessian is that of the sum of the
+            one input and the vector is not a mapping; else a dict. In a batch the Hessian is that of the sum of the
             items' values. Zeros where the score is infinite.
 
         Raises:

@@ -1,6 +1,6 @@
 """Colours of the language: text → kinds of tokens, and the lexer ``arcgrad`` of Pygments, for docs, notebooks and REPL.
 
-Unlike the grammar's scanner it never fails: what is no token is of the kind "Error", and the rest keeps its colours.
+Unlike the grammar's scanner it never fails: what is not a token is of the kind "Error", and the rest keeps its colours.
 Pygments finds ``ArcgradLexer`` by the entry point ``pygments.lexers``; this module imports Pygments only where that
 class is asked for.
 """

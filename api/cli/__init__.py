@@ -165,7 +165,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     added = command("paths", "graphs:paths", "list a graph's best paths, best first", _GRAPHS, "graph", "json")
     added.add_argument("inputs", metavar="NAME=VALUE", nargs="*", help="inputs of an expression, as of eval")
-    added.add_argument("-n", metavar="N", type=int, default=10, help="at most so many (default: 10)")
+    added.add_argument("-n", metavar="N", type=int, default=10, help="print at most N (default: 10)")
     added.add_argument("--strings", action="store_true", help="distinct strings, each by its best path")
 
     added = command(

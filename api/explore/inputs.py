@@ -96,7 +96,7 @@ def read_scores(text: str, file: str = "<text>") -> Any:
     """Dense scores as typed: a frame a line, its columns apart by blanks or commas.
 
     Raises:
-        FormatError: what is no number, or frames of several widths; it names line and column.
+        FormatError: what is not a number, or frames of several widths; it names line and column.
     """
     import numpy as np
 
@@ -150,7 +150,7 @@ def read_number(text: str) -> float:
     """A score as typed.
 
     Raises:
-        InputError: it is no number.
+        InputError: it is not a number.
     """
     try:
         return float(text.strip().replace("−", "-").replace("∞", "inf"))

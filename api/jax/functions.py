@@ -12,11 +12,11 @@ import jax.numpy as jnp
 from arcgrad.compiler.graphs.mapping import LabelMapping
 from arcgrad.compiler.types import Type
 from arcgrad.equation import Equation, Mode, compile_equation
-from arcgrad.grammar.errors import InputError
 from arcgrad.jax.derivatives import evaluate
 from arcgrad.jax.evaluation import Call
 from arcgrad.jax.handles import keep_forever
 from arcgrad.jax.slots import given_as, several
+from arcgrad.scores import check_is_score
 
 if TYPE_CHECKING:
     from arcgrad.compiler.limits import Limits
@@ -45,11 +45,7 @@ class Function:
     """
 
     def __init__(self, equation: Equation) -> None:
-        if equation._program.result.type is not Type.SCORE:
-            raise InputError(
-                "ag.jax takes equations whose value is a score, but this one's is a graph",
-                hint=f"reduce it, as in LSE[{equation.text.strip()}]; ag.compile has graphs as values",
-            )
+        check_is_score(equation, "ag.jax")
         self.equation = equation
         self._types = equation._program.inputs
         self._calls: dict[Any, Call] = {}

@@ -30,7 +30,7 @@ _BOOT = "import sys; sys.path[:] = {path!r}; from arcgrad.playground.worker impo
 def work() -> None:
     """Answer requests from stdin until it ends: the worker process."""
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
-    os.dup2(2, 1)  # whatever prints, it is no answer
+    os.dup2(2, 1)  # what anything prints must not be taken for an answer
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from arcgrad.compiler.types import Type
 from arcgrad.equation import Equation, Mode, compile_equation
-from arcgrad.grammar.errors import InputError
+from arcgrad.scores import check_is_score
 from arcgrad.torch.autograd import evaluate, evaluate_planned
 from arcgrad.torch.calls import make_call, refuse_positions
 from arcgrad.torch.plans import Plan, make_plan, signature
@@ -40,11 +39,7 @@ class Function:
     """
 
     def __init__(self, equation: Equation) -> None:
-        if equation._program.result.type is not Type.SCORE:
-            raise InputError(
-                "ag.torch takes equations whose value is a score, but this one's is a graph",
-                hint=f"reduce it, as in LSE[{equation.text.strip()}]; ag.compile has graphs as values",
-            )
+        check_is_score(equation, "ag.torch")
         self.equation = equation
         self._kinds = {name: str(type_) for name, type_ in equation._program.inputs.items()}
         self._names = equation.inputs

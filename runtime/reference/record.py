@@ -89,7 +89,7 @@ class Trace:
             title: a line above the picture.
 
         Raises:
-            InputError: a file of another suffix, a name that is no input, a label that is not in the table.
+            InputError: a file of another suffix, a name that is not an input, a label that is not in the table.
             UnsupportedError: a PNG without cairosvg.
             OSError: the file cannot be written.
 
